@@ -1,0 +1,38 @@
+# sensorium_layer(NAME DEPS other layers... LIBS external libraries...)
+# One folder under src/ is one static library sensorium_NAME and one namespace sensorium::NAME.
+# Sources are globbed (recursively), so that adding a file needs no edit here.
+function(sensorium_layer name)
+  cmake_parse_arguments(ARG "" "" "DEPS;LIBS;EXCLUDE" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  foreach(pattern ${ARG_EXCLUDE})
+    list(FILTER sources EXCLUDE REGEX ${pattern})
+  endforeach()
+  if(NOT sources)
+    return()
+  endif()
+  add_library(sensorium_${name} STATIC ${sources})
+  target_include_directories(sensorium_${name} PUBLIC ${CMAKE_SOURCE_DIR}/src)
+  list(TRANSFORM ARG_DEPS PREPEND sensorium_)
+  target_link_libraries(sensorium_${name} PUBLIC ${ARG_DEPS} ${ARG_LIBS})
+endfunction()
+
+# sensorium_tests(LAYER): tests/LAYER/*_test.cpp become one GoogleTest binary test_LAYER. Labels come from the suite
+# name: suites that start with Golden, E2e or Slow get that label, all others are unit.
+function(sensorium_tests layer)
+  cmake_parse_arguments(ARG "" "" "DEPS;LIBS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/${layer}/*_test.cpp)
+  if(NOT sources)
+    return()
+  endif()
+  add_executable(test_${layer} ${sources})
+  list(TRANSFORM ARG_DEPS PREPEND sensorium_)
+  target_link_libraries(test_${layer} PRIVATE sensorium_${layer} ${ARG_DEPS} ${ARG_LIBS} GTest::gtest_main)
+  target_include_directories(test_${layer} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
+  target_compile_definitions(test_${layer} PRIVATE SENSORIUM_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
+                                                   SENSORIUM_BINARY_DIR="${CMAKE_BINARY_DIR}")
+  foreach(label Golden E2e Slow)
+    string(TOLOWER ${label} lower)
+    gtest_discover_tests(test_${layer} TEST_FILTER "${label}*" PROPERTIES LABELS ${lower} DISCOVERY_TIMEOUT 60)
+  endforeach()
+  gtest_discover_tests(test_${layer} TEST_FILTER "-Golden*:E2e*:Slow*" PROPERTIES LABELS unit DISCOVERY_TIMEOUT 60)
+endfunction()

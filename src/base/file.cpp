@@ -1,0 +1,132 @@
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "base/error.h"
+
+namespace sensorium {
+namespace {
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+// Opens a regular file for reading and returns its size in `size`.
+int open_regular(const std::filesystem::path& path, size_t& size) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) {
+    const int code = errno;
+    fail(code == ENOENT || code == ENOTDIR ? ErrorKind::not_found : ErrorKind::io, "{}: {}", path.string(),
+         code == ENOENT ? "no such file" : std::strerror(code));
+  }
+  struct stat info {};
+  if (::fstat(fd, &info) != 0 || !(S_ISREG(info.st_mode) || S_ISFIFO(info.st_mode) || S_ISCHR(info.st_mode))) {
+    ::close(fd);
+    fail(ErrorKind::io, "{}: is {}, not a file", path.string(), S_ISDIR(info.st_mode) ? "a directory" : "special");
+  }
+  size = static_cast<size_t>(info.st_size);
+  return fd;
+}
+
+}  // namespace
+
+std::string read_file(const std::filesystem::path& path, size_t max_bytes) {
+  size_t size = 0;
+  const Descriptor file(open_regular(path, size));
+  require(size <= max_bytes, ErrorKind::limit, "{}: {} bytes are more than the limit of {}", path.string(), size,
+          max_bytes);
+  std::string bytes(size, '\0');
+  size_t done = 0;
+  for (;;) {
+    if (done == bytes.size()) {
+      char more;  // The file may be a pipe, or may have grown.
+      const ssize_t got = ::read(file.get(), &more, 1);
+      if (got == 0) break;
+      if (got < 0 && errno == EINTR) continue;
+      require(got > 0, ErrorKind::io, "{}: {}", path.string(), std::strerror(errno));
+      require(done < max_bytes, ErrorKind::limit, "{}: more than {} bytes", path.string(), max_bytes);
+      bytes.resize(std::min(max_bytes, std::max<size_t>(4096, bytes.size() * 2)));
+      bytes[done++] = more;
+      continue;
+    }
+    const ssize_t got = ::read(file.get(), bytes.data() + done, bytes.size() - done);
+    if (got == 0) break;
+    if (got < 0 && errno == EINTR) continue;
+    require(got > 0, ErrorKind::io, "{}: {}", path.string(), std::strerror(errno));
+    done += static_cast<size_t>(got);
+  }
+  bytes.resize(done);
+  return bytes;
+}
+
+AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)) {
+  static std::atomic<unsigned> serial{0};
+  temporary_ = path_;
+  temporary_ += fmt::format(".{}.{}.tmp", ::getpid(), serial++);
+  descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  require(descriptor_ >= 0, ErrorKind::io, "{}: cannot write: {}", path_.string(), std::strerror(errno));
+}
+
+AtomicFile::~AtomicFile() {
+  if (descriptor_ < 0) return;
+  ::close(descriptor_);
+  ::unlink(temporary_.c_str());
+}
+
+void AtomicFile::write(const void* data, size_t bytes) {
+  const char* cursor = static_cast<const char*>(data);
+  while (bytes > 0) {
+    const ssize_t put = ::write(descriptor_, cursor, std::min<size_t>(bytes, size_t{1} << 30));
+    if (put < 0 && errno == EINTR) continue;
+    require(put > 0, ErrorKind::io, "{}: cannot write: {}", path_.string(), std::strerror(errno));
+    cursor += put;
+    bytes -= static_cast<size_t>(put);
+  }
+}
+
+void AtomicFile::commit() {
+  require(::fsync(descriptor_) == 0, ErrorKind::io, "{}: cannot write: {}", path_.string(), std::strerror(errno));
+  require(::rename(temporary_.c_str(), path_.c_str()) == 0, ErrorKind::io, "{}: cannot write: {}", path_.string(),
+          std::strerror(errno));
+  ::close(std::exchange(descriptor_, -1));
+}
+
+void write_file_atomic(const std::filesystem::path& path, std::string_view bytes) {
+  AtomicFile file(path);
+  file.write(bytes.data(), bytes.size());
+  file.commit();
+}
+
+MappedFile::MappedFile(const std::filesystem::path& path) {
+  const Descriptor file(open_regular(path, size_));
+  if (size_ == 0) return;
+  data_ = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.get(), 0);
+  require(data_ != MAP_FAILED, ErrorKind::io, "{}: cannot map: {}", path.string(), std::strerror(errno));
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(data_, size_);
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+}  // namespace sensorium

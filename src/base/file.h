@@ -1,0 +1,53 @@
+// Files: whole reads with a limit, memory maps, and writes that are all or nothing.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace sensorium {
+
+// The file's bytes. Throws Error: not_found, io (a directory, no permission), limit (larger than max_bytes).
+std::string read_file(const std::filesystem::path& path, size_t max_bytes = size_t{1} << 32);
+
+// Writes to a temporary file beside `path`, flushes it to the disk and renames it over `path`: a reader sees the old
+// bytes or the new ones, also after a crash. Throws Error(io); then `path` is untouched and nothing is left behind.
+void write_file_atomic(const std::filesystem::path& path, std::string_view bytes);
+
+// The same for output made in pieces. Without commit() the destructor removes the temporary file.
+class AtomicFile {
+ public:
+  explicit AtomicFile(std::filesystem::path path);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  void write(const void* data, size_t bytes);
+  void commit();
+
+ private:
+  std::filesystem::path path_, temporary_;
+  int descriptor_ = -1;
+};
+
+// A read-only map of a whole file; pages load when touched. Move-only.
+class MappedFile {
+ public:
+  // Throws Error: not_found, io. An empty file gives an empty span.
+  explicit MappedFile(const std::filesystem::path& path);
+  ~MappedFile();
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&&) = delete;
+
+  std::span<const std::byte> bytes() const { return {static_cast<const std::byte*>(data_), size_}; }
+
+ private:
+  void* data_ = nullptr;
+  size_t size_ = 0;
+};
+
+}  // namespace sensorium

@@ -1,0 +1,215 @@
+#include "base/threads.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <atomic>
+#include <array>
+#include <condition_variable>
+#include <cstdlib>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <thread>
+#include <vector>
+
+#include "base/error.h"
+
+namespace sensorium {
+namespace {
+
+constexpr int kMaxThreads = 256;
+constexpr int kSpinIterations = 4000;  // about 20 microseconds of `pause`
+
+void cpu_relax() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+int default_thread_count() {
+  if (const char* text = std::getenv("SENSORIUM_THREADS")) {
+    const int count = std::atoi(text);
+    if (count >= 1 && count <= kMaxThreads) return count;
+  }
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof(set), &set) == 0) return std::clamp(CPU_COUNT(&set), 1, kMaxThreads);
+  return 1;
+}
+
+thread_local bool in_parallel_region = false;
+
+// A job is handed over through `generation_`; chunks are claimed from `next_`. `active_` counts workers inside the job.
+class ThreadPool {
+ public:
+  static ThreadPool& instance() {
+    // Never destroyed: workers may outlive static destruction in a process that exits early.
+    static ThreadPool* pool = new ThreadPool();
+    return *pool;
+  }
+
+  int count() const { return count_.load(std::memory_order_relaxed); }
+
+  void resize(int count) {
+    std::lock_guard submit(submit_mutex_);
+    stop_workers();
+    count_ = count;
+  }
+
+  void run(int64_t total, int64_t grain, detail::RangeFn fn, void* context) {
+    if (total <= 0) return;
+    grain = std::max<int64_t>(grain, 1);
+    const bool single = total <= grain || count() == 1 || in_parallel_region;
+    if (single) {
+      for (int64_t begin = 0; begin < total; begin += grain) fn(context, begin, std::min(begin + grain, total), 0);
+      return;
+    }
+    std::lock_guard submit(submit_mutex_);
+    start_workers();
+    total_ = total;
+    grain_ = grain;
+    fn_ = fn;
+    context_ = context;
+    error_ = nullptr;
+    next_.store(0, std::memory_order_relaxed);
+    active_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
+    generation_.fetch_add(1, std::memory_order_seq_cst);
+    if (sleepers_.load(std::memory_order_seq_cst) > 0) {
+      std::lock_guard lock(sleep_mutex_);
+      wake_.notify_all();
+    }
+    work(0);
+    for (int spin = 0; active_.load(std::memory_order_acquire) != 0; ++spin) {
+      if (spin < kSpinIterations) {
+        cpu_relax();
+      } else {
+        std::unique_lock lock(sleep_mutex_);
+        done_.wait(lock, [&] { return active_.load(std::memory_order_acquire) == 0; });
+      }
+    }
+    if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
+  }
+
+ private:
+  ThreadPool() : count_(default_thread_count()) {}
+
+  void start_workers() {
+    const int wanted = count() - 1;
+    while (static_cast<int>(workers_.size()) < wanted) {
+      const int id = static_cast<int>(workers_.size()) + 1;
+      const uint64_t seen = generation_.load();
+      workers_.push_back(std::make_unique<std::thread>([this, id, seen] { worker_loop(id, seen); }));
+    }
+  }
+
+  void stop_workers() {
+    if (workers_.empty()) return;
+    stopping_ = true;
+    fn_ = nullptr;
+    active_ = static_cast<int>(workers_.size());
+    generation_.fetch_add(1);
+    {
+      std::lock_guard lock(sleep_mutex_);
+      wake_.notify_all();
+    }
+    for (auto& worker : workers_) worker->join();
+    workers_.clear();
+    stopping_ = false;
+  }
+
+  void worker_loop(int id, uint64_t seen) {
+    for (;;) {
+      for (int spin = 0; generation_.load(std::memory_order_acquire) == seen; ++spin) {
+        if (spin < kSpinIterations) {
+          cpu_relax();
+          continue;
+        }
+        std::unique_lock lock(sleep_mutex_);
+        sleepers_.fetch_add(1, std::memory_order_seq_cst);
+        wake_.wait(lock, [&] { return generation_.load(std::memory_order_seq_cst) != seen; });
+        sleepers_.fetch_sub(1, std::memory_order_seq_cst);
+      }
+      ++seen;
+      if (stopping_) return;
+      work(id);
+      if (active_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+        std::lock_guard lock(sleep_mutex_);
+        done_.notify_one();
+      }
+    }
+  }
+
+  void work(int thread) {
+    in_parallel_region = true;
+    try {
+      for (;;) {
+        const int64_t begin = next_.fetch_add(grain_, std::memory_order_relaxed);
+        if (begin >= total_) break;
+        fn_(context_, begin, std::min(begin + grain_, total_), thread);
+      }
+    } catch (...) {
+      std::lock_guard lock(error_mutex_);
+      if (!error_) error_ = std::current_exception();
+      next_.store(total_, std::memory_order_relaxed);
+    }
+    in_parallel_region = false;
+  }
+
+  std::atomic<int> count_;
+  std::mutex submit_mutex_;
+  std::vector<std::unique_ptr<std::thread>> workers_;
+  std::atomic<uint64_t> generation_{0};
+  std::atomic<int64_t> next_{0};
+  std::atomic<int> active_{0};
+  std::atomic<int> sleepers_{0};
+  std::atomic<bool> stopping_{false};
+  std::mutex sleep_mutex_;
+  std::condition_variable wake_, done_;
+  std::mutex error_mutex_;
+  std::exception_ptr error_;
+  int64_t total_ = 0, grain_ = 1;
+  detail::RangeFn fn_ = nullptr;
+  void* context_ = nullptr;
+};
+
+struct FreeDeleter {
+  void operator()(void* pointer) const { ::operator delete(pointer, std::align_val_t{64}); }
+};
+
+}  // namespace
+
+SerialRegion::SerialRegion() : outer_(std::exchange(in_parallel_region, true)) {}
+SerialRegion::~SerialRegion() { in_parallel_region = outer_; }
+
+int thread_count() { return ThreadPool::instance().count(); }
+
+void set_thread_count(int count) {
+  require(count >= 1 && count <= kMaxThreads, ErrorKind::usage, "thread count {} is outside 1..{}", count, kMaxThreads);
+  ThreadPool::instance().resize(count);
+}
+
+void detail::parallel_for_impl(int64_t count, int64_t grain, RangeFn fn, void* context) {
+  ThreadPool::instance().run(count, grain, fn, context);
+}
+
+void* thread_scratch(size_t bytes, int slot) {
+  struct Buffer {
+    std::unique_ptr<void, FreeDeleter> memory;
+    size_t capacity = 0;
+  };
+  thread_local std::array<Buffer, 8> buffers;
+  Buffer& buffer = buffers.at(static_cast<size_t>(slot));
+  if (buffer.capacity < bytes) {
+    const size_t capacity = (bytes + 4095) / 4096 * 4096;
+    buffer.memory.reset();
+    buffer.memory.reset(::operator new(capacity, std::align_val_t{64}));
+    buffer.capacity = capacity;
+  }
+  return buffer.memory.get();
+}
+
+}  // namespace sensorium
