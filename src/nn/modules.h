@@ -1,0 +1,104 @@
+// Building blocks: small values that hold handles on their parameters; forward functions are const. The dtype of the
+// activations decides how products are computed (see ops::linear).
+#pragma once
+
+#include <string>
+
+#include "nn/kv_cache.h"
+#include "nn/parameter_store.h"
+#include "ops/ops.h"
+
+namespace sensorium::nn {
+
+enum class Bias : uint8_t { none, zeros };
+
+// y_TN = x_TK w_NK^T + b_N. Parameters: <name>.weight, <name>.bias.
+struct Linear {
+  Linear() = default;
+  Linear(ParameterStore& store, const std::string& name, int64_t in, int64_t out, Bias bias, float init_scale = 1.0f);
+  Tensor operator()(const Tensor& x_TK) const { return ops::linear(x_TK, weight, bias); }
+  Tensor weight, bias;
+};
+
+struct RmsNorm {
+  RmsNorm() = default;
+  RmsNorm(ParameterStore& store, const std::string& name, int64_t channels, float epsilon = 1e-6f);
+  Tensor operator()(const Tensor& x_TC) const { return ops::rms_norm(x_TC, weight, eps); }
+  Tensor weight;
+  float eps = 1e-6f;
+};
+
+struct LayerNorm {
+  LayerNorm() = default;
+  LayerNorm(ParameterStore& store, const std::string& name, int64_t channels, float epsilon = 1e-6f);
+  Tensor operator()(const Tensor& x_TC) const { return ops::layer_norm(x_TC, weight, bias, eps); }
+  Tensor weight, bias;
+  float eps = 1e-6f;
+};
+
+// Convolution with standardised filters (if asked), then GroupNorm and an activation.
+enum class WeightStandardization : uint8_t { off, on };
+struct ConvNorm {
+  ConvNorm() = default;
+  ConvNorm(ParameterStore& store, const std::string& name, int64_t in, int64_t out, int64_t kernel, int64_t stride,
+           int64_t groups, kernels::NormActivation activation, WeightStandardization standardization);
+  // `pictures` is replaced by the sizes of the result.
+  Tensor operator()(const Tensor& x_PC, ops::Pictures& pictures) const;
+  Tensor weight, gain, norm_weight, norm_bias;  // gain: standardised filters only
+  int64_t kernel = 3, stride = 1, groups = 1;
+  kernels::NormActivation activation = kernels::NormActivation::relu;
+};
+
+struct AttentionConfig {
+  int64_t dim = 0, heads = 0, kv_heads = 0, head_dim = 0;
+  bool causal = true;
+  bool qk_norm = true;
+  float rope_theta = 10000.0f;  // 0: no rotary positions
+  float norm_eps = 1e-6f;
+};
+// Parameters: <name>.qkv.weight [(H + 2G) D, dim], <name>.out.weight [dim, H D], <name>.q_norm.weight, <name>.k_norm.weight [D].
+struct SelfAttention {
+  SelfAttention() = default;
+  SelfAttention(ParameterStore& store, const std::string& name, const AttentionConfig& config, float out_scale = 1.0f);
+  // positions: i32 [T] (text) or [T, 2] (pictures: row, column).
+  Tensor operator()(const Tensor& x_TC, const Tensor& positions, const ops::Sequences& sequences) const;
+  // Appends the keys and values of x to `cache` at `layer` and attends to all of the sequence so far; x holds the new
+  // tokens of every sequence of the cache (`sequences` gives how many each).
+  Tensor cached(const Tensor& x_TC, const Tensor& positions, const ops::Sequences& sequences, KvCache& cache,
+                int64_t layer) const;
+  AttentionConfig config;
+  Linear qkv, out;
+  Tensor q_norm, k_norm;
+};
+
+// down(silu(gate(x)) * up(x)); gate and up are one matrix <name>.gate_up.weight [2F, dim]; <name>.down.weight [dim, F].
+struct SwigluMlp {
+  SwigluMlp() = default;
+  SwigluMlp(ParameterStore& store, const std::string& name, int64_t dim, int64_t width, float out_scale = 1.0f);
+  Tensor operator()(const Tensor& x_TC) const;
+  Linear gate_up, down;
+};
+
+// fc2(gelu(fc1(x))), with biases. Parameters: <name>.fc1, <name>.fc2.
+struct GeluMlp {
+  GeluMlp() = default;
+  GeluMlp(ParameterStore& store, const std::string& name, int64_t in, int64_t width, int64_t out, float out_scale = 1.0f);
+  Tensor operator()(const Tensor& x_TC) const;
+  Linear fc1, fc2;
+};
+
+// Pre-norm transformer block: x += attention(norm1(x)); x += mlp(norm2(x)), with RMSNorm and SwiGLU.
+// Parameters: <name>.norm1, <name>.attention, <name>.norm2, <name>.mlp.
+struct TransformerBlock {
+  TransformerBlock() = default;
+  TransformerBlock(ParameterStore& store, const std::string& name, const AttentionConfig& config, int64_t mlp_width,
+                   float out_scale = 1.0f);
+  Tensor operator()(const Tensor& x_TC, const Tensor& positions, const ops::Sequences& sequences) const;
+  Tensor cached(const Tensor& x_TC, const Tensor& positions, const ops::Sequences& sequences, KvCache& cache,
+                int64_t layer) const;
+  RmsNorm norm1, norm2;
+  SelfAttention attention;
+  SwigluMlp mlp;
+};
+
+}  // namespace sensorium::nn
