@@ -1,0 +1,58 @@
+// The native image encoder: a convolutional stem (residual blocks, GroupNorm and standardised filters: independent of the
+// batch) down to a sixteenth of the side, then a transformer over the positions of each picture with two-dimensional
+// rotary positions. Any aspect ratio; pictures of a batch are packed without padding.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "nn/modules.h"
+
+namespace sensorium::modality {
+
+struct ImageEncoderConfig {
+  // Channels after the stem's stages at 1/2, 1/4, 1/8 and 1/16 of the side, and residual blocks of the last three.
+  std::vector<int64_t> stem_channels = {32, 64, 128, 256};
+  std::vector<int64_t> stem_blocks = {1, 2, 2};
+  int64_t norm_groups = 8;
+  int64_t dim = 256, layers = 4, heads = 4, mlp_width = 704;
+  float rope_theta = 100.0f;
+
+  // Throws Error(invalid_data) that names the key.
+  static ImageEncoderConfig from_json(const Json& json, const std::string& where);
+  OrderedJson to_json() const;
+};
+
+struct ImageFeatures {
+  Tensor fine_PC;         // [positions at 1/8, stem_channels[2]]
+  ops::Pictures fine;
+  Tensor tokens_TC;       // [positions at 1/16, dim]: the encoder's output
+  ops::Pictures coarse;
+};
+
+class ImageEncoder {
+ public:
+  ImageEncoder() = default;
+  ImageEncoder(nn::ParameterStore& store, const std::string& name, const ImageEncoderConfig& config);
+
+  // pixels_P3 [P, 3] f32 or bf16 (this decides the compute type); pictures: their sizes.
+  ImageFeatures operator()(const Tensor& pixels_P3, const ops::Pictures& pictures) const;
+  const ImageEncoderConfig& config() const { return config_; }
+
+ private:
+  struct Residual {
+    nn::ConvNorm conv1, conv2, shortcut;
+    bool projects = false;
+  };
+  Tensor residual(const Residual& block, const Tensor& x_PC, ops::Pictures& pictures) const;
+
+  ImageEncoderConfig config_;
+  nn::ConvNorm stem_;
+  std::vector<std::vector<Residual>> stages_;  // 1/4, 1/8, 1/16
+  nn::Linear embed_;
+  std::vector<nn::TransformerBlock> blocks_;
+  nn::RmsNorm norm_;
+};
+
+}  // namespace sensorium::modality

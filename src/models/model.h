@@ -1,0 +1,87 @@
+// What every model family offers: a conversation in, the next token's logits out. Families are folders of this layer, found
+// through the table in registry.cpp by the "model_type" of their config.json.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "media/image.h"
+#include "nn/parameter_store.h"
+#include "text/tokenizer.h"
+
+namespace sensorium::models {
+
+// A piece of a message: text or a picture.
+struct ChatPart {
+  std::string text;
+  std::shared_ptr<const media::Image> image;
+};
+struct ChatMessage {
+  std::string role;  // system, user or assistant
+  std::vector<ChatPart> parts;
+};
+
+// A box that belongs to an answer: in pixels of the picture as it was given.
+struct AnswerBox {
+  std::string label;
+  float score = 1;
+  int picture = 0;  // counts the conversation's pictures from 0
+  float x0 = 0, y0 = 0, x1 = 0, y1 = 0;
+};
+struct ChatAnswer {
+  std::string text;
+  std::vector<AnswerBox> boxes;  // written by the model, or the evidence for what was asked
+};
+
+// One prompt being answered. Not thread-safe; the model must outlive it.
+class ChatSession {
+ public:
+  virtual ~ChatSession() = default;
+  virtual int64_t prompt_tokens() const = 0;
+  // Tokens that still fit.
+  virtual int64_t room() const = 0;
+  // f32, one per token of the vocabulary: of the token that comes next.
+  virtual std::span<const float> logits() const = 0;
+  // Appends a token and computes the next logits.
+  virtual void accept(int32_t token) = 0;
+  virtual bool is_end(int32_t token) const = 0;
+  // The answer that the accepted tokens make.
+  virtual ChatAnswer read(std::span<const int32_t> tokens) const = 0;
+  // Log-probability of each text as the whole answer (its tokens and the end), without changing the session.
+  virtual std::vector<double> score(std::span<const std::string> answers) = 0;
+};
+
+class Model {
+ public:
+  virtual ~Model() = default;
+  // Prepares pictures and prompt and runs them through the model. Throws Error(limit) if the prompt is longer than the
+  // context (the message says by how much), usage for roles that it does not know.
+  virtual std::unique_ptr<ChatSession> start(std::span<const ChatMessage> messages) const = 0;
+  virtual const text::Tokenizer& tokenizer() const = 0;
+  virtual const nn::ParameterStore& store() const = 0;
+  // For `inspect`: family, modalities, layers, context, licence, trained on; the order is the order of the output.
+  virtual OrderedJson describe() const = 0;
+  // What the model finds in a picture without a question: {"labels": [[name, probability]..], "boxes": [..]}.
+  virtual std::vector<AnswerBox> find_objects(const media::Image& image, std::span<const std::string> phrases) const = 0;
+  // Probabilities of labels for a picture; they sum to 1.
+  virtual std::vector<float> classify(const media::Image& image, std::span<const std::string> labels) const = 0;
+  // Sum of the negative log-likelihoods (nats) of a text's tokens after the first, and how many.
+  virtual std::pair<double, int64_t> text_nll(std::string_view text) const = 0;
+};
+
+// A line of the table of families.
+struct ModelFamily {
+  const char* model_type;
+  const char* summary;
+  std::unique_ptr<Model> (*load)(const std::filesystem::path& directory);
+};
+std::span<const ModelFamily> model_families();
+
+// Loads the model of a folder. Throws Error: not_found, invalid_data, unsupported (a model_type that no family has).
+std::unique_ptr<Model> load_model(const std::filesystem::path& directory);
+
+}  // namespace sensorium::models

@@ -1,0 +1,89 @@
+#include "models/sensorium/config.h"
+
+namespace sensorium::models {
+
+DecoderConfig DecoderConfig::from_json(const Json& json, const std::string& where) {
+  ConfigReader reader(json, where);
+  DecoderConfig config;
+  config.vocabulary = reader.get_int("vocabulary", 16, 1 << 20);
+  config.context = reader.get_int("context", 16, 1 << 20);
+  config.dim = reader.get_int("dim", 8, 1 << 15);
+  config.layers = reader.get_int("layers", 1, 256);
+  config.heads = reader.get_int("heads", 1, 512);
+  config.kv_heads = reader.get_int("kv_heads", 1, 512);
+  config.head_dim = reader.get_int("head_dim", 8, 256);
+  config.mlp_width = reader.get_int("mlp_width", 8, 1 << 17);
+  config.rope_theta = static_cast<float>(reader.get_or<double>("rope_theta", 10000.0));
+  reader.finish();
+  require(config.heads % config.kv_heads == 0, ErrorKind::invalid_data, "{}: heads {} is no multiple of kv_heads {}", where,
+          config.heads, config.kv_heads);
+  require(config.head_dim % 8 == 0, ErrorKind::invalid_data, "{}: head_dim {} is no multiple of 8", where, config.head_dim);
+  return config;
+}
+
+OrderedJson DecoderConfig::to_json() const {
+  return {{"vocabulary", vocabulary}, {"context", context},     {"dim", dim},
+          {"layers", layers},         {"heads", heads},         {"kv_heads", kv_heads},
+          {"head_dim", head_dim},     {"mlp_width", mlp_width}, {"rope_theta", rope_theta}};
+}
+
+HeadsConfig HeadsConfig::from_json(const Json& json, const std::string& where) {
+  ConfigReader reader(json, where);
+  HeadsConfig config;
+  config.query_dim = reader.get_int("query_dim", 8, 4096);
+  config.labels = reader.get<std::vector<std::string>>("labels");
+  config.objects = reader.get<std::vector<std::string>>("objects");
+  config.thresholds = reader.get_or<std::vector<double>>("thresholds", {});
+  reader.finish();
+  require(config.thresholds.empty() || config.thresholds.size() == config.objects.size(), ErrorKind::invalid_data,
+          "{}: {} thresholds for {} objects", where, config.thresholds.size(), config.objects.size());
+  return config;
+}
+
+OrderedJson HeadsConfig::to_json() const {
+  return {{"query_dim", query_dim}, {"labels", labels}, {"objects", objects}, {"thresholds", thresholds}};
+}
+
+SensoriumConfig SensoriumConfig::from_json(const Json& json, const std::string& where) {
+  ConfigReader reader(json, where);
+  SensoriumConfig config;
+  const std::string type = reader.get<std::string>("model_type");
+  require(type == "sensorium", ErrorKind::unsupported, "{}: model_type \"{}\" is not \"sensorium\"", where, type);
+  reader.get_int("format_version", 1, 1);
+  config.name = reader.get_or<std::string>("name", config.name);
+  config.licence = reader.get_or<std::string>("licence", "");
+  config.trained_on = reader.get_or<std::string>("trained_on", "");
+  {
+    ConfigReader prepare(reader.child("prepare"), where + ": prepare");
+    config.prepare.max_pixels = prepare.get_int_or("max_pixels", config.prepare.max_pixels, 256, 1 << 26);
+    config.prepare.min_side = prepare.get_int_or("min_side", config.prepare.min_side, 16, 4096);
+    config.prepare.max_aspect = prepare.get_int_or("max_aspect", config.prepare.max_aspect, 1, 1000);
+    prepare.finish();
+  }
+  require(reader.has("image"), ErrorKind::invalid_data, "{}: key \"image\" is missing (expected an object)", where);
+  config.image = modality::ImageEncoderConfig::from_json(reader.child("image"), where + ": image");
+  config.merge = reader.get_int_or("merge", config.merge, 1, 16);
+  require(reader.has("decoder"), ErrorKind::invalid_data, "{}: key \"decoder\" is missing (expected an object)", where);
+  config.decoder = DecoderConfig::from_json(reader.child("decoder"), where + ": decoder");
+  require(reader.has("heads"), ErrorKind::invalid_data, "{}: key \"heads\" is missing (expected an object)", where);
+  config.heads = HeadsConfig::from_json(reader.child("heads"), where + ": heads");
+  reader.finish();
+  return config;
+}
+
+OrderedJson SensoriumConfig::to_json() const {
+  OrderedJson json;
+  json["model_type"] = "sensorium";
+  json["format_version"] = 1;
+  json["name"] = name;
+  json["licence"] = licence;
+  json["trained_on"] = trained_on;
+  json["prepare"] = {{"max_pixels", prepare.max_pixels}, {"min_side", prepare.min_side}, {"max_aspect", prepare.max_aspect}};
+  json["image"] = image.to_json();
+  json["merge"] = merge;
+  json["decoder"] = decoder.to_json();
+  json["heads"] = heads.to_json();
+  return json;
+}
+
+}  // namespace sensorium::models

@@ -1,0 +1,49 @@
+// Everything that sizes the native model: the contents of its config.json.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "modality/image/encoder.h"
+#include "modality/image/prepare.h"
+
+namespace sensorium::models {
+
+struct DecoderConfig {
+  int64_t vocabulary = 5120;  // rows of the embedding; at least the tokenizer's size
+  int64_t context = 1024;     // tokens
+  int64_t dim = 384, layers = 4, heads = 6, kv_heads = 2, head_dim = 64, mlp_width = 1024;
+  float rope_theta = 10000.0f;
+
+  static DecoderConfig from_json(const Json& json, const std::string& where);
+  OrderedJson to_json() const;
+};
+
+// The heads on the image encoder. Both compare image features with embeddings of phrases, so that any phrase can be asked
+// for; the phrases listed here are the ones that were trained and that the model looks for by itself.
+struct HeadsConfig {
+  int64_t query_dim = 128;
+  std::vector<std::string> labels;      // what a whole picture can show: "dalmatian", "glass", "five"
+  std::vector<std::string> objects;     // what the detector looks for: "helmet", "white blood cell"
+  std::vector<double> thresholds;       // per object: the least score that counts as found; empty: 0.3 each
+
+  static HeadsConfig from_json(const Json& json, const std::string& where);
+  OrderedJson to_json() const;
+};
+
+struct SensoriumConfig {
+  modality::ImagePrepareConfig prepare;
+  modality::ImageEncoderConfig image;
+  int64_t merge = 2;                    // merge x merge neighbouring image tokens become one decoder token
+  DecoderConfig decoder;
+  HeadsConfig heads;
+  // For people: shown by `inspect`.
+  std::string name = "sensorium", licence, trained_on;
+
+  // Checks every key; throws Error(invalid_data) that names `where` and the key.
+  static SensoriumConfig from_json(const Json& json, const std::string& where);
+  OrderedJson to_json() const;
+};
+
+}  // namespace sensorium::models

@@ -1,0 +1,70 @@
+#include "models/sensorium/decoder.h"
+
+#include <cmath>
+#include <numeric>
+
+namespace sensorium::models {
+namespace {
+
+// 0, 1, 2, ... in every sequence, starting from `first[i]`.
+Tensor position_ids(const ops::Sequences& sequences, const std::vector<int64_t>& first) {
+  std::vector<int32_t> positions(static_cast<size_t>(sequences.offsets.back()));
+  for (size_t i = 0; i < sequences.count(); ++i) {
+    std::iota(positions.begin() + sequences.offsets[i], positions.begin() + sequences.offsets[i + 1],
+              static_cast<int32_t>(first.empty() ? 0 : first[i]));
+  }
+  return Tensor::from(positions, {static_cast<int64_t>(positions.size())});
+}
+
+}  // namespace
+
+Decoder::Decoder(nn::ParameterStore& store, const std::string& name, const DecoderConfig& config) : config_(config) {
+  embedding_ = store.add(name + ".embedding.weight", {config.vocabulary, config.dim}, nn::Init::normal, 0.02f);
+  const nn::AttentionConfig attention{.dim = config.dim, .heads = config.heads, .kv_heads = config.kv_heads,
+                                      .head_dim = config.head_dim, .causal = true, .rope_theta = config.rope_theta};
+  // Each of the 2 * layers branches adds to the residual stream: scaled so that its variance stays near 1 (GPT-2).
+  const float out_scale = 1.0f / std::sqrt(2.0f * static_cast<float>(config.layers));
+  for (int64_t i = 0; i < config.layers; ++i) {
+    blocks_.emplace_back(store, fmt::format("{}.layers.{}", name, i), attention, config.mlp_width, out_scale);
+  }
+  norm_ = nn::RmsNorm(store, name + ".norm", config.dim);
+}
+
+Tensor Decoder::embed(const Tensor& ids_T, DType dtype) const { return ops::gather_rows(embedding_, ids_T, dtype); }
+
+Tensor Decoder::operator()(const Tensor& x_TC, const ops::Sequences& sequences) const {
+  const Tensor positions_T = position_ids(sequences, {});
+  Tensor h_TC = x_TC;
+  for (const nn::TransformerBlock& block : blocks_) {
+    h_TC = checkpointing_ ? checkpoint([&block, positions_T, sequences](
+                                           const std::vector<Tensor>& in) { return block(in[0], positions_T, sequences); },
+                                       {h_TC})
+                          : block(h_TC, positions_T, sequences);
+  }
+  return norm_(h_TC);
+}
+
+Tensor Decoder::cached(const Tensor& x_TC, const ops::Sequences& sequences, nn::KvCache& cache) const {
+  std::vector<int64_t> first;
+  for (size_t i = 0; i < sequences.count(); ++i) first.push_back(cache.length(static_cast<int64_t>(i)));
+  const Tensor positions_T = position_ids(sequences, first);
+  Tensor h_TC = x_TC;
+  for (size_t i = 0; i < blocks_.size(); ++i) {
+    h_TC = blocks_[i].cached(h_TC, positions_T, sequences, cache, static_cast<int64_t>(i));
+  }
+  for (size_t i = 0; i < sequences.count(); ++i) {
+    cache.advance(static_cast<int64_t>(i), sequences.offsets[i + 1] - sequences.offsets[i]);
+  }
+  return norm_(h_TC);
+}
+
+Tensor Decoder::logits(const Tensor& hidden_TC) const {
+  return ops::cast(ops::linear(hidden_TC, embedding_), DType::f32);
+}
+
+nn::KvCacheConfig Decoder::cache_config(int64_t capacity, int64_t sequences) const {
+  return {.layers = config_.layers, .kv_heads = config_.kv_heads, .head_dim = config_.head_dim,
+          .capacity = capacity, .sequences = sequences, .dtype = DType::bf16};
+}
+
+}  // namespace sensorium::models

@@ -1,0 +1,194 @@
+#include "models/sensorium/model.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <set>
+
+#include "base/file.h"
+#include "io/safetensors.h"
+#include "text/tokenizer_json.h"
+
+namespace sensorium::models {
+namespace {
+
+constexpr double kDefaultThreshold = 0.3;
+constexpr size_t kKnownLabels = 3;
+constexpr float kLeastLabelProbability = 0.05f;
+
+std::vector<std::vector<int32_t>> encode_phrases(const text::Tokenizer& tokenizer, const std::vector<std::string>& phrases) {
+  std::vector<std::vector<int32_t>> encoded;
+  for (const std::string& phrase : phrases) {
+    encoded.push_back(tokenizer.encode(phrase));
+    require(!encoded.back().empty(), ErrorKind::usage, "an empty phrase cannot be looked for");
+  }
+  return encoded;
+}
+
+}  // namespace
+
+SensoriumModel::SensoriumModel(SensoriumConfig config, std::shared_ptr<const text::Tokenizer> tokenizer,
+                               nn::ParameterStore store)
+    : config_(std::move(config)), tokenizer_(std::move(tokenizer)), store_(std::move(store)), prompt_(*tokenizer_, config_) {
+  encoder_ = modality::ImageEncoder(store_, "image", config_.image);
+  detector_ = Detector(store_, "detector", config_.image, config_.heads, config_.decoder.vocabulary);
+  classifier_ = Classifier(store_, "classifier", config_.image, config_.heads, config_.decoder.vocabulary);
+  projector_ = nn::GeluMlp(store_, "projector", config_.image.dim * config_.merge * config_.merge, config_.decoder.dim,
+                           config_.decoder.dim);
+  decoder_ = Decoder(store_, "decoder", config_.decoder);
+  label_queries_ = queries(config_.heads.labels);
+  object_queries_ = queries(config_.heads.objects);
+}
+
+Queries SensoriumModel::queries(const std::vector<std::string>& phrases) const {
+  return make_queries(encode_phrases(*tokenizer_, phrases));
+}
+
+std::unique_ptr<SensoriumModel> SensoriumModel::load(const std::filesystem::path& directory) {
+  require(std::filesystem::is_directory(directory), ErrorKind::not_found, "{}: no such model folder", directory.string());
+  const std::filesystem::path config_path = directory / "config.json";
+  SensoriumConfig config = SensoriumConfig::from_json(read_json_file(config_path), config_path.string());
+  std::shared_ptr<const text::Tokenizer> tokenizer = text::load_tokenizer_json(directory / "tokenizer.json");
+  const std::filesystem::path weights_path = directory / "model.safetensors";
+  auto weights = std::make_shared<io::SafetensorsFile>(io::SafetensorsFile::open(weights_path));
+  std::set<std::string> wanted;
+  nn::ParameterStore store([&](const std::string& name, const Shape& shape) {
+    wanted.insert(name);
+    require(weights->contains(name), ErrorKind::invalid_data, "{}: tensor {} {} is missing", weights_path.string(), name,
+            shape.str());
+    const Tensor tensor = weights->tensor(name);
+    require(tensor.shape() == shape, ErrorKind::invalid_data, "{}: tensor {} has shape {}, config.json makes it {}",
+            weights_path.string(), name, tensor.shape().str(), shape.str());
+    require(is_float(tensor.dtype()), ErrorKind::unsupported, "{}: tensor {} is {}, expected f32 or bf16",
+            weights_path.string(), name, name_of(tensor.dtype()));
+    // Norms, biases and gains are read as f32 by their kernels; matrices stay as they are, mapped.
+    return shape.rank() == 1 || tensor.dtype() == DType::f16 ? tensor.to(DType::f32) : tensor;
+  });
+  auto model = std::make_unique<SensoriumModel>(std::move(config), std::move(tokenizer), std::move(store));
+  for (const std::string& name : weights->names()) {
+    require(wanted.contains(name), ErrorKind::invalid_data, "{}: tensor {} is not part of the model that config.json describes",
+            weights_path.string(), name);
+  }
+  return model;
+}
+
+int64_t SensoriumModel::image_token_count(int64_t width, int64_t height) const {
+  // Four convolutions of stride 2 and padding 1 round up, and so does the merge.
+  const auto tokens = [&](int64_t side) {
+    for (int i = 0; i < 4; ++i) side = (side + 1) / 2;
+    return (side + config_.merge - 1) / config_.merge;
+  };
+  return tokens(width) * tokens(height);
+}
+
+Tensor SensoriumModel::project(const modality::ImageFeatures& features, std::vector<int64_t>& token_offsets) const {
+  ops::Pictures merged;
+  const Tensor blocks_TC = ops::space_to_depth(features.tokens_TC, features.coarse, config_.merge, merged);
+  token_offsets = merged.offsets();
+  return projector_(blocks_TC);
+}
+
+std::vector<Evidence> SensoriumModel::find_evidence(const modality::ImageFeatures& features,
+                                                    const ops::Pictures& pictures) const {
+  const NoGrad no_grad;
+  std::vector<Evidence> evidence(pictures.count());
+  if (label_queries_.count() > 0) {
+    const Tensor logits_NQ = classifier_(features, label_queries_);
+    for (size_t i = 0; i < pictures.count(); ++i) {
+      const float* row = logits_NQ.data<float>() + static_cast<int64_t>(i) * logits_NQ.dim(1);
+      std::vector<int> order(static_cast<size_t>(logits_NQ.dim(1)));
+      std::iota(order.begin(), order.end(), 0);
+      std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return row[a] > row[b]; });
+      float sum = 0;
+      for (const int label : order) sum += std::exp(row[label] - row[order[0]]);
+      for (size_t k = 0; k < std::min(kKnownLabels, order.size()); ++k) {
+        if (k > 0 && std::exp(row[order[k]] - row[order[0]]) / sum < kLeastLabelProbability) break;
+        evidence[i].labels.push_back(config_.heads.labels[static_cast<size_t>(order[k])]);
+      }
+    }
+  }
+  if (object_queries_.count() > 0) {
+    const std::vector<double> thresholds =
+        config_.heads.thresholds.empty() ? std::vector<double>(config_.heads.objects.size(), kDefaultThreshold)
+                                         : config_.heads.thresholds;
+    const auto detections = detector_.detect(detector_(features, object_queries_), pictures, thresholds);
+    for (size_t i = 0; i < pictures.count(); ++i) {
+      const float width = static_cast<float>(pictures.widths[i]), height = static_cast<float>(pictures.heights[i]);
+      for (const Detection& d : detections[i]) {
+        evidence[i].objects.push_back({config_.heads.objects[static_cast<size_t>(d.query)], d.score,
+                                       {d.box.x0 / width, d.box.y0 / height, d.box.x1 / width, d.box.y1 / height}});
+      }
+    }
+  }
+  return evidence;
+}
+
+Perception SensoriumModel::perceive(std::span<const media::Image* const> images, DType compute) const {
+  const NoGrad no_grad;
+  Perception result;
+  if (images.empty()) {
+    result.image_tokens_TC = Tensor::empty({0, config_.decoder.dim}, compute);
+    result.token_offsets = {0};
+    return result;
+  }
+  std::vector<media::Image> resized;
+  std::vector<const media::Image*> pointers;
+  for (const media::Image* image : images) resized.push_back(modality::resize_for_model(*image, config_.prepare));
+  for (const media::Image& image : resized) pointers.push_back(&image);
+  const modality::PreparedImages prepared = modality::pack_images(pointers, compute);
+  result.features = encode(prepared);
+  result.image_tokens_TC = project(result.features, result.token_offsets);
+  result.evidence = find_evidence(result.features, prepared.pictures);
+  return result;
+}
+
+Tensor SensoriumModel::embed(std::span<const TokenSequence* const> sequences, const Tensor& image_tokens_TC,
+                             std::span<const int64_t> token_offsets, DType compute, ops::Sequences& packed) const {
+  const int32_t image_place = prompt_.special().image;
+  std::vector<int32_t> ids, rows;  // rows: of the image tokens, behind the text rows; -1: text
+  packed.offsets = {0};
+  for (const TokenSequence* sequence : sequences) {
+    size_t picture = 0;
+    int64_t next = 0, end = 0;
+    for (const int32_t token : sequence->tokens) {
+      if (token != image_place) {
+        ids.push_back(token);
+        rows.push_back(-1);
+        continue;
+      }
+      if (next == end) {
+        require(picture < sequence->images.size(), ErrorKind::shape, "the sequence has more image places than pictures");
+        const auto index = static_cast<size_t>(sequence->images[picture++]);
+        require(index + 1 < token_offsets.size(), ErrorKind::shape, "picture {} of {}", index, token_offsets.size() - 1);
+        next = token_offsets[index];
+        end = token_offsets[index + 1];
+      }
+      ids.push_back(-1);
+      rows.push_back(static_cast<int32_t>(next++));
+    }
+    require(next == end && picture == sequence->images.size(), ErrorKind::shape,
+            "the sequence's image places do not match its {} pictures", sequence->images.size());
+    packed.offsets.push_back(static_cast<int32_t>(ids.size()));
+  }
+  const auto count = static_cast<int64_t>(ids.size());
+  const Tensor text_TC = decoder_.embed(Tensor::from(ids, {count}), compute);
+  if (!image_tokens_TC.defined() || image_tokens_TC.dim(0) == 0) return text_TC;
+  const Tensor places_TC = ops::gather_rows(image_tokens_TC, Tensor::from(rows, {count}));
+  return ops::add(text_TC, places_TC);
+}
+
+void save_model(const std::filesystem::path& directory, const SensoriumModel& model, const std::string& tokenizer_json,
+                DType dtype) {
+  std::error_code code;
+  std::filesystem::create_directories(directory, code);
+  require(!code, ErrorKind::io, "{}: cannot create: {}", directory.string(), code.message());
+  std::vector<io::NamedTensor> tensors;
+  for (const nn::Parameter& parameter : model.store().parameters()) {
+    tensors.push_back({parameter.name, parameter.value.rank() == 1 ? parameter.value.detach() : parameter.value.to(dtype)});
+  }
+  write_file_atomic(directory / "tokenizer.json", tokenizer_json);
+  write_file_atomic(directory / "config.json", model.config().to_json().dump(2) + "\n");
+  io::write_safetensors(directory / "model.safetensors", tensors, {{"format", "pt"}});
+}
+
+}  // namespace sensorium::models

@@ -1,0 +1,80 @@
+// The native model: image encoder with task heads, projector, decoder; interleaved text and pictures in any order and number.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "media/image.h"
+#include "models/sensorium/config.h"
+#include "models/sensorium/decoder.h"
+#include "models/sensorium/heads.h"
+#include "models/sensorium/prompt.h"
+
+namespace sensorium::models {
+
+// What the encoder and its heads say about a batch of pictures.
+struct Perception {
+  modality::ImageFeatures features;
+  Tensor image_tokens_TC;                  // [tokens of all pictures, decoder dim]: what the decoder reads
+  std::vector<int64_t> token_offsets;      // pictures + 1
+  std::vector<Evidence> evidence;          // per picture; boxes relative to it
+};
+
+class SensoriumModel {
+ public:
+  // A new model with random weights, or one whose parameters come from the store's source.
+  SensoriumModel(SensoriumConfig config, std::shared_ptr<const text::Tokenizer> tokenizer, nn::ParameterStore store);
+  // Reads config.json, tokenizer.json and model.safetensors; weights are memory-mapped. Throws Error that names the file and
+  // what is missing, unexpected or of the wrong shape.
+  static std::unique_ptr<SensoriumModel> load(const std::filesystem::path& directory);
+
+  const SensoriumConfig& config() const { return config_; }
+  SensoriumConfig& mutable_config() { return config_; }
+  const text::Tokenizer& tokenizer() const { return *tokenizer_; }
+  const PromptWriter& prompt() const { return prompt_; }
+  nn::ParameterStore& store() { return store_; }
+  const nn::ParameterStore& store() const { return store_; }
+  Decoder& decoder() { return decoder_; }
+  const Decoder& decoder() const { return decoder_; }
+  const Detector& detector() const { return detector_; }
+  const Classifier& classifier() const { return classifier_; }
+  const Queries& label_queries() const { return label_queries_; }
+  const Queries& object_queries() const { return object_queries_; }
+  Queries queries(const std::vector<std::string>& phrases) const;
+
+  // pictures already of their prepared size.
+  modality::ImageFeatures encode(const modality::PreparedImages& images) const { return encoder_(images.pixels_P3, images.pictures); }
+  // Decoder tokens of a picture of the prepared size.
+  int64_t image_token_count(int64_t width, int64_t height) const;
+  // [T, decoder dim] and the pictures' merged grids.
+  Tensor project(const modality::ImageFeatures& features, std::vector<int64_t>& token_offsets) const;
+  std::vector<Evidence> find_evidence(const modality::ImageFeatures& features, const ops::Pictures& pictures) const;
+  // All of the above without gradients, for pictures of any size.
+  Perception perceive(std::span<const media::Image* const> images, DType compute = DType::bf16) const;
+
+  // Embeds sequences whose image places are filled, in order, with the token rows of their pictures.
+  Tensor embed(std::span<const TokenSequence* const> sequences, const Tensor& image_tokens_TC,
+               std::span<const int64_t> token_offsets, DType compute, ops::Sequences& packed) const;
+
+ private:
+  SensoriumConfig config_;
+  std::shared_ptr<const text::Tokenizer> tokenizer_;
+  nn::ParameterStore store_;
+  PromptWriter prompt_;
+  modality::ImageEncoder encoder_;
+  nn::GeluMlp projector_;
+  Decoder decoder_;
+  Detector detector_;
+  Classifier classifier_;
+  Queries label_queries_, object_queries_;
+};
+
+// Writes config.json, tokenizer.json (copied from `tokenizer_json`) and model.safetensors (weights in `dtype`), each
+// atomically, the weights last.
+void save_model(const std::filesystem::path& directory, const SensoriumModel& model, const std::string& tokenizer_json,
+                DType dtype);
+
+}  // namespace sensorium::models

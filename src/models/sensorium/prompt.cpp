@@ -1,0 +1,140 @@
+#include "models/sensorium/prompt.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+namespace sensorium::models {
+namespace {
+
+constexpr size_t kToldLabels = 3;
+constexpr size_t kToldBoxes = 12;   // of one kind; the count tells of more
+constexpr size_t kToldKinds = 12;
+
+int32_t location_token(const SpecialTokens& special, float relative) {
+  const int bin = static_cast<int>(std::lround(std::clamp(relative, 0.0f, 1.0f) * (kLocationBins - 1)));
+  return special.location0 + bin;
+}
+
+}  // namespace
+
+std::vector<std::string> SpecialTokens::names() {
+  std::vector<std::string> names = {"<|pad|>",       "<|bos|>",    "<|end|>",   "<|user|>",
+                                    "<|assistant|>", "<|system|>", "<|image|>", "<|evidence|>"};
+  for (int i = 0; i < kLocationBins; ++i) names.push_back(fmt::format("<|loc_{}|>", i));
+  return names;
+}
+
+SpecialTokens SpecialTokens::of(const text::Tokenizer& tokenizer) {
+  const auto id = [&](const char* name) {
+    const auto found = tokenizer.token_id(name);
+    require(found.has_value(), ErrorKind::invalid_data, "the tokenizer lacks the control token {}", name);
+    return *found;
+  };
+  SpecialTokens tokens{.bos = id("<|bos|>"), .end = id("<|end|>"), .user = id("<|user|>"),
+                       .assistant = id("<|assistant|>"), .system = id("<|system|>"), .image = id("<|image|>"),
+                       .evidence = id("<|evidence|>"), .location0 = id("<|loc_0|>")};
+  require(id("<|loc_999|>") == tokens.location0 + kLocationBins - 1, ErrorKind::invalid_data,
+          "the tokenizer's {} location tokens do not have consecutive ids", +kLocationBins);
+  return tokens;
+}
+
+void TokenSequence::push(int32_t token, float weight) {
+  tokens.push_back(token);
+  weights.push_back(weight);
+}
+
+void TokenSequence::push(std::span<const int32_t> ids, float weight) {
+  for (const int32_t id : ids) push(id, weight);
+}
+
+PromptWriter::PromptWriter(const text::Tokenizer& tokenizer, const SensoriumConfig& config)
+    : tokenizer_(tokenizer), special_(SpecialTokens::of(tokenizer)) {
+  require(tokenizer.vocab_size() <= config.decoder.vocabulary, ErrorKind::invalid_data,
+          "the tokenizer has {} tokens, the model's embedding only {} rows", tokenizer.vocab_size(),
+          config.decoder.vocabulary);
+}
+
+void PromptWriter::begin(TokenSequence& out) const { out.push(special_.bos); }
+
+void PromptWriter::begin_turn(TokenSequence& out, std::string_view role) const {
+  if (role == "user" || role == "tool") {
+    out.push(special_.user);
+  } else if (role == "assistant") {
+    out.push(special_.assistant);
+  } else if (role == "system" || role == "developer") {
+    out.push(special_.system);
+  } else {
+    fail(ErrorKind::usage, "unknown role \"{}\" (expected system, user or assistant)", role);
+  }
+}
+
+void PromptWriter::end_turn(TokenSequence& out, float weight) const { out.push(special_.end, weight); }
+
+void PromptWriter::image(TokenSequence& out, int index, int64_t tokens, const Evidence& evidence) const {
+  out.images.push_back(index);
+  for (int64_t i = 0; i < tokens; ++i) out.push(special_.image);
+  out.push(special_.evidence);
+  for (size_t i = 0; i < std::min(kToldLabels, evidence.labels.size()); ++i) {
+    text(out, (i == 0 ? "" : ", ") + evidence.labels[i]);
+  }
+  // Kinds in the order of their names, objects from left to right: one picture has one description.
+  std::map<std::string, std::vector<Box>> kinds;
+  for (const FoundObject& object : evidence.objects) kinds[object.label].push_back(object.box);
+  size_t told = 0;
+  for (auto& [label, boxes] : kinds) {
+    if (told++ == kToldKinds) break;
+    std::sort(boxes.begin(), boxes.end(), [](const Box& a, const Box& b) { return a.x0 + a.x1 < b.x0 + b.x1; });
+    text(out, fmt::format("; {} {}", boxes.size(), label));
+    for (size_t i = 0; i < std::min(kToldBoxes, boxes.size()); ++i) box(out, boxes[i]);
+  }
+  out.push(special_.end);
+}
+
+void PromptWriter::text(TokenSequence& out, std::string_view text, float weight) const {
+  out.push(tokenizer_.encode(text), weight);
+}
+
+void PromptWriter::box(TokenSequence& out, const Box& relative, float weight) const {
+  for (const float value : {relative.x0, relative.y0, relative.x1, relative.y1}) {
+    out.push(location_token(special_, value), weight);
+  }
+}
+
+Answer read_answer(std::span<const int32_t> tokens, const text::Tokenizer& tokenizer, const SpecialTokens& special) {
+  Answer answer;
+  const auto bin = [&](size_t i) {
+    const int32_t value = tokens[i] - special.location0;
+    return value >= 0 && value < kLocationBins ? value : -1;
+  };
+  std::vector<int32_t> words;  // since the last box or separator
+  std::string label;
+  const auto flush = [&] {
+    if (words.empty()) return;
+    const std::string text = tokenizer.decode(words);
+    answer.text += text;
+    words.clear();
+    // The label of a box is what was written last, after punctuation and numbers: "; 2 helmet" -> "helmet".
+    const size_t start = text.find_last_of(";:,.");
+    std::string name = start == std::string::npos ? text : text.substr(start + 1);
+    name.erase(0, name.find_first_not_of(" 0123456789\n"));
+    while (!name.empty() && name.back() == ' ') name.pop_back();
+    if (!name.empty()) label = name;
+  };
+  for (size_t i = 0; i < tokens.size();) {
+    if (i + 4 <= tokens.size() && bin(i) >= 0 && bin(i + 1) >= 0 && bin(i + 2) >= 0 && bin(i + 3) >= 0) {
+      flush();
+      const auto relative = [&](size_t k) { return static_cast<float>(bin(k)) / (kLocationBins - 1); };
+      answer.boxes.push_back({label, 1.0f, {relative(i), relative(i + 1), relative(i + 2), relative(i + 3)}});
+      answer.text += fmt::format(" [{}, {}, {}, {}]", bin(i), bin(i + 1), bin(i + 2), bin(i + 3));
+      i += 4;
+    } else {
+      if (bin(i) < 0) words.push_back(tokens[i]);
+      ++i;
+    }
+  }
+  flush();
+  return answer;
+}
+
+}  // namespace sensorium::models

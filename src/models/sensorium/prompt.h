@@ -1,0 +1,83 @@
+// The token sequences of the native model: turns, pictures, and the evidence that the model's own eyes found in them.
+//
+//   <|bos|><|user|> <|image|>*n <|evidence|> looks like a dog; 2 helmet <box> <box> <|end|> question <|end|>
+//   <|assistant|> answer <|end|>
+//
+// After each picture stands its evidence: the likeliest labels of the whole picture and, per kind of object, the count and
+// the boxes that the detector found, as four location tokens each (x0 y0 x1 y1 in thousandths of the picture's width and
+// height). So an answer about a number can be checked against boxes, and the decoder reads what it reasons about.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "models/sensorium/config.h"
+#include "models/sensorium/heads.h"
+#include "text/tokenizer.h"
+
+namespace sensorium::models {
+
+constexpr int kLocationBins = 1000;
+
+// The control tokens' ids, looked up by name once.
+struct SpecialTokens {
+  int32_t bos, end, user, assistant, system, image, evidence, location0;
+
+  // Names of all control tokens in the order in which the tokenizer is trained with them.
+  static std::vector<std::string> names();
+  // Throws Error(invalid_data) that names a token the tokenizer lacks.
+  static SpecialTokens of(const text::Tokenizer& tokenizer);
+};
+
+// One found object, relative to the picture: coordinates in 0..1.
+struct FoundObject {
+  std::string label;
+  float score = 1;
+  Box box;
+};
+// What is known about one picture before the question is read.
+struct Evidence {
+  std::vector<std::string> labels;    // likeliest first; at most three are told
+  std::vector<FoundObject> objects;
+};
+
+// A sequence under construction. Every token has a weight in the training loss (0 for what is only read).
+struct TokenSequence {
+  std::vector<int32_t> tokens;        // image places hold SpecialTokens::image
+  std::vector<float> weights;
+  std::vector<int> images;            // the pictures whose tokens stand in the sequence, in order
+
+  void push(int32_t token, float weight = 0);
+  void push(std::span<const int32_t> ids, float weight = 0);
+};
+
+class PromptWriter {
+ public:
+  PromptWriter(const text::Tokenizer& tokenizer, const SensoriumConfig& config);
+
+  const SpecialTokens& special() const { return special_; }
+  void begin(TokenSequence& out) const;
+  void begin_turn(TokenSequence& out, std::string_view role) const;  // user, assistant or system
+  void end_turn(TokenSequence& out, float weight = 0) const;
+  // The places of picture `index` (`tokens` of them) and its evidence.
+  void image(TokenSequence& out, int index, int64_t tokens, const Evidence& evidence) const;
+  // Text; control tokens inside it stay text.
+  void text(TokenSequence& out, std::string_view text, float weight = 0) const;
+  void box(TokenSequence& out, const Box& relative, float weight = 0) const;
+
+ private:
+  const text::Tokenizer& tokenizer_;
+  SpecialTokens special_;
+};
+
+// Splits an answer's tokens into its text and its boxes: a label followed by four location tokens is a box with that
+// label. In the text a box reads "[x0, y0, x1, y1]" in thousandths.
+struct Answer {
+  std::string text;
+  std::vector<FoundObject> boxes;
+};
+Answer read_answer(std::span<const int32_t> tokens, const text::Tokenizer& tokenizer, const SpecialTokens& special);
+
+}  // namespace sensorium::models

@@ -1,0 +1,153 @@
+// Legend: P cells of all pictures, Q kinds of objects or labels, T tokens, N pictures.
+#include "models/sensorium/training.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace sensorium::models {
+namespace {
+
+constexpr float kNothing = std::numeric_limits<float>::quiet_NaN();
+
+struct DetectionTargets {
+  Tensor heat_PQ;                  // 1 at centres, a Gaussian around them, 0 elsewhere, -1: not known
+  std::vector<int32_t> cells;      // cells that predict a box
+  std::vector<float> distances;    // their distances to the box's sides, in cells
+  std::vector<float> weights;      // the same weight for every object, shared by its cells
+  int64_t objects = 0;
+};
+
+DetectionTargets detection_targets(const TrainingBatch& batch, const ops::Pictures& grid, int64_t kinds) {
+  DetectionTargets targets;
+  const std::vector<int64_t> offsets = grid.offsets();
+  targets.heat_PQ = Tensor::zeros({offsets.back(), kinds});
+  float* heat = targets.heat_PQ.data<float>();
+  for (size_t i = 0; i < batch.images.size(); ++i) {
+    const TrainingImage& image = batch.images[i];
+    const int height = grid.heights[i], width = grid.widths[i];
+    const auto cell = [&](int y, int x) { return offsets[i] + int64_t{y} * width + x; };
+    if (!image.boxes_known) {
+      std::fill(heat + offsets[i] * kinds, heat + offsets[i + 1] * kinds, -1.0f);
+      continue;
+    }
+    for (const ObjectTarget& object : image.objects) {
+      const float cx = (object.box.x0 + object.box.x1) / 2 / Detector::kStride;
+      const float cy = (object.box.y0 + object.box.y1) / 2 / Detector::kStride;
+      const int column = std::clamp(static_cast<int>(cx), 0, width - 1);
+      const int row = std::clamp(static_cast<int>(cy), 0, height - 1);
+      // The Gaussian's deviations follow the box (TTFNet, Liu 2020: 0.54 / 6 of the side), at least 0.4 cells.
+      const float sx = std::max(0.4f, 0.09f * (object.box.x1 - object.box.x0) / Detector::kStride);
+      const float sy = std::max(0.4f, 0.09f * (object.box.y1 - object.box.y0) / Detector::kStride);
+      const int rx = static_cast<int>(3 * sx), ry = static_cast<int>(3 * sy);
+      for (int y = std::max(0, row - ry); y <= std::min(height - 1, row + ry); ++y) {
+        for (int x = std::max(0, column - rx); x <= std::min(width - 1, column + rx); ++x) {
+          const float dx = static_cast<float>(x - column) / sx, dy = static_cast<float>(y - row) / sy;
+          float& value = heat[cell(y, x) * kinds + object.object];
+          value = std::max(value, std::exp(-0.5f * (dx * dx + dy * dy)));
+        }
+      }
+      heat[cell(row, column) * kinds + object.object] = 1.0f;
+      ++targets.objects;
+      // The centre cell and its neighbours inside the box learn the box.
+      const size_t first = targets.cells.size();
+      for (int y = std::max(0, row - 1); y <= std::min(height - 1, row + 1); ++y) {
+        for (int x = std::max(0, column - 1); x <= std::min(width - 1, column + 1); ++x) {
+          const float px = static_cast<float>(x) + 0.5f, py = static_cast<float>(y) + 0.5f;
+          const float sides[4] = {px - object.box.x0 / Detector::kStride, py - object.box.y0 / Detector::kStride,
+                                  object.box.x1 / Detector::kStride - px, object.box.y1 / Detector::kStride - py};
+          const bool centre = x == column && y == row;
+          if (!centre && *std::min_element(sides, sides + 4) <= 0) continue;
+          targets.cells.push_back(static_cast<int32_t>(cell(y, x)));
+          for (const float side : sides) targets.distances.push_back(std::max(side, 0.01f));
+        }
+      }
+      const size_t count = targets.cells.size() - first;
+      for (size_t k = 0; k < count; ++k) targets.weights.push_back(1.0f / static_cast<float>(count));
+    }
+    for (const int kind : image.unknown_objects) {
+      for (int64_t p = offsets[i]; p < offsets[i + 1]; ++p) heat[p * kinds + kind] = -1.0f;
+    }
+  }
+  return targets;
+}
+
+}  // namespace
+
+BatchLosses training_loss(const SensoriumModel& model, const TrainingBatch& batch, const LossWeights& weights,
+                          DType compute) {
+  BatchLosses result{.label = kNothing, .center = kNothing, .box = kNothing, .language = kNothing};
+  std::vector<Tensor> parts;
+  std::vector<float> factors;
+  const auto add = [&](const Tensor& loss, float weight) {
+    parts.push_back(loss);
+    factors.push_back(weight);
+    return loss.item();
+  };
+
+  Tensor image_tokens_TC;
+  std::vector<int64_t> token_offsets = {0};
+  if (!batch.images.empty()) {
+    std::vector<const media::Image*> pointers;
+    for (const TrainingImage& image : batch.images) pointers.push_back(&image.image);
+    const modality::PreparedImages prepared = modality::pack_images(pointers, compute);
+    const modality::ImageFeatures features = model.encode(prepared);
+
+    const bool labelled = std::any_of(batch.images.begin(), batch.images.end(), [](const auto& i) { return i.label >= 0; });
+    if (weights.label > 0 && labelled) {
+      std::vector<int32_t> labels;
+      for (const TrainingImage& image : batch.images) labels.push_back(image.label);
+      const Tensor logits_NQ = model.classifier()(features, model.label_queries());
+      const Tensor targets_N = Tensor::from(labels, {static_cast<int64_t>(labels.size())});
+      result.label = add(ops::cross_entropy(logits_NQ, targets_N, {}, 0, weights.label_smoothing), weights.label);
+    }
+    const bool marked = std::any_of(batch.images.begin(), batch.images.end(), [](const auto& i) { return i.boxes_known; });
+    if (weights.detection > 0 && marked) {
+      const Detector::Output output = model.detector()(features, model.object_queries());
+      const DetectionTargets targets = detection_targets(batch, output.grid, model.object_queries().count());
+      const double objects = static_cast<double>(std::max<int64_t>(targets.objects, 1));
+      result.center = add(ops::center_focal_loss(output.logits_PQ, targets.heat_PQ, objects), weights.detection);
+      if (!targets.cells.empty()) {
+        const auto count = static_cast<int64_t>(targets.cells.size());
+        const Tensor predicted_R4 = ops::gather_rows(output.distances_P4, Tensor::from(targets.cells, {count}), DType::f32);
+        result.box = add(ops::giou_loss(predicted_R4, Tensor::from(targets.distances, {count, 4}),
+                                        Tensor::from(targets.weights, {count}), objects),
+                         weights.detection * weights.box);
+      }
+    }
+    if (weights.language > 0 && !batch.sequences.empty()) image_tokens_TC = model.project(features, token_offsets);
+  }
+
+  if (weights.language > 0 && !batch.sequences.empty()) {
+    std::vector<const TokenSequence*> pointers;
+    for (const TokenSequence& sequence : batch.sequences) pointers.push_back(&sequence);
+    ops::Sequences packed;
+    const Tensor x_TC = model.embed(pointers, image_tokens_TC, token_offsets, compute, packed);
+    const Tensor hidden_TC = model.decoder()(x_TC, packed);
+    result.text_tokens = hidden_TC.dim(0);
+    // Only the positions whose next token counts go through the vocabulary.
+    std::vector<int32_t> rows, targets;
+    std::vector<float> target_weights;
+    for (size_t s = 0; s < batch.sequences.size(); ++s) {
+      const TokenSequence& sequence = batch.sequences[s];
+      for (size_t t = 1; t < sequence.tokens.size(); ++t) {
+        if (sequence.weights[t] == 0) continue;
+        rows.push_back(packed.offsets[s] + static_cast<int32_t>(t) - 1);
+        targets.push_back(sequence.tokens[t]);
+        target_weights.push_back(sequence.weights[t]);
+      }
+    }
+    if (!rows.empty()) {
+      const auto count = static_cast<int64_t>(rows.size());
+      const Tensor chosen_TC = ops::gather_rows(hidden_TC, Tensor::from(rows, {count}));
+      result.language = add(ops::linear_cross_entropy(chosen_TC, model.decoder().embedding(), Tensor::from(targets, {count}),
+                                                      Tensor::from(target_weights, {count})),
+                            weights.language);
+    }
+  }
+  require(!parts.empty(), ErrorKind::usage, "the batch has nothing to learn from with these loss weights");
+  result.total = ops::weighted_sum(parts, factors);
+  return result;
+}
+
+}  // namespace sensorium::models

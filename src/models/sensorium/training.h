@@ -1,0 +1,44 @@
+// The native model's training objectives on a batch.
+#pragma once
+
+#include <vector>
+
+#include "models/sensorium/model.h"
+
+namespace sensorium::models {
+
+// An object that a picture is known to hold; box in pixels of the prepared picture.
+struct ObjectTarget {
+  int object = 0;  // index into HeadsConfig::objects
+  Box box;
+};
+
+struct TrainingImage {
+  media::Image image;                 // of its prepared size
+  int label = -1;                     // index into HeadsConfig::labels; -1: unknown
+  bool boxes_known = false;           // all objects of all kinds are listed, but for `unknown_objects`
+  std::vector<ObjectTarget> objects;
+  std::vector<int> unknown_objects;   // kinds that nobody has marked in this picture
+};
+
+struct TrainingBatch {
+  std::vector<TrainingImage> images;
+  std::vector<TokenSequence> sequences;  // their `images` count this batch's pictures
+};
+
+struct LossWeights {
+  float label = 1, detection = 1, box = 1, language = 1;
+  float label_smoothing = 0.05f;
+};
+
+struct BatchLosses {
+  Tensor total;                        // [1], with its graph
+  // Undetached parts for the log; NaN: the batch has no such part.
+  float label = 0, center = 0, box = 0, language = 0;
+  int64_t text_tokens = 0;             // all tokens through the decoder
+};
+
+// Runs the batch; a part with weight 0 is not computed. `compute`: f32 or bf16 activations.
+BatchLosses training_loss(const SensoriumModel& model, const TrainingBatch& batch, const LossWeights& weights, DType compute);
+
+}  // namespace sensorium::models
