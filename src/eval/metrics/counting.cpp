@@ -1,0 +1,36 @@
+#include "eval/metrics/counting.h"
+
+#include <cmath>
+
+#include "eval/metrics/bootstrap.h"
+#include "eval/metrics/text_norm.h"
+
+namespace sensorium::eval {
+namespace {
+
+std::vector<double> count_errors(std::span<const EvalItem> items) {
+  std::vector<double> errors;
+  errors.reserve(items.size());
+  for (const EvalItem& item : items) {
+    const std::optional<double> truth = item.references.empty() ? std::nullopt : first_number(item.references[0]);
+    require(truth.has_value(), ErrorKind::invalid_data,
+            "count: a true answer holds no number; give one, such as \"3\"");
+    const std::optional<double> said = first_number(item.prediction);
+    errors.push_back(said ? std::abs(*said - *truth) : std::max(1.0, std::abs(*truth)));
+  }
+  return errors;
+}
+
+}  // namespace
+
+MetricValue count_mae(std::span<const EvalItem> items, const BootstrapOptions& options) {
+  return mean_with_interval(count_errors(items), options);
+}
+
+MetricValue count_exact(std::span<const EvalItem> items, const BootstrapOptions& options) {
+  std::vector<double> values = count_errors(items);
+  for (double& value : values) value = value == 0 ? 1.0 : 0.0;
+  return mean_with_interval(values, options);
+}
+
+}  // namespace sensorium::eval
