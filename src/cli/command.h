@@ -1,0 +1,31 @@
+// The verbs of the binary. Each is one file with one `add_...` function, and one line in the table of commands.cpp.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "models/model.h"
+
+namespace sensorium::cli {
+
+struct Command {
+  const char* name;
+  // Declares options on `app` and sets its callback. Errors are thrown as sensorium::Error.
+  void (*add)(CLI::App& app);
+};
+std::span<const Command> commands();
+
+// Runs the program: parses, dispatches, turns errors into one line on stderr. Returns the exit code: 0 done, 1 failed, 2 wrong
+// usage, 130 interrupted.
+int run(int argc, char** argv);
+
+// "default", or a folder. The default model is looked for at SENSORIUM_MODEL, beside the binary's source tree, and in the
+// installation; throws Error(not_found) that lists the places.
+std::filesystem::path find_model(const std::string& name);
+std::unique_ptr<models::Model> open_model(const std::string& name);
+
+}  // namespace sensorium::cli

@@ -1,0 +1,88 @@
+#include "train/checkpoint.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <vector>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "io/safetensors.h"
+
+namespace sensorium::train {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::string_view kPrefix = "step-";
+
+std::vector<CheckpointInfo> list_checkpoints(const fs::path& run) {
+  std::vector<CheckpointInfo> found;
+  std::error_code code;
+  for (const fs::directory_entry& entry : fs::directory_iterator(run / "checkpoints", code)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with(kPrefix)) continue;
+    int64_t step = 0;
+    const char* end = name.data() + name.size();
+    const auto [stop, error] = std::from_chars(name.data() + kPrefix.size(), end, step);
+    if (error == std::errc() && stop == end) found.push_back({entry.path(), step});
+  }
+  std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.step < b.step; });
+  return found;
+}
+
+}  // namespace
+
+void save_checkpoint(const fs::path& run, int64_t step, const nn::ParameterStore& store, const AdamW& optimizer,
+                     const std::string& fingerprint, int keep) {
+  const fs::path folder = run / "checkpoints";
+  const fs::path final_path = folder / fmt::format("{}{:08}", kPrefix, step);
+  const fs::path temporary = folder / fmt::format(".saving-{}", ::getpid());
+  std::error_code code;
+  fs::remove_all(temporary, code);
+  fs::create_directories(temporary, code);
+  require(!code, ErrorKind::io, "{}: cannot create: {}", temporary.string(), code.message());
+  try {
+    std::vector<io::NamedTensor> tensors;
+    for (const nn::Parameter& parameter : store.parameters()) tensors.push_back({parameter.name, parameter.value.detach()});
+    for (const AdamW::State& entry : optimizer.state()) tensors.push_back({entry.name, entry.tensor});
+    io::write_safetensors(temporary / "state.safetensors", tensors, {});
+    const OrderedJson state{{"step", step}, {"optimizer_steps", optimizer.steps_done()}, {"recipe", fingerprint}};
+    write_file_atomic(temporary / "state.json", state.dump(2) + "\n");
+    fs::remove_all(final_path, code);
+    fs::rename(temporary, final_path, code);
+    require(!code, ErrorKind::io, "{}: cannot rename: {}", final_path.string(), code.message());
+  } catch (...) {
+    fs::remove_all(temporary, code);
+    throw;
+  }
+  std::vector<CheckpointInfo> all = list_checkpoints(run);
+  for (size_t i = 0; i + static_cast<size_t>(keep) < all.size(); ++i) fs::remove_all(all[i].path, code);
+}
+
+std::optional<CheckpointInfo> latest_checkpoint(const fs::path& run) {
+  std::vector<CheckpointInfo> all = list_checkpoints(run);
+  while (!all.empty()) {
+    if (fs::exists(all.back().path / "state.json")) return all.back();
+    all.pop_back();
+  }
+  return std::nullopt;
+}
+
+void load_checkpoint(const CheckpointInfo& checkpoint, nn::ParameterStore& store, AdamW& optimizer,
+                     const std::string& fingerprint) {
+  const Json state = read_json_file(checkpoint.path / "state.json");
+  ConfigReader reader(state, (checkpoint.path / "state.json").string());
+  require(reader.get<std::string>("recipe") == fingerprint, ErrorKind::usage,
+          "{}: was made by another recipe or other overrides; choose another out= folder, or delete this one",
+          checkpoint.path.string());
+  const io::SafetensorsFile file = io::SafetensorsFile::open(checkpoint.path / "state.safetensors");
+  const auto find = [&](const std::string& name) {
+    require(file.contains(name), ErrorKind::invalid_data, "{}: tensor {} is missing", checkpoint.path.string(), name);
+    return file.tensor(name);
+  };
+  for (nn::Parameter& parameter : store.parameters()) parameter.value.copy_from(find(parameter.name));
+  optimizer.restore(reader.get<int64_t>("optimizer_steps"), find);
+}
+
+}  // namespace sensorium::train

@@ -1,0 +1,138 @@
+#include "train/recipe.h"
+
+#include "base/sha256.h"
+#include "io/yaml.h"
+#include "train/augment.h"
+
+namespace sensorium::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+const Json& list_of(ConfigReader& reader, const char* key, const std::string& where) {
+  static const Json empty = Json::array();
+  if (!reader.has(key)) return empty;
+  const Json& value = reader.child(key);
+  require(value.is_array(), ErrorKind::usage, "{}: \"{}\" is {}, expected a list", where, key, value.type_name());
+  return value;
+}
+
+SetRecipe read_set(const Json& json, const std::string& where) {
+  ConfigReader reader(json, where);
+  SetRecipe set;
+  set.path = reader.get_or<std::string>("path", "");
+  set.world = reader.get_or<std::string>("world", "");
+  set.weight = reader.get_or<double>("weight", 1);
+  set.augment = reader.get_or<std::string>("augment", "none");
+  set.objects = reader.get_or<std::vector<std::string>>("objects", {});
+  set.scene = reader.get_or<std::string>("scene", "");
+  reader.finish();
+  require(set.path.empty() != set.world.empty(), ErrorKind::usage, "{}: needs \"path\" or \"world\", one of them", where);
+  require(set.weight > 0, ErrorKind::usage, "{}: weight {} is not positive", where, set.weight);
+  augment_policy(set.augment);
+  return set;
+}
+
+DType compute_type(const std::string& name, const std::string& where) {
+  if (name == "bf16") return DType::bf16;
+  require(name == "f32", ErrorKind::usage, "{}: compute \"{}\" is neither bf16 nor f32", where, name);
+  return DType::f32;
+}
+
+}  // namespace
+
+Recipe Recipe::load(const fs::path& file, const std::vector<std::string>& overrides) {
+  Json json = io::yaml_file_to_json(file);
+  const fs::path folder = file.parent_path();
+  // Paths in the file are relative to it; those of overrides, which replace them, to the working directory.
+  Json untouched = json;
+  io::apply_overrides(json, overrides);
+  const auto resolve = [&](const std::string& path, const Json::json_pointer& where) {
+    const bool from_file = untouched.contains(where) && untouched.at(where) == json.at(where);
+    return path.empty() || fs::path(path).is_absolute() || !from_file ? fs::path(path) : folder / path;
+  };
+
+  Recipe recipe;
+  const std::string where = file.string();
+  ConfigReader reader(json, where);
+  recipe.out = reader.get<std::string>("out");
+  recipe.seed = static_cast<uint64_t>(reader.get_int_or("seed", 1, 0, INT64_MAX));
+  recipe.name = reader.get_or<std::string>("name", file.stem().string());
+  recipe.licence = reader.get_or<std::string>("licence", "");
+  recipe.trained_on = reader.get_or<std::string>("trained_on", "");
+  recipe.init = resolve(reader.get_or<std::string>("init", ""), Json::json_pointer("/init")).string();
+  recipe.model = reader.child("model");
+  recipe.trainable = reader.get_or<std::vector<std::string>>("trainable", recipe.trainable);
+  recipe.reset = reader.get_or<std::vector<std::string>>("reset", {});
+  recipe.compute = compute_type(reader.get_or<std::string>("compute", "bf16"), where);
+  recipe.activation_checkpointing = reader.get_or<bool>("activation_checkpointing", false);
+  require(!recipe.init.empty() || recipe.model.size() > 0, ErrorKind::usage,
+          "{}: needs \"model\" (sizes of a new model) or \"init\" (a folder to go on from)", where);
+  {
+    ConfigReader tokenizer(reader.child("tokenizer"), where + ": tokenizer");
+    recipe.vocabulary = tokenizer.get_int_or("vocabulary", recipe.vocabulary, 300, 1 << 20);
+    recipe.tokenizer_texts = tokenizer.get_or<std::vector<std::string>>("texts", {});
+    tokenizer.finish();
+  }
+  {
+    ConfigReader data(reader.child("data"), where + ": data");
+    recipe.data_root = resolve(data.get_or<std::string>("root", "."), Json::json_pointer("/data/root"));
+    recipe.only = data.get_or<std::string>("train", "");
+    for (const Json& set : list_of(data, "sets", where)) {
+      recipe.sets.push_back(read_set(set, fmt::format("{}: data.sets[{}]", where, recipe.sets.size())));
+    }
+    for (const Json& set : list_of(data, "texts", where)) {
+      recipe.texts.push_back(read_set(set, fmt::format("{}: data.texts[{}]", where, recipe.texts.size())));
+    }
+    recipe.validation_fraction = data.get_or<double>("validation_fraction", 0);
+    recipe.images_per_batch = data.get_int_or("images_per_batch", recipe.images_per_batch, 0, 4096);
+    recipe.texts_per_batch = data.get_int_or("texts_per_batch", recipe.texts_per_batch, 0, 4096);
+    recipe.text_tokens = data.get_int_or("text_tokens", recipe.text_tokens, 16, 1 << 20);
+    recipe.questions_per_image = data.get_int_or("questions_per_image", recipe.questions_per_image, 1, 64);
+    recipe.predicted_evidence = data.get_or<double>("predicted_evidence", recipe.predicted_evidence);
+    recipe.cache_megabytes = data.get_int_or("cache_megabytes", recipe.cache_megabytes, 0, 1 << 20);
+    data.finish();
+  }
+  {
+    ConfigReader losses(reader.child("losses"), where + ": losses");
+    const auto weight = [&](const char* key, float& value) { value = static_cast<float>(losses.get_or<double>(key, value)); };
+    weight("label", recipe.losses.label);
+    weight("detection", recipe.losses.detection);
+    weight("box", recipe.losses.box);
+    weight("language", recipe.losses.language);
+    weight("label_smoothing", recipe.losses.label_smoothing);
+    losses.finish();
+  }
+  {
+    ConfigReader train(reader.child("train"), where + ": train");
+    TrainerOptions& options = recipe.trainer;
+    options.schedule.total_steps = train.get_int("steps", 1, INT64_MAX / 2);
+    options.schedule.peak = train.get_or<double>("learning_rate", 1e-3);
+    options.schedule.warmup_steps = train.get_int_or("warmup_steps", 100, 0, INT64_MAX / 2);
+    options.schedule.final_fraction = train.get_or<double>("final_fraction", 0.02);
+    options.optimizer.weight_decay = train.get_or<double>("weight_decay", 0.05);
+    options.optimizer.beta1 = train.get_or<double>("beta1", 0.9);
+    options.optimizer.beta2 = train.get_or<double>("beta2", 0.95);
+    options.optimizer.clip_norm = train.get_or<double>("clip_norm", 1.0);
+    options.optimizer.ema_decay = train.get_or<double>("ema_decay", 0.0);
+    options.accumulate = train.get_int_or("accumulate", 1, 1, 4096);
+    options.save_every = train.get_int_or("save_every", 200, 1, INT64_MAX / 2);
+    options.stop_after = train.get_int_or("stop_after", 0, 0, INT64_MAX / 2);
+    train.finish();
+  }
+  reader.finish();
+  require(!recipe.out.empty(), ErrorKind::usage, "{}: \"out\" is empty: give out=FOLDER", where);
+  recipe.trainer.out = recipe.out;
+  // Where a run is kept, how often it saves and where it pauses do not change what it computes.
+  json.erase("out");
+  if (json.contains("train")) {
+    for (const char* key : {"save_every", "stop_after"}) json["train"].erase(key);
+  }
+  recipe.canonical_ = json;
+  recipe.trainer.fingerprint = recipe.fingerprint();
+  return recipe;
+}
+
+std::string Recipe::fingerprint() const { return sha256_hex(canonical_.dump()).substr(0, 16); }
+
+}  // namespace sensorium::train

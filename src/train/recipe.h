@@ -1,0 +1,62 @@
+// A training run as a file: recipes/<name>.yaml with key=value overrides from the command line.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "models/sensorium/config.h"
+#include "models/sensorium/training.h"
+#include "train/trainer.h"
+
+namespace sensorium::train {
+
+// One data set of the mixture.
+struct SetRecipe {
+  std::string path;             // a file or folder that the readers know; or
+  std::string world;            // a kind of scene of the synthetic world
+  double weight = 1;            // of the set in the mixture
+  std::string augment = "none"; // see augment.h
+  std::vector<std::string> objects;          // kinds of objects that are marked in this set (none: no boxes)
+  std::string scene;            // label of every picture that has no class of its own
+};
+
+struct Recipe {
+  std::filesystem::path out;
+  uint64_t seed = 1;
+  // The model: a folder to go on from, or the sizes of a new one.
+  std::string init;
+  Json model;                   // config.json without vocabulary, labels and objects, which come from the data
+  int64_t vocabulary = 4096;    // of a new tokenizer, control tokens left out
+  std::vector<std::string> tokenizer_texts;  // files that a new tokenizer is trained on
+  std::vector<std::string> reset;            // patterns of parameters that start anew although `init` has them
+
+  std::filesystem::path data_root;
+  std::vector<SetRecipe> sets;
+  std::vector<SetRecipe> texts;              // sets without pictures, for the decoder
+  std::filesystem::path only;                // data.train=FILE: one set in place of `sets`
+  double validation_fraction = 0;            // of every train file, kept out of training
+  int64_t images_per_batch = 32, texts_per_batch = 0, text_tokens = 256;
+  int64_t questions_per_image = 3;
+  double predicted_evidence = 0.5;           // share of pictures whose evidence comes from the heads, not from the truth
+  int64_t cache_megabytes = 2048;            // decoded pictures kept in memory
+
+  std::vector<std::string> trainable = {"*"};
+  models::LossWeights losses;
+  DType compute = DType::bf16;
+  bool activation_checkpointing = false;
+  TrainerOptions trainer;
+  std::string name = "sensorium", licence, trained_on;
+
+  // Reads a recipe; relative paths in it are relative to the file's folder. `overrides`: "data.train=my.jsonl", "out=runs/a";
+  // their paths are relative to the working directory. Throws Error(usage) that names the key and suggests the near one.
+  static Recipe load(const std::filesystem::path& file, const std::vector<std::string>& overrides);
+  // What must be the same for a run to be resumed.
+  std::string fingerprint() const;
+
+ private:
+  Json canonical_;
+};
+
+}  // namespace sensorium::train

@@ -1,0 +1,153 @@
+#include "train/trainer.h"
+
+#include <unistd.h>
+
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+
+#include "base/interrupt.h"
+#include "base/log.h"
+#include "tensor/autograd.h"
+#include "train/checkpoint.h"
+
+namespace sensorium::train {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+std::string short_time(double seconds) {
+  const auto total = static_cast<int64_t>(std::max(0.0, seconds));
+  if (total >= 3600) return fmt::format("{}h{:02}m", total / 3600, total / 60 % 60);
+  return fmt::format("{}m{:02}s", total / 60, total % 60);
+}
+
+// A line that renews itself on a terminal, and a line now and then elsewhere.
+class ProgressLine {
+ public:
+  explicit ProgressLine(int64_t total) : total_(total), terminal_(::isatty(STDERR_FILENO) != 0) {}
+  ~ProgressLine() {
+    if (terminal_ && shown_) std::fputc('\n', stderr);
+  }
+  void show(const StepRecord& record, double seconds_left) {
+    if (!terminal_ && shown_ && seconds_since(last_) < 10 && record.step != total_) return;
+    last_ = Clock::now();
+    shown_ = true;
+    const std::string line =
+        fmt::format("step {}/{}  loss {:.4f}  {:.0f} tokens/s  {:.1f} images/s  {} left", record.step, total_, record.loss,
+                    record.tokens_per_s, record.images_per_s, short_time(seconds_left));
+    std::fputs(terminal_ ? fmt::format("\r{}\x1b[K", line).c_str() : (line + "\n").c_str(), stderr);
+    std::fflush(stderr);
+  }
+
+ private:
+  int64_t total_;
+  bool terminal_, shown_ = false;
+  Clock::time_point last_;
+};
+
+// Means of the parts of a step over its batches; parts that a batch lacks do not count.
+class PartMeans {
+ public:
+  void add(const std::vector<std::pair<std::string, double>>& parts) {
+    if (sums_.empty()) {
+      for (const auto& part : parts) sums_.push_back({part.first, 0, 0});
+    }
+    for (size_t i = 0; i < parts.size(); ++i) {
+      if (!std::isfinite(parts[i].second)) continue;
+      sums_[i].sum += parts[i].second;
+      ++sums_[i].count;
+    }
+  }
+  std::vector<std::pair<std::string, double>> means() const {
+    std::vector<std::pair<std::string, double>> result;
+    for (const Sum& s : sums_) result.emplace_back(s.name, s.count == 0 ? std::nan("") : s.sum / s.count);
+    return result;
+  }
+
+ private:
+  struct Sum {
+    std::string name;
+    double sum;
+    int count;
+  };
+  std::vector<Sum> sums_;
+};
+
+}  // namespace
+
+TrainEnd run_training(nn::ParameterStore& store, const TrainerOptions& options, const RunBatch& run_batch,
+                      const std::function<void(int64_t)>& on_saved) {
+  std::error_code code;
+  std::filesystem::create_directories(options.out, code);
+  require(!code, ErrorKind::io, "{}: cannot create: {}", options.out.string(), code.message());
+  AdamW optimizer(store, options.optimizer);
+  int64_t step = 0;
+  if (const auto checkpoint = latest_checkpoint(options.out)) {
+    load_checkpoint(*checkpoint, store, optimizer, options.fingerprint);
+    step = checkpoint->step;
+    log_line(LogLevel::info, fmt::format("resuming at step {}", step));
+  }
+  RunLog log(options.out, step);
+  const int64_t total = options.schedule.total_steps;
+  const int64_t last = options.stop_after > 0 ? std::min(total, step + options.stop_after) : total;
+  int64_t saved_step = step;
+  const auto save = [&] {
+    if (saved_step == step) return;
+    save_checkpoint(options.out, step, store, optimizer, options.fingerprint);
+    saved_step = step;
+    log.write_plot();
+    if (on_saved) {
+      optimizer.swap_ema();
+      on_saved(step);
+      optimizer.swap_ema();
+    }
+  };
+
+  ProgressLine progress(total);
+  const Clock::time_point start = Clock::now();
+  const int64_t first = step;
+  while (step < last) {
+    const Clock::time_point step_start = Clock::now();
+    StepRecord record{.step = step + 1};
+    PartMeans parts;
+    int64_t tokens = 0, images = 0;
+    for (int64_t part = 0; part < options.accumulate; ++part) {
+      const BatchResult batch = run_batch(step, part);
+      const double loss = batch.loss.item();
+      require(std::isfinite(loss), ErrorKind::numeric,
+              "step {}: the loss is {}; the last good checkpoint is step {} in {}. Lower the learning rate or look at the data",
+              step + 1, loss, saved_step, options.out.string());
+      backward(batch.loss, 1.0f / static_cast<float>(options.accumulate));
+      record.loss += loss / static_cast<double>(options.accumulate);
+      parts.add(batch.parts);
+      tokens += batch.tokens;
+      images += batch.images;
+    }
+    record.learning_rate = options.schedule.learning_rate(step);
+    try {
+      record.grad_norm = optimizer.step(record.learning_rate);
+    } catch (const Error& error) {
+      throw error.with_context(fmt::format("step {} (last good checkpoint: step {})", step + 1, saved_step));
+    }
+    record.parts = parts.means();
+    const double seconds = seconds_since(step_start);
+    record.tokens_per_s = static_cast<double>(tokens) / seconds;
+    record.images_per_s = static_cast<double>(images) / seconds;
+    ++step;
+    log.add(record);
+    progress.show(record, seconds_since(start) / static_cast<double>(step - first) * static_cast<double>(total - step));
+    if (interrupted()) {
+      save();
+      fail(ErrorKind::interrupted, "interrupted; saved step {} in {}: the same command goes on from there", step,
+           options.out.string());
+    }
+    if (step % options.save_every == 0) save();
+  }
+  save();
+  return step == total ? TrainEnd::finished : TrainEnd::stopped;
+}
+
+}  // namespace sensorium::train
