@@ -20,7 +20,7 @@ inline ByteSpan as_byte_span(std::string_view bytes) {
 
 // Checked against the header, before any memory for pixels is taken.
 struct DecodeLimits {
-  int64_t max_pixels = 178'956'970;  // 2^30 / 4 / 1.5: Pillow's MAX_IMAGE_PIXELS doubled, where it refuses to decode
+  int64_t max_pixels = 178'956'970;  // 2^31 / 12: where Pillow too refuses (twice its MAX_IMAGE_PIXELS)
   int64_t max_side = 65'535;         // what JPEG can hold
   size_t max_file_bytes = size_t{1} << 30;
 };
@@ -33,11 +33,11 @@ struct DecodeOptions {
 
 // From the header alone.
 struct ImageInfo {
-  std::string_view format;        // "JPEG", "PNG", "WebP"
-  int width = 0, height = 0;      // of the decoded picture, that is after the EXIF orientation has been applied
-  int file_channels = 0;          // as stored: 1 grey, 2 grey + alpha, 3 colour, 4 colour + alpha or CMYK
+  std::string_view format;    // "JPEG", "PNG", "WebP"
+  int width = 0, height = 0;  // of the decoded picture, that is after the EXIF orientation has been applied
+  int file_channels = 0;      // as stored: 1 grey, 2 grey + alpha, 3 colour, 4 colour + alpha or CMYK
   int bits_per_channel = 8;
-  int orientation = 1;            // EXIF tag 0x0112, 1..8; 1 if absent or invalid
+  int orientation = 1;  // EXIF tag 0x0112, 1..8; 1 if absent or invalid
   bool has_alpha = false;
   bool animated = false;
 };

@@ -25,8 +25,8 @@ void fill_circle(Image& image, Point center, float radius, Color color, float op
 // Even-odd rule; the last point joins the first. Fewer than three points draw nothing.
 void fill_polygon(Image& image, std::span<const Point> points, Color color, float opacity = 1.0f);
 
-// The font: proportional glyphs on a line of kFontLineHeight pixels (times `scale`), for ASCII 32..126; other characters
-// of the UTF-8 text show as an outlined box, a newline starts a new line.
+// The font: proportional glyphs on a line of kFontLineHeight pixels (times `scale`), for ASCII 32..126; other
+// characters of the UTF-8 text show as an outlined box, a newline starts a new line.
 inline constexpr int kFontLineHeight = 10;
 struct TextSize {
   int width = 0, height = 0;
@@ -43,7 +43,7 @@ Color readable_text_color(Color background);
 
 struct LabelledBox {
   std::string label;
-  float score = -1.0f;                    // 0..1, shown as a percentage; negative: not shown
+  float score = -1.0f;                   // 0..1, shown as a percentage; negative: not shown
   float x0 = 0, y0 = 0, x1 = 0, y1 = 0;  // pixels of the picture
 };
 // A copy of the picture (RGB) with every box and its label, one colour per label, sizes to suit the picture. Labels

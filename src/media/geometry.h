@@ -18,8 +18,8 @@ Image rotate_quarter(const Image& image, int quarter_turns);
 // Makes a picture stored with EXIF orientation 1..8 upright (Exif 2.32, tag 0x0112). Other values change nothing.
 Image apply_orientation(const Image& image, int orientation);
 
-// Maps points of the result to points of the source, in pixel coordinates whose (0, 0) is the corner of the first pixel:
-// (x, y) -> (m[0] x + m[1] y + m[2], m[3] x + m[4] y + m[5]). The inverse of where a source point goes.
+// Maps points of the result to points of the source, in pixel coordinates whose (0, 0) is the corner of the first
+// pixel: (x, y) -> (m[0] x + m[1] y + m[2], m[3] x + m[4] y + m[5]). The inverse of where a source point goes.
 using Affine = std::array<double, 6>;
 // Rotation by `degrees` (clockwise on the screen), scaling, then a shift by (shift_x, shift_y) pixels, all about the
 // picture's centre; as the map from result to source that warp_affine takes. Throws Error(usage) unless scale > 0.

@@ -1,4 +1,5 @@
-// Line plots as SVG: the loss curve in a run's folder. One self-contained file that is readable on light and dark pages.
+// Line plots as SVG: the loss curve in a run's folder. One self-contained file that is readable on light and dark
+// pages.
 #pragma once
 
 #include <string>

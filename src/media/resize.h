@@ -10,7 +10,7 @@ enum class ResizeFilter { nearest, box, bilinear, bicubic, lanczos };
 
 // A part of the source in its pixel coordinates, fractions allowed: x in [x0, x1), y in [y0, y1).
 struct ResizeBox {
-  double x0 = 0, y0 = 0, x1 = 0, y1 = 0;
+  float x0 = 0, y0 = 0, x1 = 0, y1 = 0;
 };
 
 // The picture scaled to width x height. bicubic is Keys' kernel with a = -0.5; lanczos has three lobes.
