@@ -18,8 +18,6 @@ constexpr uint32_t kMatchLimit = 50'000'000;
 constexpr size_t kJitStackBytes = 32 << 10, kJitStackLimitBytes = 8 << 20;
 constexpr size_t kMaxPatternBytes = 64 << 10;
 
-constexpr std::string_view kWordSet = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}";
-
 struct FreePcre {
   void operator()(pcre2_code* code) const { pcre2_code_free(code); }
   void operator()(pcre2_match_data* data) const { pcre2_match_data_free(data); }
@@ -34,6 +32,24 @@ std::string pcre_message(int code) {
   PCRE2_UCHAR buffer[200] = {};
   pcre2_get_error_message(code, buffer, sizeof(buffer));
   return reinterpret_cast<const char*>(buffer);
+}
+
+// Oniguruma's \w: Alphabetic, Mark, Decimal_Number, Connector_Punctuation, and the superscripts and fractions of
+// Latin-1.
+std::string word_set() {
+  std::string set = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\x{B2}\\x{B3}\\x{B9}\\x{BC}-\\x{BE}";
+  for (const auto& [property, newer] : kGrownProperties) {
+    if (property == "L" || property == "M" || property == "Nd") set += newer;
+  }
+  return set;
+}
+
+bool is_script(std::string_view name) {
+  const std::string pattern = fmt::format("\\p{{sc:{}}}", name);
+  int error = 0;
+  PCRE2_SIZE offset = 0;
+  return Pcre<pcre2_code>(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(), PCRE2_UTF, &error,
+                                        &offset, nullptr)) != nullptr;
 }
 
 class Translator {
@@ -129,16 +145,16 @@ class Translator {
         at_ += 2;
         return;
       case 'w':
-        return set(kWordSet, false, 2);
+        return set(word_set(), false, 2);
       case 'W':
-        return set(kWordSet, true, 2);
+        return set(word_set(), true, 2);
       case 'h':
         return set("0-9a-fA-F", false, 2);
       case 'H':
         return set("0-9a-fA-F", true, 2);
       case 'b':
         if (in_class_) break;
-        out_ += fmt::format("(?:(?<=[{0}])(?![{0}])|(?<![{0}])(?=[{0}]))", kWordSet);
+        out_ += fmt::format("(?:(?<=[{0}])(?![{0}])|(?<![{0}])(?=[{0}]))", word_set());
         at_ += 2;
         return;
       case 'B':
@@ -160,25 +176,26 @@ class Translator {
     copy(2);
   }
 
+  // \pL, \p{Lu}, \P{Han}
   void property(std::string_view rest) {
-    static constexpr std::pair<std::string_view, std::string_view> kGrown[] = {{"L", kLettersSinceUnicode15},
-                                                                               {"N", kNumbersSinceUnicode15}};
     const bool negated = rest[1] == 'P';
-    for (const auto& [name, newer] : kGrown) {
-      const std::string braces = fmt::format("{{{}}}", name);
-      const size_t length = rest.substr(2).starts_with(braces) ? 2 + braces.size()
-                            : rest.substr(2).starts_with(name) ? 2 + name.size()
-                                                               : 0;
-      if (length == 0) continue;
-      if (negated && in_class_) break;
-      return set(fmt::format("\\p{{{}}}{}", name, newer), negated, length);
-    }
-    copy(2);
-    if (at_ < in_.size() && in_[at_] == '{') {
-      const size_t end = in_.find('}', at_);
+    size_t length = 3;
+    std::string_view name = rest.substr(2, 1);
+    if (name == "{") {
+      const size_t end = rest.find('}');
       if (end == std::string_view::npos) refuse("an unclosed property");
-      copy(end + 1 - at_);
+      name = rest.substr(3, end - 3);
+      length = end + 1;
     }
+    // PCRE2 takes a bare script name as the script's extensions.
+    const std::string known = fmt::format("{{{}{}}}", is_script(name) ? "sc:" : "", name);
+    if (!negated || !in_class_) {
+      for (const auto& grown : kGrownProperties) {
+        if (grown.name == name) return set(fmt::format("\\p{}{}", known, grown.newer), negated, length);
+      }
+    }
+    out_ += fmt::format("\\{}{}", rest[1], known);
+    at_ += length;
   }
 
   std::string_view in_;
@@ -218,6 +235,7 @@ Regex::Regex(Regex&&) noexcept = default;
 Regex& Regex::operator=(Regex&&) noexcept = default;
 
 void Regex::find_all(std::string_view text, const std::function<void(Span)>& found) const {
+  if (text.empty()) return;
   const Pcre<pcre2_match_data> data(pcre2_match_data_create(1, nullptr));
   const Pcre<pcre2_match_context> context(pcre2_match_context_create(nullptr));
   const Pcre<pcre2_jit_stack> stack(pcre2_jit_stack_create(kJitStackBytes, kJitStackLimitBytes, nullptr));

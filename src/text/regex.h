@@ -27,7 +27,8 @@ class Regex {
 
   const std::string& pattern() const { return pattern_; }
 
-  // Every match from left to right, empty ones too, as the Rust crate `onig` finds them. `text` must be valid UTF-8.
+  // Every match from left to right, empty ones too, as the reference finds them (none in an empty text).
+  // `text` must be valid UTF-8.
   // Throws Error(limit) when the pattern needs too many steps on this text.
   void find_all(std::string_view text, const std::function<void(Span)>& found) const;
 
@@ -37,8 +38,8 @@ class Regex {
   std::unique_ptr<Compiled> compiled_;
 };
 
-// The pattern in PCRE2's syntax. What differs: \s, \w, \h and \b (other sets of characters), letters and numbers that
-// Unicode gained after PCRE2's version, and "{n,m}+", which Oniguruma does not read as possessive.
+// The pattern in PCRE2's syntax. What differs: \s, \w, \h and \b (other sets of characters), characters that Unicode
+// gained after PCRE2's version, scripts, and "{n,m}+", which Oniguruma does not read as possessive.
 std::string translate_oniguruma(std::string_view pattern);
 
 }  // namespace sensorium::text

@@ -100,7 +100,7 @@ TEST_P(GoldenTokenizer, StreamsWhatItDecodes) {
 INSTANTIATE_TEST_SUITE_P(Golden, GoldenTokenizer,
                          testing::Values("gpt2", "roberta", "llama3", "qwen2", "o200k", "clip", "metaspace", "llama2",
                                          "unknowns"),
-                         [](const auto& info) { return std::string(info.param); });
+                         [](const auto& param_info) { return std::string(param_info.param); });
 
 TEST(GoldenComponents, PreTokenizers) {
   const Json golden = read_json_file(kFolder / "components.json");

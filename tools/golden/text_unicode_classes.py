@@ -2,9 +2,9 @@
 """Writes src/text/unicode_classes.inc: which code points are letters (\\p{L}) and numbers (\\p{N}).
 
 The reference is the regular expression engine of the Python package `tokenizers` (Oniguruma), probed over every code
-point, because its Unicode version decides where published tokenizers split text. A second list holds what Unicode
-14.0, the version that PCRE2 10.42 knows, lacks; patterns that run through PCRE2 get these ranges added. Needs Python
-3.11, whose `unicodedata` is 14.0.
+point, because its Unicode version decides where published tokenizers split text. A second list holds the members of
+each category and some scripts that Unicode 14.0, the version that PCRE2 10.42 knows, had not assigned yet; patterns that run through
+PCRE2 get these ranges added. Needs Python 3.11, whose `unicodedata` is 14.0.
 
 Usage: text_unicode_classes.py > src/text/unicode_classes.inc
 """
@@ -13,6 +13,8 @@ import unicodedata
 import tokenizers
 from tokenizers import Regex, normalizers
 
+CATEGORIES = "L Lu Ll Lt Lm Lo M Mn Mc Me N Nd Nl No P Pc Pd Ps Pe Pi Pf Po S Sm Sc Sk So".split()
+SCRIPTS = "Han Hiragana Katakana Hangul Latin Greek Cyrillic Arabic Hebrew Devanagari Thai".split()
 ALL = "".join(chr(c) for c in range(0x110000) if not 0xD800 <= c <= 0xDFFF)
 
 
@@ -48,28 +50,29 @@ def table(name, points):
     print("};")
 
 
-def pattern_text(name, points):
-    print(f"inline constexpr std::string_view {name} =")
+def class_text(points):
     items = ["\\\\x{%X}" % a if a == b else "\\\\x{%X}-\\\\x{%X}" % (a, b) for a, b in ranges(points)]
     lines, line = [], ""
     for item in items:
-        if len(line) + len(item) > 110:
+        if len(line) + len(item) > 100:
             lines.append(line)
             line = ""
         line += item
-    lines.append(line)
-    print("\n".join(f'    "{text}"' for text in lines) + ";")
+    return "\n     ".join(f'"{text}"' for text in lines + [line])
 
 
 def main():
     assert unicodedata.unidata_version == "14.0.0", unicodedata.unidata_version
     print("// Made by tools/golden/text_unicode_classes.py; do not edit.")
     print(f"// Reference: the regular expressions of the Python package tokenizers {tokenizers.__version__}.")
-    for name, pattern, initial in (("letter", r"\p{L}", "L"), ("number", r"\p{N}", "N")):
-        points = members(pattern)
-        table(f"k{name.capitalize()}Ranges", points)
-        pattern_text(f"k{name.capitalize()}sSinceUnicode15",
-                     [p for p in points if not unicodedata.category(chr(p)).startswith(initial)])
+    table("kLetterRanges", members(r"\p{L}"))
+    table("kNumberRanges", members(r"\p{N}"))
+    print("inline constexpr GrownProperty kGrownProperties[] = {")
+    for name in CATEGORIES + SCRIPTS:
+        newer = [p for p in members(r"\p{%s}" % name) if unicodedata.category(chr(p)) == "Cn"]
+        if newer:
+            print(f'    {{"{name}",\n     {class_text(newer)}}},')
+    print("};")
 
 
 main()
