@@ -12,7 +12,9 @@ bool word_before(std::string_view text, size_t at) {
   return is_word(next_char(text, i));
 }
 
-bool word_at(std::string_view text, size_t at) { return is_word(next_char(text, at)); }
+bool word_at(std::string_view text, size_t at) {
+  return is_word(next_char(text, at));
+}
 
 }  // namespace
 
@@ -84,8 +86,7 @@ std::vector<Segment> AddedTokens::split(const Matcher& matcher, std::string_view
     i = end;
     const AddedToken& token = tokens_[static_cast<size_t>(place)];
     if (token.special && specials == Specials::as_text) continue;
-    if (token.single_word &&
-        ((begin > 0 && word_before(text, begin)) || (end < text.size() && word_at(text, end)))) {
+    if (token.single_word && ((begin > 0 && word_before(text, begin)) || (end < text.size() && word_at(text, end)))) {
       continue;
     }
     while (token.lstrip && begin > done) {

@@ -69,7 +69,7 @@ class AddedTokens {
   std::vector<Segment> split(const Matcher& matcher, std::string_view text, Specials specials) const;
 
   std::vector<AddedToken> tokens_;
-  std::vector<std::string> shown_;              // by place in tokens_
+  std::vector<std::string> shown_;             // by place in tokens_
   std::unordered_map<int32_t, size_t> by_id_;  // places in tokens_
   Matcher raw_, normalized_;
 };

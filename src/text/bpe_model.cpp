@@ -86,8 +86,8 @@ BpeModel::BpeModel(Vocab vocab, std::vector<MergeRule> merges, BpeOptions option
     const auto index = static_cast<size_t>(byte);
     byte_tokens_[index] = vocab_.find(fmt::format("<0x{:02X}>", byte));
     std::string character;
-    append_utf8(character, alphabet_ == Alphabet::bytes ? byte_to_char(static_cast<uint8_t>(byte))
-                                                        : static_cast<char32_t>(byte));
+    append_utf8(character,
+                alphabet_ == Alphabet::bytes ? byte_to_char(static_cast<uint8_t>(byte)) : static_cast<char32_t>(byte));
     for (const bool first : {false, true}) {
       for (const bool last : {false, true}) one_byte_[first][last][index] = symbol_of(character, first, last);
     }
@@ -199,8 +199,7 @@ void BpeModel::merge_short(std::span<int32_t> symbols, std::vector<int32_t>& ids
               symbols.begin() + static_cast<std::ptrdiff_t>(count),
               symbols.begin() + static_cast<std::ptrdiff_t>(best) + 1);
     std::copy(hits.begin() + static_cast<std::ptrdiff_t>(best) + 1,
-              hits.begin() + static_cast<std::ptrdiff_t>(count) - 1,
-              hits.begin() + static_cast<std::ptrdiff_t>(best));
+              hits.begin() + static_cast<std::ptrdiff_t>(count) - 1, hits.begin() + static_cast<std::ptrdiff_t>(best));
     --count;
     if (best > 0) hits[best - 1] = table_.find(symbols[best - 1], symbols[best]);
     if (best + 1 < count) hits[best] = table_.find(symbols[best], symbols[best + 1]);

@@ -122,8 +122,8 @@ class WordCachePool {
 
 class BpeModel {
  public:
-  // `vocab` is as in the file. Ids in `control` are never the result of a merge or of ignore_merges: text must not spell
-  // a control token. Throws Error(invalid_data) if the unknown token is not in the vocabulary.
+  // `vocab` is as in the file. Ids in `control` are never the result of a merge or of ignore_merges: text must not
+  // spell a control token. Throws Error(invalid_data) if the unknown token is not in the vocabulary.
   BpeModel(Vocab vocab, std::vector<MergeRule> merges, BpeOptions options, Alphabet alphabet,
            std::span<const int32_t> control);
 
@@ -156,8 +156,8 @@ class BpeModel {
   std::vector<bool> is_control_;
   MergeTable table_;
   int32_t unk_id_ = Vocab::kNone;
-  std::array<int32_t, 256> byte_tokens_;                              // <0xXX>
-  std::array<std::array<std::array<int32_t, 256>, 2>, 2> one_byte_;   // [first][last][byte]: symbols of one byte
+  std::array<int32_t, 256> byte_tokens_;                             // <0xXX>
+  std::array<std::array<std::array<int32_t, 256>, 2>, 2> one_byte_;  // [first][last][byte]: symbols of one byte
 };
 
 }  // namespace sensorium::text

@@ -95,7 +95,7 @@ class WordCounter {
   size_t batch_bytes_ = 0;
 };
 
-using PairKey = uint64_t;  // left id, right id: its order is that of the pairs
+using PairKey = uint64_t;             // left id, right id: its order is that of the pairs
 using Places = std::vector<int32_t>;  // words, ascending, none twice
 
 PairKey make_pair_key(int32_t left, int32_t right) {
@@ -164,9 +164,7 @@ class PairMerger {
     }
   };
 
-  std::span<int32_t> symbols_of(const TrainWord& word) {
-    return std::span(symbols_).subspan(word.begin, word.size);
-  }
+  std::span<int32_t> symbols_of(const TrainWord& word) { return std::span(symbols_).subspan(word.begin, word.size); }
 
   static void note_place(std::unordered_map<PairKey, Places>& places, PairKey pair, int32_t word) {
     Places& list = places[pair];
@@ -288,10 +286,8 @@ std::unique_ptr<BpeTokenizer> train_bpe(const TextSource& texts, const TrainOpti
     added.special = true;
     parts.added.push_back(std::move(added));
   }
-  const Json split = {{"type", "Split"},
-                      {"pattern", {{"Regex", options.pattern}}},
-                      {"behavior", "Isolated"},
-                      {"invert", false}};
+  const Json split = {
+      {"type", "Split"}, {"pattern", {{"Regex", options.pattern}}}, {"behavior", "Isolated"}, {"invert", false}};
   const Json byte_level = {
       {"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", false}};
   parts.pre_tokenizer = {{"type", "Sequence"}, {"pretokenizers", Json::array({split, byte_level})}};

@@ -155,8 +155,7 @@ class Fuse : public DecodeStep {
 
 class Strip : public DecodeStep {
  public:
-  Strip(std::string content, int64_t start, int64_t stop)
-      : content_(std::move(content)), start_(start), stop_(stop) {}
+  Strip(std::string content, int64_t start, int64_t stop) : content_(std::move(content)), start_(start), stop_(stop) {}
 
   void apply(Tokens& tokens) const override {
     for (std::string& token : tokens) apply_middle(token);

@@ -1,5 +1,6 @@
 // Post-processors of tokenizer.json: the tokens that a model wants around a text.
-// Supported: TemplateProcessing (single texts), RobertaProcessing, BertProcessing, ByteLevel (no effect on ids), Sequence.
+// Supported: TemplateProcessing (single texts), RobertaProcessing, BertProcessing, ByteLevel (no effect on ids),
+// Sequence.
 #pragma once
 
 #include <cstdint>

@@ -81,29 +81,45 @@ class Translator {
   }
 
   void character(char c) {
+    if (const size_t length = interval_length()) {
+      const bool repeated = in_.substr(at_ + length).starts_with('+');
+      copy(length);
+      if (repeated) {
+        out_.insert(atom_, "(?:");
+        out_ += ")";
+      }
+      return;
+    }
+    if (c == ')' && !groups_.empty()) {
+      atom_ = groups_.back();
+      groups_.pop_back();
+    } else if (std::string_view("*+?").find(c) == std::string_view::npos) {
+      atom_ = out_.size();
+    }
+    copy(1);
     if (c == '[') {
       in_class_ = true;
-      copy(1);
       if (at_ < in_.size() && in_[at_] == '^') copy(1);
       if (at_ < in_.size() && in_[at_] == ']') refuse("']' at the start of a character class");
-    } else if (c == '}' && at_ + 1 < in_.size() && in_[at_ + 1] == '+' && quantifier_ends_here()) {
-      out_ += "}{1,}";
-      at_ += 2;
-    } else if (c == '(' && at_ + 1 < in_.size() && in_[at_ + 1] == '?') {
-      copy(2);
-      // Ruby's m lets '.' match newlines, PCRE2's changes ^ and $.
-      for (size_t i = at_; i < in_.size() && (std::isalpha(static_cast<unsigned char>(in_[i])) || in_[i] == '-'); ++i) {
-        if (in_[i] == 'm') refuse("the option m");
-      }
-    } else {
-      copy(1);
+    } else if (c == '(') {
+      groups_.push_back(atom_);
+      if (at_ < in_.size() && in_[at_] == '?') group_options();
     }
   }
 
-  bool quantifier_ends_here() const {
-    size_t i = at_;
-    while (i > 0 && (std::isdigit(static_cast<unsigned char>(in_[i - 1])) || in_[i - 1] == ',')) --i;
-    return i < at_ && i > 0 && in_[i - 1] == '{' && (i < 2 || (in_[i - 2] != 'p' && in_[i - 2] != 'x'));
+  // Ruby's m lets '.' match newlines, PCRE2's changes ^ and $.
+  void group_options() {
+    copy(1);
+    for (size_t i = at_; i < in_.size() && (std::isalpha(static_cast<unsigned char>(in_[i])) || in_[i] == '-'); ++i) {
+      if (in_[i] == 'm') refuse("the option m");
+    }
+  }
+
+  // Length of the {n}, {n,}, {,m} or {n,m} here, 0 if there is none.
+  size_t interval_length() const {
+    if (in_[at_] != '{') return 0;
+    const size_t end = in_.find_first_not_of("0123456789,", at_ + 1);
+    return end != std::string_view::npos && end > at_ + 1 && in_[end] == '}' ? end + 1 - at_ : 0;
   }
 
   void class_character(char c) {
@@ -134,6 +150,7 @@ class Translator {
 
   void escape() {
     if (at_ + 1 >= in_.size()) refuse("a trailing backslash");
+    if (!in_class_) atom_ = out_.size();
     const std::string_view rest = in_.substr(at_);
     switch (in_[at_ + 1]) {
       case 's':
@@ -202,6 +219,9 @@ class Translator {
   size_t at_ = 0;
   bool in_class_ = false;
   std::string out_;
+  // Where in out_ the last atom (what a quantifier applies to) and the open groups start.
+  size_t atom_ = 0;
+  std::vector<size_t> groups_;
 };
 
 }  // namespace
@@ -210,11 +230,13 @@ struct Regex::Compiled {
   Pcre<pcre2_code> code;
 };
 
-std::string translate_oniguruma(std::string_view pattern) { return Translator(pattern).run(); }
+std::string translate_oniguruma(std::string_view pattern) {
+  return Translator(pattern).run();
+}
 
 Regex::Regex(std::string_view pattern) : pattern_(pattern), compiled_(std::make_unique<Compiled>()) {
-  require(pattern.size() <= kMaxPatternBytes, ErrorKind::limit, "regular expression of {} bytes, at most {} are allowed",
-          pattern.size(), kMaxPatternBytes);
+  require(pattern.size() <= kMaxPatternBytes, ErrorKind::limit,
+          "regular expression of {} bytes, at most {} are allowed", pattern.size(), kMaxPatternBytes);
   const std::string translated = translate_oniguruma(pattern);
   const Pcre<pcre2_compile_context> context(pcre2_compile_context_create(nullptr));
   require(context != nullptr, ErrorKind::limit, "out of memory for a regular expression");

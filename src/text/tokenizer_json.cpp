@@ -48,8 +48,8 @@ std::vector<MergeRule> parse_merges(const Json& json, const Vocab& vocab, std::s
   std::string joined;
   const auto id_of = [&](std::string_view token) {
     const int32_t id = vocab.find(token);
-    require(id != Vocab::kNone, ErrorKind::invalid_data, "model: merge {} needs the token '{}', which is not in \"vocab\"",
-            merges.size(), token);
+    require(id != Vocab::kNone, ErrorKind::invalid_data,
+            "model: merge {} needs the token '{}', which is not in \"vocab\"", merges.size(), token);
     return id;
   };
   for (const Json& entry : json) {
@@ -87,8 +87,8 @@ std::vector<AddedToken> parse_added_tokens(const Json& json, const Vocab& vocab)
   for (const Json& entry : json) {
     AddedToken token;
     token.content = get_string(entry, "content");
-    require(token.content.size() <= kMaxTokenBytes, ErrorKind::limit, "an added token of {} bytes, at most {} are allowed",
-            token.content.size(), kMaxTokenBytes);
+    require(token.content.size() <= kMaxTokenBytes, ErrorKind::limit,
+            "an added token of {} bytes, at most {} are allowed", token.content.size(), kMaxTokenBytes);
     require(find_member(entry, "id") != nullptr, ErrorKind::invalid_data, "the added token '{}' has no id",
             token.content);
     token.id = static_cast<int32_t>(get_count(entry, "id", 0, kMaxId));
@@ -143,14 +143,16 @@ BpeParts parse_parts(const Json& json) {
   return parts;
 }
 
-OrderedJson text_or_null(const std::string& text) { return text.empty() ? OrderedJson() : OrderedJson(text); }
+OrderedJson text_or_null(const std::string& text) {
+  return text.empty() ? OrderedJson() : OrderedJson(text);
+}
 
 }  // namespace
 
 Result<std::unique_ptr<BpeTokenizer>> parse_tokenizer_json(std::string_view text) {
   if (text.size() > kMaxFileBytes) {
-    return Error(ErrorKind::limit, fmt::format("tokenizer.json of {} bytes, at most {} are read", text.size(),
-                                               kMaxFileBytes));
+    return Error(ErrorKind::limit,
+                 fmt::format("tokenizer.json of {} bytes, at most {} are read", text.size(), kMaxFileBytes));
   }
   const Result<Json> json = parse_json(text);
   if (!json) return json.error();

@@ -27,7 +27,7 @@ class Vocab {
   std::string_view token(int32_t id) const;
 
   int32_t size() const { return static_cast<int32_t>(entries_.size()); }  // one past the greatest id
-  int32_t count() const { return count_; }                               // tokens
+  int32_t count() const { return count_; }                                // tokens
 
  private:
   static constexpr uint32_t kHole = std::numeric_limits<uint32_t>::max();
