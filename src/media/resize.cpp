@@ -156,6 +156,13 @@ Image vertical_pass(const Image& image, int first_row, int height, const ResizeT
   return result;
 }
 
+// The result of the first pass is rounded to 8 bits, so the order shows. This is when Pillow 13 runs the vertical pass
+// first (found by comparing 9,000 random sizes and boxes with both orders); earlier versions never do.
+bool vertical_first(const Image& image, int width, int height) {
+  const int64_t rows_saved = int64_t{image.height} - height, columns_saved = int64_t{image.width} - width;
+  return rows_saved > 0 && rows_saved > 2 * columns_saved;
+}
+
 // Pillow's nearest neighbour: the source position is summed up step by step, which decides ties.
 std::vector<int> nearest_positions(int inputs, float begin, float end, int outputs) {
   const double step = static_cast<double>(end - begin) / outputs;
@@ -210,16 +217,18 @@ Image detail::resize_with(const Image& image, int width, int height, ResizeFilte
   if (filter == ResizeFilter::nearest) return resize_nearest(image, width, height, box);
 
   const Kernel kernel = kernel_of(filter);
-  if (whole_height) {
-    return horizontal_pass(image, 0, height, width, make_taps(image.width, box.x0, box.x1, width, kernel), kernels);
-  }
+  const auto horizontally = [&](const Image& source, int first_row, int rows) {
+    return horizontal_pass(source, first_row, rows, width, make_taps(image.width, box.x0, box.x1, width, kernel),
+                           kernels);
+  };
+  if (whole_height) return horizontally(image, 0, height);
   const ResizeTaps vertical = make_taps(image.height, box.y0, box.y1, height, kernel);
   if (whole_width) return vertical_pass(image, 0, height, vertical, kernels);
+  if (vertical_first(image, width, height))
+    return horizontally(vertical_pass(image, 0, height, vertical, kernels), 0, height);
   const int first_row = vertical.first.front();
   const int rows = vertical.first.back() + vertical.count.back() - first_row;
-  const Image squeezed =
-      horizontal_pass(image, first_row, rows, width, make_taps(image.width, box.x0, box.x1, width, kernel), kernels);
-  return vertical_pass(squeezed, first_row, height, vertical, kernels);
+  return vertical_pass(horizontally(image, first_row, rows), first_row, height, vertical, kernels);
 }
 
 }  // namespace sensorium::media

@@ -1,5 +1,5 @@
 // Resampling, bit for bit as Pillow does it on 8-bit pictures (Image.resize): a separable filter whose support grows
-// with the reduction (antialiasing), in fixed point with 22 fractional bits, horizontal pass first.
+// with the reduction (antialiasing), in fixed point with 22 fractional bits. The reference is Pillow 13.
 #pragma once
 
 #include "media/image.h"
