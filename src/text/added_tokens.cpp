@@ -20,7 +20,9 @@ bool word_at(std::string_view text, size_t at) {
 
 void AddedTokens::Matcher::add(std::string_view pattern, int32_t token) {
   if (pattern.empty()) return;
-  starts_[static_cast<unsigned char>(pattern[0])] = true;
+  bool& starts = starts_[static_cast<unsigned char>(pattern[0])];
+  if (!starts) start_bytes_ += pattern[0];
+  starts = true;
   size_t node = 0;
   for (const char byte : pattern) {
     auto& children = nodes_[node].children;
@@ -36,6 +38,12 @@ void AddedTokens::Matcher::add(std::string_view pattern, int32_t token) {
     node = next;
   }
   if (nodes_[node].token < 0) nodes_[node].token = token;
+}
+
+size_t AddedTokens::Matcher::next_start(std::string_view text, size_t at) const {
+  if (start_bytes_.size() == 1) return std::min(text.find(start_bytes_[0], at), text.size());
+  while (at < text.size() && !starts_[static_cast<unsigned char>(text[at])]) ++at;
+  return at;
 }
 
 std::pair<int32_t, size_t> AddedTokens::Matcher::longest(std::string_view text) const {
@@ -72,11 +80,9 @@ const std::string* AddedTokens::shown_form(int32_t id) const {
 std::vector<Segment> AddedTokens::split(const Matcher& matcher, std::string_view text, Specials specials) const {
   std::vector<Segment> segments;
   size_t done = 0;
-  for (size_t i = 0; !matcher.empty() && i < text.size();) {
-    if (!matcher.may_start(text[i])) {
-      ++i;
-      continue;
-    }
+  for (size_t i = 0; !matcher.empty();) {
+    i = matcher.next_start(text, i);
+    if (i == text.size()) break;
     const auto [place, length] = matcher.longest(text.substr(i));
     if (place < 0) {
       ++i;

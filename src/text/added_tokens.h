@@ -55,7 +55,8 @@ class AddedTokens {
     bool empty() const { return nodes_.size() <= 1; }
     // The longest pattern at the start of `text`: its token and length; token -1 if there is none.
     std::pair<int32_t, size_t> longest(std::string_view text) const;
-    bool may_start(char byte) const { return starts_[static_cast<unsigned char>(byte)]; }
+    // The first position at or after `at` where a pattern may start; text.size() if there is none.
+    size_t next_start(std::string_view text, size_t at) const;
 
    private:
     struct Node {
@@ -64,6 +65,7 @@ class AddedTokens {
     };
     std::vector<Node> nodes_ = std::vector<Node>(1);
     std::array<bool, 256> starts_{};
+    std::string start_bytes_;
   };
 
   std::vector<Segment> split(const Matcher& matcher, std::string_view text, Specials specials) const;

@@ -16,6 +16,13 @@ namespace {
 // Up to here a scan for the lowest rank beats a heap.
 constexpr size_t kShortWord = 48;
 
+template <typename T>
+T load(const char* p) {
+  T value;
+  std::memcpy(&value, p, sizeof(T));
+  return value;
+}
+
 std::vector<MergeRule> without_control(std::vector<MergeRule> merges, const std::vector<bool>& is_control) {
   std::erase_if(merges, [&](const MergeRule& rule) { return is_control[static_cast<size_t>(rule.result)]; });
   return merges;
@@ -44,12 +51,38 @@ MergeTable::MergeTable(std::span<const MergeRule> merges) {
   }
 }
 
-void WordCache::put(std::string_view word, uint64_t hash, std::span<const int32_t> ids) {
-  if (word.empty() || word.size() > kMaxWordBytes || ids.size() > kMaxIds) return;
-  Entry& entry = entries_[hash % kEntries];
-  entry.size = static_cast<uint8_t>(word.size());
-  entry.count = static_cast<uint8_t>(ids.size());
-  std::copy(word.begin(), word.end(), entry.word.begin());
+WordKey::WordKey(std::string_view word) : size(static_cast<uint32_t>(word.size())) {
+  const char* p = word.data();
+  const size_t n = word.size();
+  if (n > 16) {
+    first = load<uint64_t>(p);
+    middle = load<uint64_t>(p + 8);
+    last = load<uint64_t>(p + n - 8);
+  } else if (n > 8) {
+    first = load<uint64_t>(p);
+    last = load<uint64_t>(p + n - 8);
+  } else if (n >= 4) {
+    first = load<uint32_t>(p) | static_cast<uint64_t>(load<uint32_t>(p + n - 4)) << 32;
+  } else {
+    first = load<uint8_t>(p) | static_cast<uint64_t>(load<uint8_t>(p + n / 2)) << 8 |
+            static_cast<uint64_t>(load<uint8_t>(p + n - 1)) << 16;
+  }
+}
+
+size_t WordKey::hash() const {
+  constexpr uint64_t kOdd1 = 0x9E3779B97F4A7C15u, kOdd2 = 0xD6E8FEB86659FD93u, kOdd3 = 0xA0761D6478BD642Fu;
+  const uint64_t mixed = (first ^ size) * kOdd1 + middle * kOdd2 + last * kOdd3;
+  return static_cast<size_t>(mixed ^ mixed >> 32);
+}
+
+void WordCache::put(const WordKey& key, std::span<const int32_t> ids) {
+  if (ids.size() > kMaxIds) return;
+  Entry& entry = entries_[key.hash() % kEntries];
+  entry.first = key.first;
+  entry.middle = key.middle;
+  entry.last = key.last;
+  entry.size = static_cast<uint16_t>(key.size);
+  entry.count = static_cast<uint16_t>(ids.size());
   std::copy(ids.begin(), ids.end(), entry.ids.begin());
 }
 
@@ -176,12 +209,12 @@ void BpeModel::encode(std::string_view word, std::vector<int32_t>& ids) const {
 }
 
 void BpeModel::encode(std::string_view word, WordCache& cache, std::vector<int32_t>& ids) const {
-  if (word.size() > WordCache::kMaxWordBytes) return encode(word, ids);
-  const uint64_t hash = hash_bytes(word);
-  if (cache.append(word, hash, ids)) return;
+  if (word.empty() || word.size() > WordKey::kMaxBytes) return encode(word, ids);
+  const WordKey key(word);
+  if (cache.append(key, ids)) return;
   const size_t before = ids.size();
   encode(word, ids);
-  cache.put(word, hash, std::span(ids).subspan(before));
+  cache.put(key, std::span(ids).subspan(before));
 }
 
 void BpeModel::merge_short(std::span<int32_t> symbols, std::vector<int32_t>& ids) const {

@@ -72,30 +72,49 @@ class MergeTable {
   size_t mask_ = 0;
 };
 
+// A word of 1 to 24 bytes as three numbers, which with its size are equal for equal words only.
+struct WordKey {
+  static constexpr size_t kMaxBytes = 24;
+
+  explicit WordKey(std::string_view word);
+  bool operator==(const WordKey&) const = default;
+  size_t hash() const;
+
+  uint64_t first, middle = 0, last = 0;
+  uint32_t size;
+};
+
 // The ids of words seen before: direct-mapped, one cache line an entry. One thread at a time.
 class WordCache {
  public:
-  // Enough for the few ten thousand words that make up most of a text, small enough for the second-level cache.
-  static constexpr size_t kEntries = size_t{1} << 14;
-  static constexpr size_t kMaxWordBytes = 26, kMaxIds = 9;
-
   WordCache() : entries_(kEntries) {}
 
   // Appends the word's ids and returns true if it is here.
-  bool append(std::string_view word, uint64_t hash, std::vector<int32_t>& ids) const {
-    const Entry& entry = entries_[hash % kEntries];
-    if (entry.size != word.size() || std::string_view(entry.word.data(), entry.size) != word) return false;
-    ids.insert(ids.end(), entry.ids.begin(), entry.ids.begin() + entry.count);
+  bool append(const WordKey& key, std::vector<int32_t>& ids) const {
+    const Entry& entry = entries_[key.hash() % kEntries];
+    if (entry.size != key.size || entry.first != key.first || entry.middle != key.middle || entry.last != key.last) {
+      return false;
+    }
+    if (entry.count == 1) {
+      ids.push_back(entry.ids[0]);
+    } else {
+      ids.insert(ids.end(), entry.ids.begin(), entry.ids.begin() + entry.count);
+    }
     return true;
   }
-  void put(std::string_view word, uint64_t hash, std::span<const int32_t> ids);
+  void put(const WordKey& key, std::span<const int32_t> ids);
 
  private:
+  // Enough for the few ten thousand words that make up most of a text; 2 MB.
+  static constexpr size_t kEntries = size_t{1} << 15;
+  static constexpr size_t kMaxIds = 9;
+
   struct alignas(64) Entry {
-    uint8_t size = 0, count = 0;
-    std::array<char, kMaxWordBytes> word;
+    uint64_t first = 0, middle = 0, last = 0;
+    uint16_t size = 0, count = 0;
     std::array<int32_t, kMaxIds> ids;
   };
+  static_assert(sizeof(Entry) == 64);
   std::vector<Entry> entries_;
 };
 

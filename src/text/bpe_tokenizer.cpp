@@ -113,7 +113,7 @@ std::optional<int32_t> BpeTokenizer::token_id(std::string_view token) const {
 
 std::vector<int32_t> BpeTokenizer::encode(std::string_view text, const EncodeOptions& options) const {
   std::string repaired;
-  if (!is_ascii(text) && find_invalid_utf8(text) != std::string_view::npos) text = repaired = repair_utf8(text);
+  if (!is_valid_utf8(text)) text = repaired = repair_utf8(text);
   std::vector<int32_t> ids;
   if (options.affixes == Affixes::model) ids = affixes_.before;
   for (const Segment& raw : added_.split_raw(text, options.specials)) {

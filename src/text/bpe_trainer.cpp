@@ -29,7 +29,7 @@ class WordCounter {
   }
 
   void add(std::string text) {
-    if (!is_ascii(text) && find_invalid_utf8(text) != std::string_view::npos) text = repair_utf8(text);
+    if (!is_valid_utf8(text)) text = repair_utf8(text);
     batch_bytes_ += text.size();
     batch_.push_back(std::move(text));
     if (batch_bytes_ >= kBatchBytes) count_batch();

@@ -71,6 +71,17 @@ class ClassTable {
   std::vector<CharClass> pages_;
 };
 
+// End of the run of ASCII characters that starts at `i`.
+size_t ascii_end(std::string_view text, size_t i) {
+  for (; i + 8 <= text.size(); i += 8) {
+    uint64_t word;
+    std::memcpy(&word, text.data() + i, 8);
+    if (word & 0x8080808080808080u) break;
+  }
+  while (i < text.size() && !(text[i] & 0x80)) ++i;
+  return i;
+}
+
 struct Free {
   void operator()(void* memory) const { std::free(memory); }
 };
@@ -116,14 +127,17 @@ bool is_punctuation(char32_t c) {
 }
 
 bool is_ascii(std::string_view text) {
-  size_t i = 0;
-  for (; i + 8 <= text.size(); i += 8) {
-    uint64_t word;
-    std::memcpy(&word, text.data() + i, 8);
-    if (word & 0x8080808080808080u) return false;
-  }
-  for (; i < text.size(); ++i) {
-    if (text[i] & 0x80) return false;
+  return ascii_end(text, 0) == text.size();
+}
+
+bool is_valid_utf8(std::string_view text) {
+  char32_t character = 0;
+  for (size_t i = ascii_end(text, 0); i < text.size(); i = ascii_end(text, i)) {
+    while (i < text.size() && (text[i] & 0x80)) {
+      const int length = decode_utf8(text.substr(i), character);
+      if (length == 0) return false;
+      i += static_cast<size_t>(length);
+    }
   }
   return true;
 }

@@ -41,5 +41,7 @@ std::string normalize(std::string_view text, NormalForm form);
 std::string lowercase(std::string_view text);
 
 bool is_ascii(std::string_view text);
+// The same as find_invalid_utf8() == npos, several times faster where most of the text is ASCII.
+bool is_valid_utf8(std::string_view text);
 
 }  // namespace sensorium::text
