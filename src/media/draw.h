@@ -17,9 +17,9 @@ struct Point {
 
 // A stroke of `thickness` pixels with round ends.
 void draw_line(Image& image, Point from, Point to, Color color, float thickness = 1.0f);
-// The outline lies inside x0..x1, y0..y1, `thickness` pixels wide.
-void draw_rect(Image& image, float x0, float y0, float x1, float y1, Color color, float thickness = 1.0f);
-// `opacity` in 0..1.
+// The outline lies inside x0..x1, y0..y1, `thickness` pixels wide; `opacity` in 0..1.
+void draw_rect(Image& image, float x0, float y0, float x1, float y1, Color color, float thickness = 1.0f,
+               float opacity = 1.0f);
 void fill_rect(Image& image, float x0, float y0, float x1, float y1, Color color, float opacity = 1.0f);
 void fill_circle(Image& image, Point center, float radius, Color color, float opacity = 1.0f);
 // Even-odd rule; the last point joins the first. Fewer than three points draw nothing.

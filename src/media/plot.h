@@ -19,6 +19,9 @@ struct PlotSpec {
   std::string title, x_label, y_label;
   std::vector<PlotSeries> series;
   AxisScale y_scale = AxisScale::linear;  // log10 skips values <= 0
+  // Above 1, series of more points than twice this are drawn faintly, with their running mean over so many points on
+  // top.
+  int smoothing_points = 0;
   int width_px = 800, height_px = 450;
 };
 
