@@ -194,7 +194,7 @@ std::string BpeTokenizer::decode(std::span<const int32_t> ids, DecodeSpecials sp
     for (const int32_t id : ids) {
       if (shown(id)) bytes += bytes_[static_cast<size_t>(id)];
     }
-    return repair_utf8(bytes);
+    return is_valid_utf8(bytes) ? bytes : repair_utf8(bytes);
   }
   std::vector<std::string> tokens;
   for (const int32_t id : ids) {
