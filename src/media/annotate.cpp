@@ -48,20 +48,22 @@ Rect clipped(const LabelledBox& box, const Image& image) {
 }
 
 // Where a label of the given size goes: at the one of the box's corners (above it, inside, below) that covers the least
-// of the labels already placed and of the boxes.
+// of the labels already placed and of the boxes. The last two leave room for another label between.
 Rect place_label(const Rect& box, float width, float height, const Image& image, const std::vector<Rect>& placed,
                  const std::vector<Rect>& boxes) {
   const auto most_x = std::max(0.0f, static_cast<float>(image.width) - width);
   const auto most_y = std::max(0.0f, static_cast<float>(image.height) - height);
   const float middle = (box.x0 + box.x1 - width) / 2;
-  const std::array<std::pair<float, float>, 8> corners = {{{box.x0, box.y0 - height},
-                                                           {box.x0, box.y0},
-                                                           {box.x0, box.y1},
-                                                           {box.x1 - width, box.y0 - height},
-                                                           {middle, box.y0 - height},
-                                                           {middle, box.y1},
-                                                           {box.x1 - width, box.y1},
-                                                           {box.x0, box.y1 - height}}};
+  const std::array<std::pair<float, float>, 10> corners = {{{box.x0, box.y0 - height},
+                                                            {box.x0, box.y0},
+                                                            {box.x0, box.y1},
+                                                            {box.x1 - width, box.y0 - height},
+                                                            {middle, box.y0 - height},
+                                                            {middle, box.y1},
+                                                            {box.x1 - width, box.y1},
+                                                            {box.x0, box.y1 - height},
+                                                            {box.x0, box.y0 - 2 * height},
+                                                            {box.x0, box.y1 + height}}};
   Rect best{};
   float least = 0;
   for (size_t i = 0; i < corners.size(); ++i) {

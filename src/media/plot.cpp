@@ -130,9 +130,10 @@ void finish_axis(Axis& axis, int most_ticks) {
   Range& range = axis.range;
   if (range.empty()) range = axis.scale == AxisScale::log10 ? Range{-1, 1} : Range{0, 1};
   // Spans too small for the numbers' precision count as a single value.
+  constexpr double kTiny = 1e-290;
   const double size = std::max(std::abs(range.low), std::abs(range.high));
-  if (range.high - range.low <= size * 1e-12 || range.high == range.low) {
-    const double margin = axis.scale == AxisScale::log10 ? 0.5 : size > 0 ? size * 0.1 : 1.0;
+  if (range.high - range.low <= std::max(size * 1e-12, kTiny)) {
+    const double margin = axis.scale == AxisScale::log10 ? 0.5 : size > kTiny ? size * 0.1 : 1.0;
     range.low -= margin;
     range.high += margin;
   }
@@ -175,13 +176,12 @@ using Points = std::vector<std::pair<double, double>>;
 
 // The mean of up to `count` points that end at each point, in the axis' own units.
 Points running_mean(const Points& points, int count, const Axis& y) {
+  std::vector<double> sums(points.size() + 1, 0.0);
+  for (size_t i = 0; i < points.size(); ++i) sums[i + 1] = sums[i] + y.unit(points[i].second);
   Points result;
-  const auto window = static_cast<size_t>(count);
   for (size_t i = 0; i < points.size(); ++i) {
-    const size_t first = i + 1 > window ? i + 1 - window : 0;
-    double sum = 0;
-    for (size_t j = first; j <= i; ++j) sum += y.unit(points[j].second);
-    const double mean = sum / static_cast<double>(i + 1 - first);
+    const size_t window = std::min(static_cast<size_t>(count), i + 1);
+    const double mean = (sums[i + 1] - sums[i + 1 - window]) / static_cast<double>(window);
     result.emplace_back(points[i].first, y.scale == AxisScale::log10 ? std::pow(10.0, mean) : mean);
   }
   return result;
