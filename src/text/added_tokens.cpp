@@ -76,10 +76,12 @@ const std::string* AddedTokens::shown_form(int32_t id) const {
 }
 
 // Leftmost longest matches, found before the conditions are looked at: a match that fails them still hides those that
-// overlap it, as in the reference.
+// overlap it, as in the reference. A match inside the white space that rstrip took before it is found too, and the text
+// behind it read again: so it is there.
 std::vector<Segment> AddedTokens::split(const Matcher& matcher, std::string_view text, Specials specials) const {
   std::vector<Segment> segments;
   size_t done = 0;
+  size_t space_begin = 0, space_end = 0;  // the white space that was walked last
   for (size_t i = 0; !matcher.empty();) {
     i = matcher.next_start(text, i);
     if (i == text.size()) break;
@@ -95,18 +97,25 @@ std::vector<Segment> AddedTokens::split(const Matcher& matcher, std::string_view
     if (token.single_word && ((begin > 0 && word_before(text, begin)) || (end < text.size() && word_at(text, end)))) {
       continue;
     }
-    while (token.lstrip && begin > done) {
-      const size_t before = previous_char(text, begin);
-      size_t next = before;
-      if (!is_white_space(next_char(text, next))) break;
-      begin = before;
+    if (token.lstrip) {
+      while (begin > done) {
+        const size_t before = previous_char(text, begin);
+        size_t next = before;
+        if (!is_white_space(next_char(text, next))) break;
+        begin = before;
+      }
+      begin = std::max(begin, done);
     }
-    while (token.rstrip && end < text.size()) {
-      size_t next = end;
-      if (!is_white_space(next_char(text, next))) break;
-      end = next;
+    if (token.rstrip) {
+      const bool known =
+          end >= space_begin && end < space_end;  // one long run must not be walked for every match in it
+      if (!known) {
+        space_begin = space_end = end;
+        while (space_end < text.size() && is_white_space(next_char(text, space_end))) end = space_end;
+        space_end = end;
+      }
+      end = space_end;
     }
-    begin = std::max(begin, done);
     end = std::max(end, begin);
     if (done < begin) segments.push_back({text.substr(done, begin - done), -1});
     segments.push_back({text.substr(begin, end - begin), token.id});

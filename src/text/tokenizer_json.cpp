@@ -13,6 +13,7 @@ namespace {
 constexpr size_t kMaxFileBytes = size_t{256} << 20;
 constexpr int64_t kMaxId = (1 << 22) - 1;
 constexpr size_t kMaxTokenBytes = 1 << 16;
+constexpr size_t kMaxAddedTokenBytes = 1 << 12;  // they are looked for at every place of a text
 
 Vocab parse_vocab(const Json& json) {
   require(json.is_object(), ErrorKind::invalid_data, "model: \"vocab\" must be an object, found {}", json.type_name());
@@ -87,8 +88,8 @@ std::vector<AddedToken> parse_added_tokens(const Json& json, const Vocab& vocab)
   for (const Json& entry : json) {
     AddedToken token;
     token.content = get_string(entry, "content");
-    require(token.content.size() <= kMaxTokenBytes, ErrorKind::limit,
-            "an added token of {} bytes, at most {} are allowed", token.content.size(), kMaxTokenBytes);
+    require(token.content.size() <= kMaxAddedTokenBytes, ErrorKind::limit,
+            "an added token of {} bytes, at most {} are allowed", token.content.size(), kMaxAddedTokenBytes);
     require(find_member(entry, "id") != nullptr, ErrorKind::invalid_data, "the added token '{}' has no id",
             token.content);
     token.id = static_cast<int32_t>(get_count(entry, "id", 0, kMaxId));

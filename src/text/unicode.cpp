@@ -157,6 +157,31 @@ std::string normalize(std::string_view text, NormalForm form) {
   return std::string(reinterpret_cast<const char*>(mapped), static_cast<size_t>(size));
 }
 
+namespace {
+
+// Capital letters that utf8proc 2.8 (Unicode 15) does not know.
+struct NewCapitals {
+  CodePointRange capitals;
+  char32_t first_small;
+};
+constexpr NewCapitals kNewCapitals[] = {
+    {{0x1C89, 0x1C89}, 0x1C8A},    {{0xA7CB, 0xA7CB}, 0x264},  {{0xA7CC, 0xA7CC}, 0xA7CD},
+    {{0xA7CE, 0xA7CE}, 0xA7CF},    {{0xA7D2, 0xA7D2}, 0xA7D3}, {{0xA7D4, 0xA7D4}, 0xA7D5},
+    {{0xA7DA, 0xA7DA}, 0xA7DB},    {{0xA7DC, 0xA7DC}, 0x19B},  {{0x10D50, 0x10D65}, 0x10D70},
+    {{0x16EA0, 0x16EB8}, 0x16EBB},
+};
+
+char32_t to_lower(char32_t c) {
+  if (c >= kNewCapitals[0].capitals.first) {
+    for (const auto& [capitals, first_small] : kNewCapitals) {
+      if (c >= capitals.first && c <= capitals.last) return first_small + (c - capitals.first);
+    }
+  }
+  return static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c)));
+}
+
+}  // namespace
+
 std::string lowercase(std::string_view text) {
   std::string out;
   out.reserve(text.size());
@@ -165,7 +190,7 @@ std::string lowercase(std::string_view text) {
     if (c == 0x130) {  // the one character whose lower case is two (Unicode, SpecialCasing.txt)
       out += "i\xCC\x87";
     } else {
-      append_utf8(out, static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c))));
+      append_utf8(out, to_lower(c));
     }
   }
   return out;

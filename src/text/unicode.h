@@ -35,7 +35,8 @@ inline size_t previous_char(std::string_view text, size_t end) {
 
 enum class NormalForm { nfc, nfd, nfkc, nfkd };
 
-// `text` must be valid UTF-8. Throws Error(limit) when out of memory.
+// `text` must be valid UTF-8. Throws Error(limit) when out of memory. The forms are those of Unicode 15; the
+// reference's are of Unicode 9 and leave characters alone that were assigned since.
 std::string normalize(std::string_view text, NormalForm form);
 // The full, context-free mapping of each character.
 std::string lowercase(std::string_view text);
