@@ -23,7 +23,7 @@ void horizontal_row(const uint8_t* row, uint8_t* out, const ResizeTaps& taps) {
     const int32_t* weights = taps.weights.data() + x * static_cast<size_t>(taps.stride);
     uint32_t sums[kChannels];
     std::fill_n(sums, kChannels, kHalf);
-    for (int t = 0; t < taps.stride; ++t) {
+    for (int t = 0; t < taps.count[x]; ++t) {
       for (int c = 0; c < kChannels; ++c) sums[c] += source[t * kChannels + c] * static_cast<uint32_t>(weights[t]);
     }
     for (int c = 0; c < kChannels; ++c) out[x * kChannels + static_cast<size_t>(c)] = clip(sums[c]);
