@@ -40,7 +40,10 @@ Property end_property(Rng& rng) {
 
 // "at least three blocks"
 Property height_property(Rng& rng) {
-  const Amount amount = random_amount(1, 4, rng);
+  Amount amount;
+  do {  // every tower has at least one block and at most four: not worth saying
+    amount = random_amount(1, 4, rng);
+  } while (amount.holds(1) && amount.holds(4));
   return {amount.words + " " + nouns(amount.n, "block"), [=](const BlockBox& t) { return amount.holds(size_of(t)); }};
 }
 

@@ -18,7 +18,7 @@ struct Property {
 // A number and how it is compared: "at least two".
 struct Amount {
   std::string words;
-  int n;
+  int n = 0;
   std::function<bool(int)> holds;
 };
 Amount random_amount(int low, int high, Rng& rng);

@@ -259,7 +259,7 @@ Scene compose_site(Rng& rng, int width, int height) {
   }
   if (rng.chance(0.2)) scene.things.push_back(scaffold(w, h * between(rng, 0, 0.5), h, between(rng, 2, 4), rng));
   scene.camera = plain_camera(rng);
-  scene.camera.brightness = between(rng, 0.7, 1.15);
+  scene.camera.brightness = between(rng, 0.8, 1.15);
   scene.camera.contrast = between(rng, 0.75, 1.15);
   scene.camera.tint = mix({255, 255, 255}, random_rgb(rng), between(rng, 0, 0.12));
   scene.camera.noise = between(rng, 1, 12);

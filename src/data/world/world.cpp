@@ -31,6 +31,18 @@ std::vector<const WorldKind*> chosen_kinds(const WorldOptions& options) {
   return kinds;
 }
 
+// Drops every item whose key an earlier one has.
+template <typename Item, typename Key>
+void drop_repeats(std::vector<Item>& items, Key key) {
+  std::vector<Item> kept;
+  for (Item& item : items) {
+    const bool repeats =
+        std::any_of(kept.begin(), kept.end(), [&](const Item& earlier) { return key(earlier) == key(item); });
+    if (!repeats) kept.push_back(std::move(item));
+  }
+  items = std::move(kept);
+}
+
 }  // namespace
 
 WorldSample generate_world_sample(uint64_t seed, uint64_t index, const WorldOptions& options) {
@@ -53,6 +65,8 @@ WorldSample generate_world_sample(uint64_t seed, uint64_t index, const WorldOpti
   sample.topic = scene.topic;
   sample.statements = scene.statements;
   kind.describe(scene, rng, sample);
+  drop_repeats(sample.qa, [](const QuestionAnswer& pair) { return pair.question; });
+  drop_repeats(sample.statements, [](const Statement& statement) { return statement.text; });
   return sample;
 }
 
