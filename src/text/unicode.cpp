@@ -86,6 +86,16 @@ struct Free {
   void operator()(void* memory) const { std::free(memory); }
 };
 
+void append_normal(std::string_view text, int options, std::string& out) {
+  utf8proc_uint8_t* mapped = nullptr;
+  const auto size =
+      utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()),
+                   &mapped, static_cast<utf8proc_option_t>(options));
+  const std::unique_ptr<utf8proc_uint8_t, Free> owner(mapped);
+  require(size >= 0, ErrorKind::limit, "cannot normalise {} bytes of text: {}", text.size(), utf8proc_errmsg(size));
+  out.append(reinterpret_cast<const char*>(mapped), static_cast<size_t>(size));
+}
+
 }  // namespace
 
 CharClass char_class(char32_t character) {
@@ -143,18 +153,23 @@ bool is_valid_utf8(std::string_view text) {
 }
 
 std::string normalize(std::string_view text, NormalForm form) {
-  if (is_ascii(text)) return std::string(text);
   int options = UTF8PROC_STABLE;
   if (form == NormalForm::nfc || form == NormalForm::nfkc) options |= UTF8PROC_COMPOSE;
   if (form == NormalForm::nfd || form == NormalForm::nfkd) options |= UTF8PROC_DECOMPOSE;
   if (form == NormalForm::nfkc || form == NormalForm::nfkd) options |= UTF8PROC_COMPAT;
-  utf8proc_uint8_t* mapped = nullptr;
-  const auto size =
-      utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()),
-                   &mapped, static_cast<utf8proc_option_t>(options));
-  const std::unique_ptr<utf8proc_uint8_t, Free> owner(mapped);
-  require(size >= 0, ErrorKind::limit, "cannot normalise {} bytes of text: {}", text.size(), utf8proc_errmsg(size));
-  return std::string(reinterpret_cast<const char*>(mapped), static_cast<size_t>(size));
+  std::string out;
+  out.reserve(text.size());
+  // An ASCII character changes only with what follows it, and only if that is not ASCII.
+  for (size_t done = 0; done < text.size();) {
+    const size_t ascii = ascii_end(text, done);
+    const size_t begin = ascii == text.size() || ascii == done ? ascii : ascii - 1;
+    out += text.substr(done, begin - done);
+    size_t end = ascii;
+    while (end < text.size() && (text[end] & 0x80)) ++end;
+    if (begin < end) append_normal(text.substr(begin, end - begin), options, out);
+    done = end;
+  }
+  return out;
 }
 
 namespace {

@@ -1,4 +1,5 @@
 // A tokenizer.json of any bytes gives an error, or a tokenizer that encodes and decodes.
+// Seeds: tests/golden/text
 #include <cstddef>
 #include <cstdint>
 #include <string>
