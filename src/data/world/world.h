@@ -16,7 +16,8 @@
 namespace sensorium::data {
 
 struct WorldOptions {
-  std::vector<std::string> kinds;  // names of world_kinds(); empty: all, in equal shares
+  // Names of world_kinds(), drawn in equal shares (a name given twice comes twice as often); empty: all.
+  std::vector<std::string> kinds;
   // Width and height are drawn from this range, in pixels, 64..2048. Two kinds keep the sizes that their real
   // counterparts have: "blocks" is 400 x 100, and half of "digits" is 28 x 28.
   int min_side = 160, max_side = 320;
