@@ -3,8 +3,8 @@
 
 The reference is the regular expression engine of the Python package `tokenizers` (Oniguruma), probed over every code
 point, because its Unicode version decides where published tokenizers split text. A second list holds the members of
-each category and some scripts that Unicode 14.0, the version that PCRE2 10.42 knows, had not assigned yet; patterns that run through
-PCRE2 get these ranges added. Needs Python 3.11, whose `unicodedata` is 14.0.
+each category and some scripts that Unicode 14.0, the version that PCRE2 10.42 knows, had not assigned yet; patterns
+that run through PCRE2 get these ranges added. Needs Python 3.11, whose `unicodedata` is 14.0.
 
 Usage: text_unicode_classes.py > src/text/unicode_classes.inc
 """
