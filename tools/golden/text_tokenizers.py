@@ -11,6 +11,9 @@ Needs the Python package `tokenizers` (0.23). Everything is made from the text i
 
 Lists of ids of long strings are given by their length and the FNV-1a hash of the ids as little-endian 32-bit numbers.
 
+A new run changes clip, metaspace, llama2 and unknowns: the reference's trainer numbers suffixed characters, and chooses
+among equally rare ones, in random order. The other tokenizers are also what train_bpe() is compared with.
+
 Usage: text_tokenizers.py tests/golden/text
 """
 import json
