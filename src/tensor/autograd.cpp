@@ -102,6 +102,16 @@ bool grad_enabled() { return recording; }
 NoGrad::NoGrad() : outer_(std::exchange(recording, false)) {}
 NoGrad::~NoGrad() { recording = outer_; }
 
+bool will_record(std::initializer_list<Tensor> inputs) {
+  return recording && std::any_of(inputs.begin(), inputs.end(), [](const Tensor& t) { return t.requires_grad(); });
+}
+
+Tensor grad_buffer(const Tensor& leaf) {
+  Tensor handle = leaf;  // handles share the gradient
+  if (!handle.grad().defined()) handle.set_grad(Tensor::zeros(leaf.shape(), DType::f32, leaf.device()));
+  return handle.grad();
+}
+
 Tensor record(const char* op, Tensor output, std::vector<Tensor> inputs,
               std::function<std::vector<Tensor>(const Tensor&)> backward) {
   if (!recording) return output;

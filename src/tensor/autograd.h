@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <initializer_list>
 #include <vector>
 
 #include "tensor/tensor.h"
@@ -26,6 +27,15 @@ class NoGrad {
 // capture the output tensor itself (a cycle): capture output.detach().
 Tensor record(const char* op, Tensor output, std::vector<Tensor> inputs,
               std::function<std::vector<Tensor>(const Tensor& grad_output)> backward);
+
+// Whether an operation on these inputs records a node: gradients are on and an input requires one. Operations that keep
+// something for their backward function only (statistics, masks) ask first.
+bool will_record(std::initializer_list<Tensor> inputs);
+
+// For backward functions that add a leaf's gradient in place, without a temporary: grad() of the leaf (f32), created as
+// zeros if there is none. The function then returns an undefined Tensor for that input.
+inline bool is_leaf(const Tensor& tensor) { return tensor.requires_grad() && !tensor.node(); }
+Tensor grad_buffer(const Tensor& leaf);
 
 // Adds d(loss)/d(leaf) into grad() of every leaf that requires it. `loss` has one element; `scale` multiplies it (for
 // gradient accumulation). Frees the graph on the way. Gradients of activations have the activation's dtype, gradients of

@@ -1,0 +1,50 @@
+#include "ops/common.h"
+
+namespace sensorium::ops::detail {
+
+Tensor converted(const Tensor& x, DType dtype) {
+  if (x.dtype() == dtype) return x;
+  const Tensor y = Tensor::empty(x.shape(), dtype, x.device());
+  launch(&kernels::KernelTable::cast, x, "cast", {.count = x.elements(), .x = view(x), .y = view(y)});
+  return y;
+}
+
+Tensor scaled(const Tensor& x, float factor) {
+  const Tensor y = Tensor::empty(x.shape(), x.dtype(), x.device());
+  // Two halves of x: a sum with 0 * x would turn infinities into NaN.
+  launch(&kernels::KernelTable::binary, x, "scale",
+         {.function = kernels::Binary::add,
+          .count = x.elements(),
+          .a = view(x),
+          .b = view(x),
+          .scale_a = factor * 0.5f,
+          .scale_b = factor * 0.5f,
+          .y = view(y)});
+  return y;
+}
+
+void require_pictures(const Tensor& x, const Pictures& pictures, const char* op) {
+  require_activation(x, op, "x");
+  require_rank(x, 2, op, "x");
+  require(pictures.heights.size() == pictures.widths.size(), ErrorKind::shape, "{}: {} heights but {} widths", op,
+          pictures.heights.size(), pictures.widths.size());
+  for (size_t i = 0; i < pictures.count(); ++i) {
+    require(pictures.heights[i] > 0 && pictures.widths[i] > 0, ErrorKind::shape, "{}: picture {} is {} x {}", op, i,
+            pictures.heights[i], pictures.widths[i]);
+  }
+  require(x.dim(0) == pictures.positions(), ErrorKind::shape, "{}: x {} does not hold the {} positions of {} pictures",
+          op, x.shape().str(), pictures.positions(), pictures.count());
+}
+
+GradTarget::GradTarget(const Tensor& input) {
+  if (!input.requires_grad()) return;
+  leaf_ = is_leaf(input);
+  dtype_ = input.dtype();
+  sum_ = leaf_ ? grad_buffer(input) : Tensor::zeros(input.shape(), DType::f32, input.device());
+}
+
+Tensor GradTarget::result() const {
+  return leaf_ || !sum_.defined() ? Tensor() : converted(sum_, dtype_);
+}
+
+}  // namespace sensorium::ops::detail
