@@ -133,6 +133,6 @@ Recipe Recipe::load(const fs::path& file, const std::vector<std::string>& overri
   return recipe;
 }
 
-std::string Recipe::fingerprint() const { return sha256_hex(canonical_.dump()).substr(0, 16); }
+std::string Recipe::fingerprint() const { return to_hex(sha256(canonical_.dump())).substr(0, 16); }
 
 }  // namespace sensorium::train

@@ -27,7 +27,9 @@ struct Recipe {
   uint64_t seed = 1;
   // The model: a folder to go on from, or the sizes of a new one.
   std::string init;
-  Json model;                   // config.json without vocabulary, labels and objects, which come from the data
+  // config.json without vocabulary, labels and objects, which come from the data; beside `init`: changes to its config.json
+  // (name the tensors whose shapes change in `reset`).
+  Json model;
   int64_t vocabulary = 4096;    // of a new tokenizer, control tokens left out
   std::vector<std::string> tokenizer_texts;  // files that a new tokenizer is trained on
   std::vector<std::string> reset;            // patterns of parameters that start anew although `init` has them

@@ -48,7 +48,7 @@ std::unique_ptr<SensoriumModel> SensoriumModel::load(const std::filesystem::path
   require(std::filesystem::is_directory(directory), ErrorKind::not_found, "{}: no such model folder", directory.string());
   const std::filesystem::path config_path = directory / "config.json";
   SensoriumConfig config = SensoriumConfig::from_json(read_json_file(config_path), config_path.string());
-  std::shared_ptr<const text::Tokenizer> tokenizer = text::load_tokenizer_json(directory / "tokenizer.json");
+  std::shared_ptr<const text::Tokenizer> tokenizer = text::read_tokenizer_json(directory / "tokenizer.json").value();
   const std::filesystem::path weights_path = directory / "model.safetensors";
   auto weights = std::make_shared<io::SafetensorsFile>(io::SafetensorsFile::open(weights_path));
   std::set<std::string> wanted;

@@ -1,0 +1,25 @@
+// The benchmark's cases: named pieces of work with their floating-point operations and bytes.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace sensorium::cli {
+
+enum class Peak : unsigned char { f32, bf16, int8, read };
+
+struct BenchCase {
+  std::string name;
+  double operations = 0;  // per run; 0: not counted
+  double bytes = 0;       // read per run; 0: not counted
+  Peak peak = Peak::bf16; // the ceiling that `of_peak` refers to
+  // Prepares the inputs and returns the function to time; called only if the case is chosen.
+  std::function<std::function<void()>()> prepare;
+};
+
+std::vector<BenchCase> matrix_cases();     // gemm/<dtype>/<MxNxK>, attention/<dtype>/<heads x tokens x size>
+std::vector<BenchCase> training_cases();   // train/decoder17m, train/vit_s16
+std::vector<BenchCase> model_cases(const std::string& model);  // encode/image, decode/...
+
+}  // namespace sensorium::cli

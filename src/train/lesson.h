@@ -1,0 +1,33 @@
+// What one record teaches: at most one picture, and all that is known about it. Every reader's records and the synthetic
+// world's samples become lessons; the batches are built from these alone.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "media/image.h"
+#include "models/sensorium/heads.h"
+
+namespace sensorium::train {
+
+struct Exchange {
+  std::string question, answer;
+};
+
+struct Lesson {
+  std::shared_ptr<const media::Image> image;  // none: text only
+  std::string label;                          // class of the whole picture; "": unknown
+  struct Object {
+    std::string name;
+    models::Box box;                          // pixels of the picture
+  };
+  bool boxes_known = false;                   // every object of the set's kinds is listed
+  std::vector<Object> objects;
+  std::vector<Exchange> exchanges;            // questions with their answers
+  std::vector<std::string> captions;
+  std::string text;                           // running text, for language modelling
+};
+
+}  // namespace sensorium::train

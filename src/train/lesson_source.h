@@ -1,0 +1,30 @@
+// Where lessons come from: a data set's records, or the synthetic world.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "train/lesson.h"
+#include "train/recipe.h"
+
+namespace sensorium::train {
+
+class LessonSource {
+ public:
+  virtual ~LessonSource() = default;
+  // Lessons in the source; the world has as many as asked for.
+  virtual int64_t size() const = 0;
+  // The same index gives the same lesson; thread-safe. Throws Error that names file and line.
+  virtual Lesson get(int64_t index) const = 0;
+  // Labels and objects that the source teaches.
+  virtual void collect_names(std::set<std::string>& labels, std::set<std::string>& objects) const = 0;
+};
+
+// A part of a data set: recipe.validation_fraction of the records, chosen by a hash of their content, are kept for tuning.
+enum class Part : uint8_t { train, validation };
+// Opens the data of a set of the mixture. The world's validation part has 200 lessons of another seed.
+std::unique_ptr<LessonSource> open_source(const SetRecipe& set, const Recipe& recipe, Part part);
+
+}  // namespace sensorium::train
