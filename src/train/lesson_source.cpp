@@ -1,0 +1,165 @@
+#include "train/lesson_source.h"
+
+#include <algorithm>
+#include <mutex>
+#include <unordered_map>
+
+#include "data/dataset.h"
+#include "media/decode.h"
+
+namespace sensorium::train {
+namespace {
+
+constexpr int64_t kWorldLessons = int64_t{1} << 40;
+constexpr int64_t kWorldValidation = 200;
+constexpr uint64_t kValidationSeed = 0x5EED;
+
+void add_statement(Lesson& lesson, const std::string& sentence, bool truth) {
+  lesson.exchanges.push_back({data::statement_question(sentence), truth ? "yes" : "no"});
+}
+
+// Decoded pictures, kept while they fit: training comes back to the same few thousand again and again.
+class ImageCache {
+ public:
+  explicit ImageCache(int64_t megabytes) : room_(megabytes << 20) {}
+  std::shared_ptr<const media::Image> load(const std::string& path) {
+    {
+      std::lock_guard lock(mutex_);
+      if (const auto found = images_.find(path); found != images_.end()) return found->second;
+    }
+    auto image = std::make_shared<const media::Image>(media::load_image(path));
+    std::lock_guard lock(mutex_);
+    const auto bytes = static_cast<int64_t>(image->pixels.size());
+    if (bytes <= room_ && images_.emplace(path, image).second) room_ -= bytes;
+    return image;
+  }
+
+ private:
+  std::mutex mutex_;
+  int64_t room_;
+  std::unordered_map<std::string, std::shared_ptr<const media::Image>> images_;
+};
+
+// Records of a data set, or of the part of it that the hash of their content selects.
+class RecordSource : public LessonSource {
+ public:
+  RecordSource(const SetRecipe& set, const Recipe& recipe, Part part)
+      : set_(set), dataset_(data::open_dataset(recipe.data_root / set.path)), cache_(recipe.cache_megabytes) {
+    constexpr uint64_t kShares = 10000;
+    const auto kept = static_cast<uint64_t>(recipe.validation_fraction * static_cast<double>(kShares));
+    for (int64_t i = 0; i < dataset_->size(); ++i) {
+      const bool validation = dataset_->content_hash(i) % kShares < kept;
+      if (validation == (part == Part::validation)) indices_.push_back(i);
+    }
+  }
+
+  int64_t size() const override { return static_cast<int64_t>(indices_.size()); }
+
+  Lesson get(int64_t index) const override {
+    const data::Record record = dataset_->get(indices_[static_cast<size_t>(index)]);
+    Lesson lesson;
+    std::string path = record.image;
+    for (const data::Message& message : record.messages) {
+      for (const data::MessagePart& part : message.parts) {
+        if (part.kind == data::PartKind::image && path.empty()) path = part.value;
+      }
+    }
+    if (!path.empty()) {
+      try {
+        lesson.image = cache_.load(path);
+      } catch (const Error& error) {
+        throw error.with_context(record.where);
+      }
+    }
+    lesson.label = record.label;
+    lesson.text = record.text;
+    lesson.captions = record.captions;
+    lesson.boxes_known = record.boxes.has_value() && !set_.objects.empty();
+    for (const data::MarkedBox& box : record.boxes.value_or(std::vector<data::MarkedBox>{})) {
+      lesson.objects.push_back({box.label, {box.x0, box.y0, box.x1, box.y1}});
+    }
+    for (const data::QuestionAnswer& qa : record.questions) lesson.exchanges.push_back({qa.question, qa.answer});
+    if (record.statement) add_statement(lesson, record.statement->sentence, record.statement->truth);
+    add_turns(record, lesson);
+    return lesson;
+  }
+
+  void collect_names(std::set<std::string>& labels, std::set<std::string>& objects) const override {
+    objects.insert(set_.objects.begin(), set_.objects.end());
+    for (const int64_t i : indices_) {
+      const data::Record record = dataset_->get(i);
+      if (!record.label.empty()) labels.insert(record.label);
+    }
+  }
+
+ private:
+  // User turns with the assistant turns that answer them.
+  static void add_turns(const data::Record& record, Lesson& lesson) {
+    std::string question;
+    for (const data::Message& message : record.messages) {
+      std::string text;
+      for (const data::MessagePart& part : message.parts) {
+        if (part.kind == data::PartKind::text) text += (text.empty() ? "" : "\n") + part.value;
+      }
+      if (message.role == "user") question = text;
+      if (message.role == "assistant") lesson.exchanges.push_back({question, text});
+    }
+  }
+
+  SetRecipe set_;
+  std::unique_ptr<data::Dataset> dataset_;
+  std::vector<int64_t> indices_;
+  mutable ImageCache cache_;
+};
+
+class WorldSource : public LessonSource {
+ public:
+  WorldSource(const SetRecipe& set, const Recipe& recipe, Part part)
+      : set_(set), seed_(part == Part::train ? recipe.seed : recipe.seed ^ kValidationSeed),
+        size_(part == Part::train ? kWorldLessons : kWorldValidation) {
+    options_.kinds = {set.world};
+    (void)data::generate_world_sample(seed_, 0, options_);  // an unknown kind is an error now, not at step 1000
+  }
+
+  int64_t size() const override { return size_; }
+
+  Lesson get(int64_t index) const override {
+    data::WorldSample sample = data::generate_world_sample(seed_, static_cast<uint64_t>(index), options_);
+    Lesson lesson;
+    lesson.image = std::make_shared<const media::Image>(std::move(sample.image));
+    if (set_.scene.empty()) lesson.label = sample.topic;
+    lesson.captions = {sample.caption};
+    lesson.boxes_known = !set_.objects.empty();
+    for (const data::WorldBox& box : sample.boxes) {
+      lesson.objects.push_back({box.label, {box.box[0], box.box[1], box.box[2], box.box[3]}});
+    }
+    for (const data::QuestionAnswer& qa : sample.qa) lesson.exchanges.push_back({qa.question, qa.answer});
+    for (const data::Statement& statement : sample.statements) add_statement(lesson, statement.text, statement.truth);
+    return lesson;
+  }
+
+  void collect_names(std::set<std::string>& labels, std::set<std::string>& objects) const override {
+    constexpr uint64_t kLooks = 200;  // enough to meet every topic of a kind
+    objects.insert(set_.objects.begin(), set_.objects.end());
+    if (!set_.scene.empty()) return;
+    for (uint64_t i = 0; i < kLooks; ++i) {
+      const data::WorldSample sample = data::generate_world_sample(seed_, i, options_);
+      if (!sample.topic.empty()) labels.insert(sample.topic);
+    }
+  }
+
+ private:
+  SetRecipe set_;
+  uint64_t seed_;
+  int64_t size_;
+  data::WorldOptions options_;
+};
+
+}  // namespace
+
+std::unique_ptr<LessonSource> open_source(const SetRecipe& set, const Recipe& recipe, Part part) {
+  if (!set.world.empty()) return std::make_unique<WorldSource>(set, recipe, part);
+  return std::make_unique<RecordSource>(set, recipe, part);
+}
+
+}  // namespace sensorium::train
