@@ -1,0 +1,48 @@
+// Puts questions about one record after the other to a model. What is asked twice about the same record is answered once:
+// tasks overlap (the class of a picture is often also one of its questions), and answers take most of an evaluation's time.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "data/record.h"
+#include "models/model.h"
+
+namespace sensorium::eval {
+
+class Examiner {
+ public:
+  Examiner(const models::Model& model, int64_t max_tokens) : model_(model), max_tokens_(max_tokens) {}
+
+  // The record that the following calls are about; it must stay alive until the next open().
+  void open(const data::Record& record);
+  const data::Record& record() const { return *record_; }
+  const models::Model& model() const { return model_; }
+
+  // The decoded picture of the record. Throws Error with the record's file and line.
+  std::shared_ptr<const media::Image> picture();
+  // The greedy answer to a question about the record's picture, or without one if it has none.
+  const models::ChatAnswer& ask(const std::string& question);
+  // The greedy answer to a conversation that ends with a user's message.
+  models::ChatAnswer answer(std::span<const data::Message> messages);
+  // The boxes that the model gives as evidence when asked for these things, at its own thresholds.
+  std::vector<models::AnswerBox> evidence(std::span<const std::string> labels);
+  // Negative log-likelihood (nats) of the reference as the answer to a question, and its tokens with the end token.
+  std::pair<double, int64_t> answer_nll(const std::string& question, const std::string& reference);
+
+ private:
+  std::unique_ptr<models::ChatSession> start(const std::string& question);
+  models::ChatAnswer run(models::ChatSession& session) const;
+
+  const models::Model& model_;
+  int64_t max_tokens_;
+  const data::Record* record_ = nullptr;
+  std::string picture_path_;
+  std::shared_ptr<const media::Image> picture_;
+  std::map<std::string, models::ChatAnswer> answers_;  // by question
+};
+
+}  // namespace sensorium::eval

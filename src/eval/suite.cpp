@@ -1,0 +1,110 @@
+#include "eval/suite.h"
+
+#include <algorithm>
+
+#include "base/interrupt.h"
+#include "data/dataset.h"
+#include "eval/tasks/task.h"
+
+namespace sensorium::eval {
+namespace {
+
+struct RunningTask {
+  const TaskEntry* entry;
+  std::unique_ptr<Task> task;
+};
+
+const TaskEntry& find_task(const std::string& name) {
+  std::vector<std::string> names;
+  for (const TaskEntry& entry : task_table()) {
+    if (entry.name == name) return entry;
+    names.emplace_back(entry.name);
+  }
+  const std::string near = nearest_match(name, names);
+  fail(ErrorKind::usage, "there is no task '{}'; {}", name,
+       near.empty() ? fmt::format("tasks are {}", fmt::join(names, ", ")) : fmt::format("did you mean '{}'?", near));
+}
+
+bool carried(const TaskEntry& entry, std::span<const data::Record> records) {
+  return std::any_of(records.begin(), records.end(), entry.carries);
+}
+
+// The tasks to run: the one that was asked for, or all that some record carries.
+std::vector<RunningTask> choose_tasks(const EvalOptions& options, std::span<const data::Record> records,
+                                      const Overview& overview) {
+  std::vector<RunningTask> tasks;
+  std::vector<std::string_view> present;
+  for (const TaskEntry& entry : task_table()) {
+    if (!carried(entry, records)) continue;
+    present.push_back(entry.name);
+    if (options.task.empty() || options.task == entry.name) tasks.push_back({&entry, entry.make(overview)});
+  }
+  require(!present.empty(), ErrorKind::invalid_data, "{}: no record carries anything that can be evaluated",
+          options.data.string());
+  require(!tasks.empty(), ErrorKind::invalid_data, "{}: no record carries the task '{}', only {}", options.data.string(),
+          options.task, fmt::join(present, ", "));
+  return tasks;
+}
+
+std::vector<data::Record> read_records(const std::filesystem::path& path) {
+  const std::unique_ptr<data::Dataset> dataset = data::open_dataset(path);
+  std::vector<data::Record> records;
+  records.reserve(static_cast<size_t>(dataset->size()));
+  for (int64_t i = 0; i < dataset->size(); ++i) records.push_back(dataset->get(i));
+  require(!records.empty(), ErrorKind::invalid_data, "{}: holds no records", path.string());
+  return records;
+}
+
+}  // namespace
+
+OrderedJson EvalResult::to_json() const {
+  OrderedJson json;
+  json["task"] = task;
+  if (!question.empty()) json["question"] = question;
+  if (!label.empty()) json["class"] = label;
+  json["n"] = n;
+  json["metrics"] = OrderedJson::object();
+  for (const auto& [name, metric] : metrics) {
+    json["metrics"][name] = {{"value", metric.value}, {"ci95", {metric.ci95.low, metric.ci95.high}}};
+  }
+  return json;
+}
+
+OrderedJson EvalReport::to_json() const {
+  OrderedJson json;
+  json["model"] = model;
+  json["data"] = data;
+  json["results"] = OrderedJson::array();
+  for (const EvalResult& result : results) json["results"].push_back(result.to_json());
+  return json;
+}
+
+EvalReport evaluate(const models::Model& model, const std::string& model_name, const EvalOptions& options) {
+  require(options.limit >= 0, ErrorKind::usage, "limit {} is negative", options.limit);
+  if (!options.task.empty()) {
+    const TaskEntry& entry = find_task(options.task);
+    require(entry.make != nullptr, ErrorKind::unsupported, "the task '{}' needs sound, which no model reads yet", entry.name);
+  }
+  const std::vector<data::Record> all = read_records(options.data);
+  const Overview overview = survey(all);
+  const size_t count = options.limit == 0 ? all.size() : std::min(all.size(), static_cast<size_t>(options.limit));
+  const std::span<const data::Record> records(all.data(), count);
+  std::vector<RunningTask> tasks = choose_tasks(options, records, overview);
+
+  Examiner examiner(model, options.max_tokens);
+  for (size_t i = 0; i < records.size(); ++i) {
+    check_interrupted();
+    examiner.open(records[i]);
+    for (RunningTask& running : tasks) {
+      if (running.entry->carries(records[i])) running.task->add(examiner);
+    }
+    if (options.on_progress) options.on_progress(static_cast<int64_t>(i) + 1, static_cast<int64_t>(records.size()));
+  }
+  EvalReport report{model_name, options.data.string(), static_cast<int64_t>(records.size()), {}};
+  for (const RunningTask& running : tasks) {
+    for (EvalResult& result : running.task->results(options.bootstrap)) report.results.push_back(std::move(result));
+  }
+  return report;
+}
+
+}  // namespace sensorium::eval

@@ -1,0 +1,53 @@
+// The class of a whole picture.
+#include <algorithm>
+#include <array>
+
+#include "eval/metrics/confusion.h"
+#include "eval/metrics/text_norm.h"
+#include "eval/tasks/tasks.h"
+
+namespace sensorium::eval {
+namespace {
+
+class ClassTask : public Task {
+ public:
+  explicit ClassTask(const Overview& overview) : overview_(overview) {
+    for (const std::string& label : overview.labels) by_meaning_.emplace(normalize_answer(label), label);
+  }
+
+  void add(Examiner& examiner) override {
+    const data::Record& record = examiner.record();
+    items_.push_back({.prediction = predict(examiner, record), .references = {record.label}});
+  }
+
+  std::vector<EvalResult> results(const BootstrapOptions& bootstrap) const override {
+    EvalResult result = make_result("class", items_, std::array<std::string_view, 1>{"accuracy"}, bootstrap);
+    result.metrics.emplace_back("macro_f1", macro_f1(items_, bootstrap));
+    return {result};
+  }
+
+ private:
+  // The answer to the record's own question about its class, or else the likeliest of the set's classes.
+  std::string predict(Examiner& examiner, const data::Record& record) const {
+    for (const data::QuestionAnswer& qa : record.questions) {
+      if (!overview_.class_questions.contains(qa.question)) continue;
+      const std::string& said = examiner.ask(qa.question).text;
+      const auto meant = by_meaning_.find(normalize_answer(said));
+      return meant == by_meaning_.end() ? said : meant->second;
+    }
+    const std::vector<float> probabilities = examiner.model().classify(*examiner.picture(), overview_.labels);
+    const auto best = std::max_element(probabilities.begin(), probabilities.end()) - probabilities.begin();
+    return overview_.labels.at(static_cast<size_t>(best));
+  }
+
+  const Overview& overview_;
+  std::map<std::string, std::string> by_meaning_;  // normalised -> class
+  std::vector<EvalItem> items_;
+};
+
+}  // namespace
+
+bool carries_class(const data::Record& record) { return !record.image.empty() && !record.label.empty(); }
+std::unique_ptr<Task> make_class(const Overview& overview) { return std::make_unique<ClassTask>(overview); }
+
+}  // namespace sensorium::eval

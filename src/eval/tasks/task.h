@@ -1,0 +1,73 @@
+// A task: which records it can use, what it asks about each of them, and which metrics it reports. To add one: a source
+// file in this folder and a line in registry.cpp.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "data/record.h"
+#include "eval/examiner.h"
+#include "eval/suite.h"
+
+namespace sensorium::eval {
+
+// What the data set is about as a whole, known before the first question is asked: the closed sets that models choose
+// from come from the whole file, so that a limited run asks the same as a full one.
+struct Overview {
+  std::vector<std::string> labels;        // classes of whole pictures, sorted
+  std::vector<std::string> box_classes;   // classes of the boxes, sorted
+  std::vector<std::string> count_classes; // classes that are counted and occur at least once, sorted
+  std::set<std::string> class_questions;  // questions whose answer is always the picture's class
+};
+Overview survey(std::span<const data::Record> records);
+
+class Task {
+ public:
+  virtual ~Task() = default;
+  // Examines the model on the examiner's open record, which carries the task.
+  virtual void add(Examiner& examiner) = 0;
+  virtual std::vector<EvalResult> results(const BootstrapOptions& bootstrap) const = 0;
+};
+
+struct TaskEntry {
+  std::string_view name;  // the value of --task and of "task" in the report
+  std::string_view description;
+  bool (*carries)(const data::Record& record);
+  std::unique_ptr<Task> (*make)(const Overview& overview);
+};
+std::span<const TaskEntry> task_table();
+
+// The true number of things per class: the record's counts, or else its boxes counted. Empty: nobody counted.
+std::map<std::string, int> true_counts(const data::Record& record);
+// The sentence of a question that asks whether a statement is true, or "".
+std::string_view asked_statement(std::string_view question);
+
+// A result of the named metrics (eval/metrics/registry.h) over items.
+EvalResult make_result(std::string_view task, std::span<const EvalItem> items, std::span<const std::string_view> metrics,
+                       const BootstrapOptions& bootstrap);
+
+// Items by what they are about: a question, a class.
+struct ItemGroup {
+  std::string key;
+  std::vector<EvalItem> items;
+};
+class ItemGroups {
+ public:
+  void add(const std::string& key, EvalItem item);
+  size_t size() const { return groups_.size(); }
+  std::vector<EvalItem> all() const;
+  // In order of first appearance. A data set of stories asks every question once: with more than 16 keys, those with
+  // less than 5 % of the items are pooled under the key "" at the end.
+  std::vector<ItemGroup> split() const;
+
+ private:
+  std::vector<ItemGroup> groups_;
+  std::map<std::string, size_t> index_;
+};
+
+}  // namespace sensorium::eval
