@@ -1,0 +1,102 @@
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+
+#include "cli/command.h"
+#include "eval/suite.h"
+#include "eval/tasks/task.h"
+
+namespace sensorium::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct EvalCommand {
+  std::string model = "default";
+  eval::EvalOptions options;
+  bool json = false;
+};
+
+// One line on the terminal, rewritten a few times a second.
+class Progress {
+ public:
+  ~Progress() {
+    if (shown_) std::fputs("\r\033[K", stderr);
+  }
+  void show(int64_t done, int64_t total) {
+    const Clock::time_point now = Clock::now();
+    if (done < total && now - last_ < std::chrono::milliseconds(200)) return;
+    last_ = now;
+    shown_ = true;
+    const double seconds = std::chrono::duration<double>(now - start_).count();
+    const double left = seconds / static_cast<double>(done) * static_cast<double>(total - done);
+    std::fputs(fmt::format("\r\033[K{}/{} records, {:.0f} s left", done, total, left).c_str(), stderr);
+    std::fflush(stderr);
+  }
+
+ private:
+  Clock::time_point start_ = Clock::now(), last_{};
+  bool shown_ = false;
+};
+
+void print_table(const eval::EvalReport& report) {
+  std::puts(fmt::format("{} on {}: {} records", report.model, report.data, report.records).c_str());
+  for (const eval::EvalResult& result : report.results) {
+    std::string subject = result.task;
+    if (!result.question.empty()) subject += fmt::format(" \"{}\"", result.question);
+    if (!result.label.empty()) subject += fmt::format(" ({})", result.label);
+    std::puts(fmt::format("{}, n = {}", subject, result.n).c_str());
+    for (const auto& [name, metric] : result.metrics) {
+      std::puts(fmt::format("  {:<12} {:8.3f}   95 % [{:.3f}, {:.3f}]", name, metric.value, metric.ci95.low, metric.ci95.high)
+                    .c_str());
+    }
+  }
+}
+
+void run_eval(EvalCommand command) {
+  const std::unique_ptr<models::Model> model = open_model(command.model);
+  eval::EvalReport report;
+  {
+    Progress progress;
+    if (isatty(STDERR_FILENO)) {
+      command.options.on_progress = [&](int64_t done, int64_t total) { progress.show(done, total); };
+    }
+    report = eval::evaluate(*model, command.model, command.options);
+  }
+  if (command.json) {
+    std::puts(report.to_json().dump().c_str());
+  } else {
+    print_table(report);
+  }
+}
+
+std::string task_help() {
+  std::string help = "One task instead of all that the records carry:";
+  for (const eval::TaskEntry& entry : eval::task_table()) help += fmt::format("\n{}: {}", entry.name, entry.description);
+  return help;
+}
+
+}  // namespace
+
+void add_eval(CLI::App& app) {
+  auto command = std::make_shared<EvalCommand>();
+  CLI::App* verb = app.add_subcommand("eval", "Run a model over a data set and report metrics with 95 % intervals");
+  verb->add_option("--data,-d", command->options.data, "Data set: JSON lines, a JSON list, or a folder of class folders")->required();
+  verb->add_option("--model,-m", command->model, "Folder of the model")->capture_default_str();
+  verb->add_option("--task,-t", command->options.task, task_help());
+  verb->add_option("--limit", command->options.limit, "Only the first records; 0: all")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  verb->add_option("--max-tokens", command->options.max_tokens, "Longest answer")->capture_default_str()->check(CLI::PositiveNumber);
+  verb->add_option("--resamples", command->options.bootstrap.resamples, "Bootstrap resamples of the intervals")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  verb->add_flag("--json", command->json, "Print one JSON object: model, data, results");
+  verb->footer("Examples:\n"
+               "  sensorium eval --data hardhat/test.jsonl\n"
+               "  sensorium eval --model runs/mine/model --data my.jsonl --task qa --limit 100 --json");
+  verb->callback([command] { run_eval(*command); });
+}
+
+}  // namespace sensorium::cli
