@@ -36,15 +36,20 @@ void require_pictures(const Tensor& x, const Pictures& pictures, const char* op)
           op, x.shape().str(), pictures.positions(), pictures.count());
 }
 
-GradTarget::GradTarget(const Tensor& input) {
+GradTarget::GradTarget(const Tensor& input) : input_(input) {
   if (!input.requires_grad()) return;
   leaf_ = is_leaf(input);
-  dtype_ = input.dtype();
   sum_ = leaf_ ? grad_buffer(input) : Tensor::zeros(input.shape(), DType::f32, input.device());
 }
 
+float* GradTarget::data_or_scratch() {
+  if (sum_.defined() || !input_.defined()) return data();
+  scratch_ = Tensor::zeros(input_.shape(), DType::f32, input_.device());
+  return scratch_.data<float>();
+}
+
 Tensor GradTarget::result() const {
-  return leaf_ || !sum_.defined() ? Tensor() : converted(sum_, dtype_);
+  return leaf_ || !sum_.defined() ? Tensor() : converted(sum_, input_.dtype());
 }
 
 }  // namespace sensorium::ops::detail

@@ -79,12 +79,13 @@ class GradTarget {
  public:
   explicit GradTarget(const Tensor& input);
   float* data() const { return sum_.defined() ? sum_.data<float>() : nullptr; }  // none if no gradient is needed
+  // For kernels that always add somewhere: memory that is thrown away if the input is frozen; none if it is undefined.
+  float* data_or_scratch();
   // For autograd: undefined for a leaf (its gradient is in place), else the sum in the input's dtype.
   Tensor result() const;
 
  private:
-  Tensor sum_;
-  DType dtype_ = DType::f32;
+  Tensor input_, sum_, scratch_;
   bool leaf_ = false;
 };
 

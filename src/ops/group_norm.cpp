@@ -46,15 +46,13 @@ Tensor group_norm(const Tensor& x_PC, const Pictures& pictures, const Tensor& we
   return record("group_norm", y_PC, {x_PC, weight_C, bias_C},
                 [x_PC, weight_C, bias_C, offsets, make_args](const Tensor& dy_PC) {
                   const Tensor dx_PC = Tensor::empty(x_PC.shape(), x_PC.dtype(), x_PC.device());
-                  const GradTarget dw(weight_C), db(bias_C);
-                  // The kernel wants both sums or none.
-                  const Tensor unused = dw.data() && db.data() ? Tensor() : Tensor::zeros(weight_C.shape());
+                  GradTarget dw(weight_C), db(bias_C);
                   launch(&KernelTable::group_norm_backward, x_PC, "group_norm",
                          {.forward = make_args(offsets, {}),
                           .grad_y = view(dy_PC),
                           .grad_x = view(dx_PC),
-                          .grad_weight = dw.data() ? dw.data() : unused.data<float>(),
-                          .grad_bias = db.data() ? db.data() : unused.data<float>()});
+                          .grad_weight = dw.data_or_scratch(),
+                          .grad_bias = db.data_or_scratch()});
                   return std::vector<Tensor>{dx_PC, dw.result(), db.result()};
                 });
 }

@@ -57,14 +57,14 @@ Tensor head_norm_rope(const Tensor& qkv, int64_t heads, int64_t kv_heads, const 
   return record("head_norm_rope", y, {qkv, q_weight_D, k_weight_D},
                 [qkv, q_weight_D, k_weight_D, make_args, rows](const Tensor& dy) {
                   const Tensor dqkv = Tensor::empty(qkv.shape(), qkv.dtype(), qkv.device());
-                  const GradTarget dq_weight(q_weight_D), dk_weight(k_weight_D);
+                  GradTarget dq_weight(q_weight_D), dk_weight(k_weight_D);
                   if (rows != 0) {
                     launch(&KernelTable::head_norm_rope_backward, qkv, "head_norm_rope",
                            {.forward = make_args({}),
                             .grad_y = view(dy),
                             .grad_qkv = view(dqkv),
-                            .grad_q_weight = dq_weight.data(),
-                            .grad_k_weight = dk_weight.data()});
+                            .grad_q_weight = dq_weight.data_or_scratch(),
+                            .grad_k_weight = dk_weight.data_or_scratch()});
                   }
                   return std::vector<Tensor>{dqkv, dq_weight.result(), dk_weight.result()};
                 });

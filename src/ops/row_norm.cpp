@@ -40,9 +40,11 @@ Tensor rms_norm(const Tensor& x_TC, const Tensor& weight_C, float eps) {
 
   return record("rms_norm", y, {x_TC, weight_C}, [x_TC, weight_C, weight, inverse_std, eps](const Tensor& dy) {
     const Tensor dx = Tensor::empty(x_TC.shape(), x_TC.dtype(), x_TC.device());
-    const GradTarget dw(weight_C);
-    kernels::RowNormBackwardArgs back{
-        .forward = make_args(x_TC, weight, {}, eps), .grad_y = view(dy), .grad_x = view(dx), .grad_weight = dw.data()};
+    GradTarget dw(weight_C);
+    kernels::RowNormBackwardArgs back{.forward = make_args(x_TC, weight, {}, eps),
+                                      .grad_y = view(dy),
+                                      .grad_x = view(dx),
+                                      .grad_weight = dw.data_or_scratch()};
     back.forward.inverse_std = inverse_std.data<float>();
     if (back.forward.rows != 0) launch(&KernelTable::rms_norm_backward, x_TC, "rms_norm", back);
     return std::vector<Tensor>{dx, dw.result()};
@@ -69,11 +71,11 @@ Tensor layer_norm(const Tensor& x_TC, const Tensor& weight_C, const Tensor& bias
   return record("layer_norm", y, {x_TC, weight_C, bias_C},
                 [x_TC, weight_C, bias_C, weight, bias, statistics, eps](const Tensor& dy) {
                   const Tensor dx = Tensor::empty(x_TC.shape(), x_TC.dtype(), x_TC.device());
-                  const GradTarget dw(weight_C), db(bias_C);
+                  GradTarget dw(weight_C), db(bias_C);
                   kernels::RowNormBackwardArgs back{.forward = make_args(x_TC, weight, bias, eps),
                                                     .grad_y = view(dy),
                                                     .grad_x = view(dx),
-                                                    .grad_weight = dw.data(),
+                                                    .grad_weight = dw.data_or_scratch(),
                                                     .grad_bias = db.data()};
                   back.forward.mean = statistics.data<float>();
                   back.forward.inverse_std = statistics.data<float>() + back.forward.rows;

@@ -158,7 +158,7 @@ TEST(HeadNormRope, ValuesAndGradients) {
 TEST(HeadNormRope, RefusesWhatDoesNotFit) {
   const Tensor qkv = Tensor::zeros({2, 24}), weight = Tensor::zeros({8});
   const Tensor positions = Tensor::from<int32_t>({0, 1}, {2});
-  expect_error(ErrorKind::shape, [&] { ops::head_norm_rope(qkv, 2, 1, {}, {}, positions, 1.0f); });
+  expect_error(ErrorKind::shape, [&] { ops::head_norm_rope(qkv, 3, 2, {}, {}, positions, 1.0f); });
   expect_error(ErrorKind::shape, [&] { ops::head_norm_rope(qkv, 1, 1, weight, {}, positions, 1.0f); });
   expect_error(ErrorKind::shape, [&] { ops::head_norm_rope(qkv, 1, 1, Tensor::zeros({4}), weight, positions, 1.0f); });
   expect_error(ErrorKind::shape,

@@ -122,6 +122,20 @@ inline void check_gradients(const Function& function, const std::vector<Tensor>&
     EXPECT_LT(relative_error(leaves[i].grad(), ops::scale(first[i], 2.0f)), 1e-5) << "input " << i << " accumulated";
   }
 
+  // Each input alone: the others are frozen.
+  for (size_t i = 0; i < leaves.size(); ++i) {
+    if (!leaves[i].requires_grad()) continue;
+    std::vector<Tensor> alone = make_leaves(inputs);
+    for (size_t j = 0; j < alone.size(); ++j) {
+      if (j != i && alone[j].defined()) alone[j].set_requires_grad(false);
+    }
+    backward_mixed(function(alone));
+    EXPECT_LT(relative_error(alone[i].grad(), first[i]), 1e-5) << "input " << i << " alone";
+    for (size_t j = 0; j < alone.size(); ++j) {
+      EXPECT_FALSE(j != i && alone[j].defined() && alone[j].grad().defined()) << "frozen input " << j;
+    }
+  }
+
   // Nothing is recorded where nothing asks for it.
   const NoGrad no_grad;
   const Tensor plain = function(leaves);
