@@ -77,12 +77,10 @@ Tensor multiply(const Tensor& a, const Tensor& b) {
       grads[0] = run("multiply", a, {.function = Binary::multiply, .a = view(dy), .b = view(b), .b_period = period});
     }
     if (b.requires_grad()) {
-      // The products of a row are summed next: in f32, whatever the activations are.
-      const Tensor products = Tensor::empty(a.shape(), operand == Operand::row ? DType::f32 : b.dtype(), a.device());
-      if (a.elements() != 0) {
-        launch(&KernelTable::binary, a, "multiply",
-               {.function = Binary::multiply, .count = a.elements(), .a = view(dy), .b = view(a), .y = view(products)});
-      }
+      // The products of a row are summed next: in f32, whatever the activations are. The kernel's result has the dtype
+      // of its first argument.
+      const Tensor factor = converted(dy, operand == Operand::row ? DType::f32 : b.dtype());
+      const Tensor products = run("multiply", factor, {.function = Binary::multiply, .a = view(factor), .b = view(a)});
       grads[1] = operand == Operand::row ? row_grad("multiply", products, b, 1.0f) : products;
     }
     return grads;
