@@ -6,6 +6,9 @@
 #include <cstring>
 #include <set>
 
+#include "base/file.h"
+#include "base/json.h"
+
 namespace sensorium::io {
 namespace {
 
@@ -13,6 +16,7 @@ static_assert(std::endian::native == std::endian::little, "the format is little-
 
 constexpr size_t kMaxHeaderBytes = 100'000'000;  // as the reference implementation
 constexpr size_t kAlignment = 64;                // of the first tensor's bytes in files that we write
+constexpr const char* kMetadata = "__metadata__";
 
 struct DTypeName {
   const char* name;
@@ -31,24 +35,91 @@ Error invalid(fmt::format_string<Args...> format, Args&&... args) {
   return Error(ErrorKind::invalid_data, fmt::format(format, std::forward<Args>(args)...));
 }
 
-// JSON text cannot say that a key stands twice once it is parsed.
+template <typename... Args>
+Error unsupported(fmt::format_string<Args...> format, Args&&... args) {
+  return Error(ErrorKind::unsupported, fmt::format(format, std::forward<Args>(args)...));
+}
+
+// A parsed object no longer shows that a key stood twice.
 bool has_duplicate_keys(std::string_view header) {
   std::vector<std::set<std::string>> open;
   bool twice = false;
-  const nlohmann::json::parser_callback_t check = [&](int, nlohmann::json::parse_event_t event, nlohmann::json& value) {
-    if (event == nlohmann::json::parse_event_t::object_start) open.emplace_back();
-    if (event == nlohmann::json::parse_event_t::object_end && !open.empty()) open.pop_back();
-    if (event == nlohmann::json::parse_event_t::key && !open.empty()) {
+  const Json::parser_callback_t check = [&](int, Json::parse_event_t event, Json& value) {
+    if (event == Json::parse_event_t::object_start) open.emplace_back();
+    if (event == Json::parse_event_t::object_end && !open.empty()) open.pop_back();
+    if (event == Json::parse_event_t::key && !open.empty())
       twice |= !open.back().insert(value.get<std::string>()).second;
-    }
     return true;
   };
-  const nlohmann::json ignored = nlohmann::json::parse(header.begin(), header.end(), check, false);
-  return twice && !ignored.is_discarded();
+  return !Json::parse(header.begin(), header.end(), check, false).is_discarded() && twice;
 }
 
+// Integers that are not negative; the format knows no others.
 bool is_size(const Json& value) {
-  return value.is_number_unsigned() || (value.is_number_integer() && value.get<int64_t>() >= 0);
+  return value.is_number_unsigned();
+}
+
+// What the header says about one tensor.
+struct TensorEntry {
+  DType dtype = DType::f32;
+  Shape shape;
+  uint64_t begin = 0, end = 0;  // bytes after the header
+};
+
+Result<TensorEntry> parse_entry(const std::string& name, const Json& json, size_t data_bytes) {
+  if (!json.is_object() || !json.contains("dtype") || !json.contains("shape") || !json.contains("data_offsets")) {
+    return invalid("tensor {}: dtype, shape or data_offsets is missing", name);
+  }
+  const Json& dtype = json.at("dtype");
+  const Json& shape = json.at("shape");
+  const Json& offsets = json.at("data_offsets");
+  if (!dtype.is_string()) return invalid("tensor {}: dtype is {}, expected a string", name, dtype.type_name());
+  if (!shape.is_array() || !std::all_of(shape.begin(), shape.end(), is_size)) {
+    return invalid("tensor {}: shape is {}, expected a list of sizes", name, shape.dump());
+  }
+  if (!offsets.is_array() || offsets.size() != 2 || !is_size(offsets[0]) || !is_size(offsets[1])) {
+    return invalid("tensor {}: data_offsets is {}, expected two sizes", name, offsets.dump());
+  }
+  const std::string type = dtype.get<std::string>();
+  const auto known = std::find_if(kDTypes.begin(), kDTypes.end(), [&](const DTypeName& d) { return type == d.name; });
+  if (known == kDTypes.end()) {
+    return unsupported("tensor {}: dtype {} is not supported (F32, BF16, F16, I8, U8, I32, I64)", name, type);
+  }
+  if (shape.size() > Shape::kMaxRank) {
+    return unsupported("tensor {}: {} dimensions, supported are {}", name, shape.size(), +Shape::kMaxRank);
+  }
+  uint64_t size = size_of(known->dtype);
+  std::vector<int64_t> dims;
+  for (const Json& dim : shape) {
+    const uint64_t extent = dim.get<uint64_t>();
+    // A zero elsewhere must not hide an extent that no memory can have.
+    if (extent > uint64_t{1} << 40 || __builtin_mul_overflow(size, extent, &size)) {
+      return invalid("tensor {}: shape {} is too large", name, shape.dump());
+    }
+    dims.push_back(static_cast<int64_t>(extent));
+  }
+  const uint64_t begin = offsets[0].get<uint64_t>(), end = offsets[1].get<uint64_t>();
+  if (begin > end || end > data_bytes) {
+    return invalid("tensor {}: bytes {}..{} are not inside the file's {}", name, begin, end, data_bytes);
+  }
+  if (end - begin != size) {
+    return invalid("tensor {}: {} bytes for {} of shape {}, expected {}", name, end - begin, type, shape.dump(), size);
+  }
+  try {
+    return TensorEntry{known->dtype, Shape(dims), begin, end};
+  } catch (const Error&) {
+    return invalid("tensor {}: shape {} is too large", name, shape.dump());
+  }
+}
+
+Result<std::map<std::string, std::string>> parse_metadata(const Json& json) {
+  if (!json.is_object()) return invalid("__metadata__ is {}, expected an object", json.type_name());
+  std::map<std::string, std::string> metadata;
+  for (const auto& [key, value] : json.items()) {
+    if (!value.is_string()) return invalid("__metadata__: \"{}\" is {}, expected a string", key, value.type_name());
+    metadata[key] = value.get<std::string>();
+  }
+  return metadata;
 }
 
 }  // namespace
@@ -65,13 +136,13 @@ Result<SafetensorsFile> SafetensorsFile::parse(std::span<const std::byte> bytes,
   uint64_t header_bytes = 0;
   std::memcpy(&header_bytes, bytes.data(), 8);
   if (header_bytes > kMaxHeaderBytes || header_bytes > bytes.size() - 8) {
-    return invalid("not a safetensors file, or cut off: its header has {} bytes, the file {}", header_bytes, bytes.size());
+    return invalid("not a safetensors file, or cut off: its header has {} bytes, the file {}", header_bytes,
+                   bytes.size());
   }
   const std::string_view header(reinterpret_cast<const char*>(bytes.data()) + 8, header_bytes);
-  Result<Json> parsed = parse_json(header);
-  if (!parsed) return parsed.error().with_context("safetensors header");
-  const Json& json = parsed.value();
-  if (!json.is_object()) return invalid("the safetensors header is {}, not an object", json.type_name());
+  if (!header.starts_with('{')) return invalid("not a safetensors file: its header does not start with '{{'");
+  const Result<Json> json = parse_json(header);
+  if (!json) return json.error().with_context("safetensors header");
   if (has_duplicate_keys(header)) return invalid("a name stands twice in the safetensors header");
 
   SafetensorsFile file;
@@ -82,62 +153,32 @@ Result<SafetensorsFile> SafetensorsFile::parse(std::span<const std::byte> bytes,
     std::string name;
   };
   std::vector<Range> ranges;
-  for (const auto& [name, entry] : json.items()) {
-    if (name == "__metadata__") {
-      if (!entry.is_object()) return invalid("__metadata__ is {}, not an object", entry.type_name());
-      for (const auto& [key, value] : entry.items()) {
-        if (!value.is_string()) return invalid("__metadata__: \"{}\" is no string", key);
-        file.metadata_[key] = value.get<std::string>();
-      }
+  for (const auto& [name, value] : json.value().items()) {
+    if (name == kMetadata) {
+      Result<std::map<std::string, std::string>> metadata = parse_metadata(value);
+      if (!metadata) return metadata.error();
+      file.metadata_ = std::move(metadata).value();
       continue;
     }
-    if (!entry.is_object() || !entry.contains("dtype") || !entry.contains("shape") || !entry.contains("data_offsets")) {
-      return invalid("tensor {}: dtype, shape or data_offsets is missing", name);
-    }
-    const Json& dtype = entry.at("dtype");
-    const Json& shape = entry.at("shape");
-    const Json& offsets = entry.at("data_offsets");
-    if (!dtype.is_string() || !shape.is_array() || !offsets.is_array() || offsets.size() != 2 || !is_size(offsets[0]) ||
-        !is_size(offsets[1]) || !std::all_of(shape.begin(), shape.end(), is_size)) {
-      return invalid("tensor {}: dtype, shape or data_offsets has the wrong type", name);
-    }
-    const std::string type = dtype.get<std::string>();
-    const auto known = std::find_if(kDTypes.begin(), kDTypes.end(), [&](const DTypeName& d) { return type == d.name; });
-    if (known == kDTypes.end()) {
-      return Error(ErrorKind::unsupported, fmt::format("tensor {}: dtype {} is not supported (F32, BF16, F16, I8, U8, I32, I64)",
-                                                       name, type));
-    }
-    if (shape.size() > Shape::kMaxRank) {
-      return Error(ErrorKind::unsupported, fmt::format("tensor {}: {} dimensions (at most {})", name, shape.size(), +Shape::kMaxRank));
-    }
-    uint64_t size = size_of(known->dtype);
-    std::vector<int64_t> dims;
-    for (const Json& dim : shape) {
-      const uint64_t extent = dim.get<uint64_t>();
-      if (extent > INT64_MAX || __builtin_mul_overflow(size, extent, &size)) return invalid("tensor {}: shape is too large", name);
-      dims.push_back(static_cast<int64_t>(extent));
-    }
-    const uint64_t begin = offsets[0].get<uint64_t>(), end = offsets[1].get<uint64_t>();
-    if (begin > end || end > data.size()) {
-      return invalid("tensor {}: bytes {}..{} are not inside the file's {}", name, begin, end, data.size());
-    }
-    if (end - begin != size) {
-      return invalid("tensor {}: {} bytes for {} of shape {}, expected {}", name, end - begin, type, shape.dump(), size);
-    }
-    ranges.push_back({begin, end, name});
-    file.entries_.emplace(name, Entry{known->dtype, Shape(dims), data.data() + begin});
+    const Result<TensorEntry> parsed = parse_entry(name, value, data.size());
+    if (!parsed) return parsed.error();
+    const TensorEntry& entry = parsed.value();
+    ranges.push_back({entry.begin, entry.end, name});
+    file.entries_.emplace(name, Entry{entry.dtype, entry.shape, data.data() + entry.begin});
   }
-  std::sort(ranges.begin(), ranges.end(), [](const Range& a, const Range& b) {
-    return a.begin != b.begin ? a.begin < b.begin : a.end < b.end;
-  });
+  std::sort(ranges.begin(), ranges.end(),
+            [](const Range& a, const Range& b) { return a.begin != b.begin ? a.begin < b.begin : a.end < b.end; });
   uint64_t expected = 0;
   for (const Range& range : ranges) {
     if (range.begin < expected) return invalid("tensor {}: its bytes overlap those of another tensor", range.name);
-    if (range.begin > expected) return invalid("tensor {}: a hole of {} bytes stands before it", range.name, range.begin - expected);
+    if (range.begin > expected)
+      return invalid("tensor {}: a hole of {} bytes stands before it", range.name, range.begin - expected);
     expected = range.end;
     file.names_.push_back(range.name);
   }
-  if (expected != data.size()) return invalid("the tensors have {} bytes, the file holds {}: cut off or overlong", expected, data.size());
+  if (expected != data.size()) {
+    return invalid("the tensors have {} bytes, the file holds {}: cut off or overlong", expected, data.size());
+  }
   return file;
 }
 
@@ -149,22 +190,25 @@ Tensor SafetensorsFile::tensor(const std::string& name) const {
     return Tensor::borrow(entry.data, entry.shape, entry.dtype, owner_);
   }
   Tensor copy = Tensor::empty(entry.shape, entry.dtype);
-  std::memcpy(copy.raw(), entry.data, copy.bytes());
+  if (copy.bytes() > 0) std::memcpy(copy.raw(), entry.data, copy.bytes());
   return copy;
 }
 
 void write_safetensors(const std::filesystem::path& path, const std::vector<NamedTensor>& tensors,
                        const std::map<std::string, std::string>& metadata) {
   OrderedJson header = OrderedJson::object();
-  if (!metadata.empty()) header["__metadata__"] = metadata;
+  if (!metadata.empty()) header[kMetadata] = metadata;
   uint64_t offset = 0;
+  std::set<std::string> names = {kMetadata};
   for (const NamedTensor& entry : tensors) {
-    require(!header.contains(entry.name), ErrorKind::usage, "{}: tensor {} stands twice", path.string(), entry.name);
-    const auto name = std::find_if(kDTypes.begin(), kDTypes.end(), [&](const DTypeName& d) { return d.dtype == entry.tensor.dtype(); });
+    require(names.insert(entry.name).second, ErrorKind::usage, "{}: tensor {} stands twice", path.string(), entry.name);
+    const auto name = std::find_if(kDTypes.begin(), kDTypes.end(),
+                                   [&](const DTypeName& d) { return d.dtype == entry.tensor.dtype(); });
     const auto dims = entry.tensor.shape().dims();
-    header[entry.name] = {{"dtype", name->name},
-                          {"shape", std::vector<int64_t>(dims.begin(), dims.end())},
-                          {"data_offsets", {offset, offset + entry.tensor.bytes()}}};
+    // push_back: operator[] of an ordered object looks through all earlier names.
+    header.push_back({entry.name, OrderedJson{{"dtype", name->name},
+                                              {"shape", std::vector<int64_t>(dims.begin(), dims.end())},
+                                              {"data_offsets", {offset, offset + entry.tensor.bytes()}}}});
     offset += entry.tensor.bytes();
   }
   std::string text = header.dump();

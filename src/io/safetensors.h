@@ -1,14 +1,15 @@
 // The safetensors format, version 0.4: an 8-byte little-endian header length, a JSON header, then the tensors' bytes.
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
-#include "base/file.h"
-#include "base/json.h"
+#include "base/error.h"
 #include "tensor/tensor.h"
 
 namespace sensorium::io {
@@ -16,8 +17,9 @@ namespace sensorium::io {
 // A memory-mapped file. Copies share the map.
 class SafetensorsFile {
  public:
-  // Checks the whole header: length (at most 100 MB), JSON, dtypes, shapes, offsets (inside the file, no overlap, no hole, as
-  // the format demands). Throws Error with the path: not_found, io, invalid_data, unsupported (a dtype, naming the tensor).
+  // Checks the whole header: length (at most 100 MB), JSON, dtypes, shapes, offsets (inside the file, no overlap, no
+  // hole, as the format demands). Throws Error with the path: not_found, io, invalid_data, unsupported (a dtype, naming
+  // the tensor).
   static SafetensorsFile open(const std::filesystem::path& path);
   // The same checks on bytes in memory; `owner` keeps them alive.
   static Result<SafetensorsFile> parse(std::span<const std::byte> bytes, std::shared_ptr<const void> owner);
@@ -44,7 +46,8 @@ struct NamedTensor {
   std::string name;
   Tensor tensor;
 };
-// Writes atomically, straight from the tensors' memory. Throws Error(io); usage for a name that stands twice.
+// Writes atomically, straight from the tensors' memory. Throws Error(io); usage for a name that stands twice or is
+// reserved.
 void write_safetensors(const std::filesystem::path& path, const std::vector<NamedTensor>& tensors,
                        const std::map<std::string, std::string>& metadata);
 

@@ -70,15 +70,17 @@ uint32_t masked_crc32c(std::string_view bytes) {
 
 std::string encode_scalar_event(double wall_time, std::string_view tag, int64_t step, float value) {
   std::string point;
-  put_bytes(point, 1, tag);        // Summary.Value.tag
-  put_varint(point, 2 << 3 | 5);   // Summary.Value.simple_value
+  put_bytes(point, 1, tag);       // Summary.Value.tag
+  put_varint(point, 2 << 3 | 5);  // Summary.Value.simple_value
   put_raw(point, value);
   std::string summary;
-  put_bytes(summary, 1, point);    // Summary.value
+  put_bytes(summary, 1, point);  // Summary.value
   std::string event = event_head(wall_time);
-  put_varint(event, 2 << 3 | 0);   // Event.step
-  put_varint(event, static_cast<uint64_t>(step));
-  put_bytes(event, 5, summary);    // Event.summary
+  if (step != 0) {                  // proto3 leaves defaults out
+    put_varint(event, 2 << 3 | 0);  // Event.step
+    put_varint(event, static_cast<uint64_t>(step));
+  }
+  put_bytes(event, 5, summary);  // Event.summary
   return event;
 }
 

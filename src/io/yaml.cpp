@@ -2,8 +2,8 @@
 
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
 #include <charconv>
-#include <cmath>
 
 #include "base/file.h"
 
@@ -15,12 +15,38 @@ constexpr int kMaxDepth = 64;
 // Aliases can repeat a list exponentially often.
 constexpr int64_t kMaxNodes = 1'000'000;
 
+bool parse_integer(std::string_view digits, int base, int64_t& value) {
+  const auto [stop, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, base);
+  return error == std::errc() && stop == digits.data() + digits.size();
+}
+
+// The core schema of YAML 1.2 (10.3.2): "yes" and "on" are text, "012" is twelve, "0o14" and "0xC" are twelve too.
+Json plain_scalar(const std::string& text) {
+  if (text.empty() || text == "~" || text == "null" || text == "Null" || text == "NULL") return nullptr;
+  if (text == "true" || text == "True" || text == "TRUE") return true;
+  if (text == "false" || text == "False" || text == "FALSE") return false;
+  int64_t integer = 0;
+  const bool prefixed = text.size() > 2 && text[0] == '0' && text[2] != '-';
+  if (prefixed && text[1] == 'x' && parse_integer(std::string_view(text).substr(2), 16, integer)) return integer;
+  if (prefixed && text[1] == 'o' && parse_integer(std::string_view(text).substr(2), 8, integer)) return integer;
+  std::string_view number = text;
+  if (number.starts_with('+')) number.remove_prefix(1);
+  // from_chars also takes "inf" and "nan", which the schema does not.
+  const size_t first = number.starts_with('-') && number.size() == text.size() ? 1 : 0;
+  if (first == number.size() || (number[first] != '.' && (number[first] < '0' || number[first] > '9'))) return text;
+  if (parse_integer(number, 10, integer)) return integer;
+  double value = 0;
+  const auto [stop, error] = std::from_chars(number.data(), number.data() + number.size(), value);
+  return error == std::errc() && stop == number.data() + number.size() ? Json(value) : Json(text);
+}
+
 class Converter {
  public:
   explicit Converter(const std::string& where) : where_(where) {}
 
   Json convert(const YAML::Node& node, int depth = 0) {
-    require(depth <= kMaxDepth && ++nodes_ <= kMaxNodes, ErrorKind::limit, "{}: nested too deeply or too large", at(node));
+    require(depth <= kMaxDepth && ++nodes_ <= kMaxNodes, ErrorKind::limit, "{}: nested too deeply or too large",
+            at(node));
     switch (node.Type()) {
       case YAML::NodeType::Map: {
         Json object = Json::object();
@@ -38,7 +64,8 @@ class Converter {
         return list;
       }
       case YAML::NodeType::Scalar:
-        return scalar(node);
+        // The tag of quoted text is "!".
+        return node.Tag() == "!" ? Json(node.Scalar()) : plain_scalar(node.Scalar());
       default:
         return nullptr;
     }
@@ -46,24 +73,6 @@ class Converter {
 
  private:
   std::string at(const YAML::Node& node) const { return fmt::format("{}:{}", where_, node.Mark().line + 1); }
-
-  static Json scalar(const YAML::Node& node) {
-    const std::string& text = node.Scalar();
-    if (node.Tag() == "!") return text;  // quoted
-    if (text.empty() || text == "~" || text == "null" || text == "Null" || text == "NULL") return nullptr;
-    if (text == "true" || text == "True" || text == "TRUE") return true;
-    if (text == "false" || text == "False" || text == "FALSE") return false;
-    const char* begin = text.data() + (text[0] == '+' ? 1 : 0);
-    const char* end = text.data() + text.size();
-    int64_t integer = 0;
-    if (const auto [stop, error] = std::from_chars(begin, end, integer); error == std::errc() && stop == end) return integer;
-    double number = 0;
-    if (const auto [stop, error] = std::from_chars(begin, end, number);
-        error == std::errc() && stop == end && std::isfinite(number)) {
-      return number;
-    }
-    return text;
-  }
 
   std::string where_;
   int64_t nodes_ = 0;
@@ -74,7 +83,7 @@ class Converter {
 Json yaml_to_json(std::string_view text, const std::string& where) {
   try {
     const YAML::Node node = YAML::Load(std::string(text));
-    return node.IsNull() ? Json(Json::object()) : Converter(where).convert(node);
+    return Converter(where).convert(node);
   } catch (const YAML::Exception& error) {
     fail(ErrorKind::usage, "{}:{}: {}", where, error.mark.line + 1, error.msg);
   }
@@ -82,7 +91,9 @@ Json yaml_to_json(std::string_view text, const std::string& where) {
 
 Json yaml_file_to_json(const std::filesystem::path& path) {
   Json json = yaml_to_json(read_file(path, kMaxBytes), path.string());
-  require(json.is_object(), ErrorKind::usage, "{}: expected keys with values, found {}", path.string(), json.type_name());
+  if (json.is_null()) return Json::object();  // empty, or comments alone
+  require(json.is_object(), ErrorKind::usage, "{}: expected keys with values, found {}", path.string(),
+          json.type_name());
   return json;
 }
 
@@ -110,8 +121,13 @@ void apply_overrides(Json& json, const std::vector<std::string>& overrides) {
       place = &(*place)[key];
     }
     const std::string value = text.substr(equals + 1);
-    // Only what starts like one is a list or an object; paths and names need no quoting.
-    *place = value.empty() ? Json("") : yaml_to_json(value, fmt::format("override \"{}\"", text));
+    // Only what starts like a list, an object or a quotation is read as YAML: paths with " #" or ": " need no quoting.
+    const bool structured = !value.empty() && std::string_view("[{\"'").find(value[0]) != std::string_view::npos;
+    if (structured) {
+      *place = yaml_to_json(value, fmt::format("override \"{}\"", text));
+    } else {
+      *place = value.empty() ? Json("") : plain_scalar(value);
+    }
   }
 }
 
