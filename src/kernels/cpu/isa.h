@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <cstring>
 
-#if defined(__AVX512F__)
+#if defined(__AVX2__)
 #include <immintrin.h>
 #endif
 
@@ -32,7 +32,7 @@ struct Brain {
 inline float load(const float* p, int64_t i) { return p[i]; }
 inline float load(const Brain* p, int64_t i) { return std::bit_cast<float>(static_cast<uint32_t>(p[i].bits) << 16); }
 inline float load(const Half* p, int64_t i) {
-#if defined(__F16C__)
+#if defined(__F16C__) && !defined(__clang__)  // clang 14 has no _Float16 without AVX-512 FP16
   return static_cast<float>(std::bit_cast<_Float16>(p[i].bits));
 #else
   const uint32_t sign = static_cast<uint32_t>(p[i].bits & 0x8000u) << 16, magnitude = p[i].bits & 0x7FFFu;

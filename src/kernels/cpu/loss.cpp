@@ -30,46 +30,6 @@ SoftmaxRow exponentiate(float* row, int64_t count) {
 
 }  // namespace
 
-void cross_entropy(const CrossEntropyArgs& args) {
-  with_type(args.logits.dtype, [&](auto* tag) {
-    using T = Pointee<decltype(tag)>;
-    const int64_t classes = args.classes;
-    parallel_for(args.rows, 16384 / std::max<int64_t>(classes, 1) + 1, [&](int64_t begin, int64_t end, int) {
-      auto* row = static_cast<float*>(thread_scratch(static_cast<size_t>(classes) * 4, 3));
-      for (int64_t r = begin; r < end; ++r) {
-        const T* logits = static_cast<const T*>(args.logits.data) + r * classes;
-        const int32_t target = args.targets[r];
-        const auto write = [&](const auto& value) {
-          if (args.grad.data == nullptr) return;
-          with_type(args.grad.dtype, [&](auto* g_tag) {
-            auto* grad = static_cast<decltype(g_tag)>(args.grad.data) + r * classes;
-            for (int64_t c = 0; c < classes; ++c) store(grad, c, value(c));
-          });
-        };
-        if (target < 0) {
-          args.losses[r] = 0;
-          write([](int64_t) { return 0.0f; });
-          continue;
-        }
-        float total = 0;
-        for (int64_t c = 0; c < classes; ++c) {
-          row[c] = load(logits, c);
-          total += row[c];
-        }
-        const float smoothing = args.label_smoothing, at_target = row[target];
-        const SoftmaxRow softmax = exponentiate(row, classes);
-        const float log_sum = softmax.most + std::log(softmax.sum);
-        args.losses[r] = (1.0f - smoothing) * (log_sum - at_target) + smoothing * (log_sum - total / static_cast<float>(classes));
-        const float scale = args.row_scale != nullptr ? args.row_scale[r] : 1.0f;
-        const float uniform = smoothing / static_cast<float>(classes);
-        write([&](int64_t c) {
-          return scale * (row[c] / softmax.sum - uniform - (c == target ? 1.0f - smoothing : 0.0f));
-        });
-      }
-    });
-  });
-}
-
 void linear_cross_entropy(const LinearCrossEntropyArgs& args) {
   constexpr int64_t kRowBlock = 256;
   const int64_t vocabulary = args.vocabulary, dim = args.dim;

@@ -1,134 +1,99 @@
-// Normalisations. Statistics and sums over rows are f32 within a block and combined in a fixed order.
+// RMSNorm and LayerNorm. A row stays in the first-level cache between its passes; weight gradients are summed over blocks of
+// rows whose number depends on the shape alone, and the blocks are combined in order.
 #include <algorithm>
 
-#include "kernels/cpu/isa.h"
+#include "kernels/cpu/cpu.h"
+#include "kernels/cpu/simd.h"
 
 SENSORIUM_ISA_BEGIN
 namespace {
 
-constexpr int64_t kRowBlock = 64;  // rows whose weight gradients are summed together
-constexpr int kScratch = 3;
+constexpr int64_t kGrain = 16384;  // elements of a task
+constexpr int64_t kMaxBlocks = 64;
+constexpr int kScratch = 7;
 
-template <typename T>
-float mean_of_squares(const T* x, int64_t cols) {
-  float sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (int64_t c = 0; c < cols; ++c) {
-    const float value = load(x, c);
-    sum += value * value;
-  }
-  return sum / static_cast<float>(cols);
-}
+int64_t rows_per_task(int64_t cols) { return kGrain / (cols + 1) + 1; }
 
-float activate(NormActivation activation, float x) {
-  switch (activation) {
-    case NormActivation::none:
-      return x;
-    case NormActivation::relu:
-      return x > 0 ? x : 0.0f;
-    case NormActivation::silu:
-      return x * sigmoid(x);
-  }
-  return x;
-}
-
-float activation_slope(NormActivation activation, float x) {
-  switch (activation) {
-    case NormActivation::none:
-      return 1.0f;
-    case NormActivation::relu:
-      return x > 0 ? 1.0f : 0.0f;
-    case NormActivation::silu: {
-      const float s = sigmoid(x);
-      return s * (1.0f + x * (1.0f - s));
+// Blocks of rows for weight gradients, with a row of zeroed sums for each in the calling thread's scratch memory.
+struct RowBlocks {
+  RowBlocks(int64_t rows, int64_t sum_width, int64_t cols)
+      : total(rows), size(std::max((rows + kMaxBlocks - 1) / kMaxBlocks, rows_per_task(cols))),
+        count((rows + size - 1) / size), width(sum_width), sums(block_sums(count, sum_width, kScratch)) {}
+  int64_t begin(int64_t block) const { return block * size; }
+  int64_t end(int64_t block) const { return std::min(total, (block + 1) * size); }
+  // out += the sums of all blocks, columns first..first + cols of each.
+  void add_to(float* out, int64_t first, int64_t cols) const {
+    if (out == nullptr) return;
+    for (int64_t b = 0; b < count; ++b) {
+      map(cols, out, [](Floats a, Floats c) { return a + c; }, out, sums + b * width + first);
     }
   }
-  return 1.0f;
-}
-
-// f(constant): so that the loops inside hold no branch.
-template <typename Fn>
-void with_activation(NormActivation activation, Fn&& fn) {
-  switch (activation) {
-    case NormActivation::none:
-      fn(std::integral_constant<NormActivation, NormActivation::none>{});
-      return;
-    case NormActivation::relu:
-      fn(std::integral_constant<NormActivation, NormActivation::relu>{});
-      return;
-    case NormActivation::silu:
-      fn(std::integral_constant<NormActivation, NormActivation::silu>{});
-  }
-}
+  int64_t total, size, count, width;
+  float* sums;
+};
 
 }  // namespace
 
 void rms_norm(const RowNormArgs& args) {
   with_type(args.x.dtype, [&](auto* tag) {
     using T = Pointee<decltype(tag)>;
-    parallel_for(args.rows, 32, [&](int64_t begin, int64_t end, int) {
+    const int64_t cols = args.cols;
+    parallel_for(args.rows, rows_per_task(cols), [&](int64_t begin, int64_t end, int) {
       for (int64_t r = begin; r < end; ++r) {
-        const T* x = static_cast<const T*>(args.x.data) + r * args.cols;
-        T* y = static_cast<T*>(args.y.data) + r * args.cols;
-        const float inverse = 1.0f / std::sqrt(mean_of_squares(x, args.cols) + args.eps);
+        const T* x = static_cast<const T*>(args.x.data) + r * cols;
+        T* y = static_cast<T*>(args.y.data) + r * cols;
+        const float squares = sum(cols, [](Floats v) { return v * v; }, x);
+        const float inverse = 1.0f / std::sqrt(squares / static_cast<float>(cols) + args.eps);
         if (args.inverse_std != nullptr) args.inverse_std[r] = inverse;
-        for (int64_t c = 0; c < args.cols; ++c) store(y, c, load(x, c) * inverse * args.weight[c]);
+        map(cols, y, [=](Floats v, Floats w) { return v * inverse * w; }, x, args.weight);
       }
     });
   });
 }
 
 void rms_norm_backward(const RowNormBackwardArgs& args) {
-  const RowNormArgs& fwd = args.forward;
-  const int64_t cols = fwd.cols, blocks = (fwd.rows + kRowBlock - 1) / kRowBlock;
-  float* sums = block_sums(blocks, cols, kScratch);
-  with_type(fwd.x.dtype, [&](auto* tag) {
+  const RowNormArgs& forward = args.forward;
+  const int64_t cols = forward.cols;
+  const RowBlocks blocks(forward.rows, cols, cols);
+  with_type(forward.x.dtype, [&](auto* tag) {
     using T = Pointee<decltype(tag)>;
-    parallel_for(blocks, 1, [&](int64_t begin, int64_t end, int) {
-      for (int64_t block = begin; block < end; ++block) {
-        float* grad_weight = sums + block * cols;
-        for (int64_t r = block * kRowBlock; r < std::min(fwd.rows, (block + 1) * kRowBlock); ++r) {
-          const T* x = static_cast<const T*>(fwd.x.data) + r * cols;
+    parallel_for(blocks.count, 1, [&](int64_t first, int64_t last, int) {
+      for (int64_t block = first; block < last; ++block) {
+        float* grad_weight = blocks.sums + block * blocks.width;
+        for (int64_t r = blocks.begin(block); r < blocks.end(block); ++r) {
+          const T* x = static_cast<const T*>(forward.x.data) + r * cols;
           const T* dy = static_cast<const T*>(args.grad_y.data) + r * cols;
           T* dx = static_cast<T*>(args.grad_x.data) + r * cols;
-          const float inverse = fwd.inverse_std[r];
-          float dot = 0;
-#pragma omp simd reduction(+ : dot)
-          for (int64_t c = 0; c < cols; ++c) dot += load(dy, c) * fwd.weight[c] * load(x, c);
-          const float pull = dot * inverse * inverse * inverse / static_cast<float>(cols);
-          for (int64_t c = 0; c < cols; ++c) {
-            const float value = load(x, c), grad = load(dy, c);
-            grad_weight[c] += grad * value * inverse;
-            store(dx, c, grad * fwd.weight[c] * inverse - value * pull);
-          }
+          const float inverse = forward.inverse_std[r];
+          const float dot = sum(cols, [](Floats v, Floats d, Floats w) { return d * w * v; }, x, dy, forward.weight);
+          const float pull = dot * inverse * inverse / static_cast<float>(cols);
+          map(cols, grad_weight, [=](Floats g, Floats v, Floats d) { return g + d * (v * inverse); }, grad_weight, x, dy);
+          map(cols, dx, [=](Floats v, Floats d, Floats w) { return inverse * (d * w - v * pull); }, x, dy, forward.weight);
         }
       }
     });
   });
-  add_blocks(args.grad_weight, sums, blocks, cols);
+  blocks.add_to(args.grad_weight, 0, cols);
 }
 
 void layer_norm(const RowNormArgs& args) {
   with_type(args.x.dtype, [&](auto* tag) {
     using T = Pointee<decltype(tag)>;
-    parallel_for(args.rows, 32, [&](int64_t begin, int64_t end, int) {
+    const int64_t cols = args.cols;
+    parallel_for(args.rows, rows_per_task(cols), [&](int64_t begin, int64_t end, int) {
       for (int64_t r = begin; r < end; ++r) {
-        const T* x = static_cast<const T*>(args.x.data) + r * args.cols;
-        T* y = static_cast<T*>(args.y.data) + r * args.cols;
-        float sum = 0, squares = 0;
-#pragma omp simd reduction(+ : sum)
-        for (int64_t c = 0; c < args.cols; ++c) sum += load(x, c);
-        const float mean = sum / static_cast<float>(args.cols);
-#pragma omp simd reduction(+ : squares)
-        for (int64_t c = 0; c < args.cols; ++c) {
-          const float centred = load(x, c) - mean;
-          squares += centred * centred;
-        }
-        const float inverse = 1.0f / std::sqrt(squares / static_cast<float>(args.cols) + args.eps);
+        const T* x = static_cast<const T*>(args.x.data) + r * cols;
+        T* y = static_cast<T*>(args.y.data) + r * cols;
+        const float mean = sum(cols, [](Floats v) { return v; }, x) / static_cast<float>(cols);
+        const float squares = sum(cols, [=](Floats v) { return (v - mean) * (v - mean); }, x);
+        const float inverse = 1.0f / std::sqrt(squares / static_cast<float>(cols) + args.eps);
         if (args.mean != nullptr) args.mean[r] = mean;
         if (args.inverse_std != nullptr) args.inverse_std[r] = inverse;
-        for (int64_t c = 0; c < args.cols; ++c) {
-          store(y, c, (load(x, c) - mean) * inverse * args.weight[c] + (args.bias != nullptr ? args.bias[c] : 0.0f));
+        if (args.bias != nullptr) {
+          map(
+              cols, y, [=](Floats v, Floats w, Floats b) { return (v - mean) * inverse * w + b; }, x, args.weight, args.bias);
+        } else {
+          map(cols, y, [=](Floats v, Floats w) { return (v - mean) * inverse * w; }, x, args.weight);
         }
       }
     });
@@ -136,153 +101,37 @@ void layer_norm(const RowNormArgs& args) {
 }
 
 void layer_norm_backward(const RowNormBackwardArgs& args) {
-  const RowNormArgs& fwd = args.forward;
-  const int64_t cols = fwd.cols, blocks = (fwd.rows + kRowBlock - 1) / kRowBlock;
-  float* sums = block_sums(blocks, 2 * cols, kScratch);
-  with_type(fwd.x.dtype, [&](auto* tag) {
+  const RowNormArgs& forward = args.forward;
+  const int64_t cols = forward.cols;
+  const RowBlocks blocks(forward.rows, 2 * cols, cols);
+  with_type(forward.x.dtype, [&](auto* tag) {
     using T = Pointee<decltype(tag)>;
-    parallel_for(blocks, 1, [&](int64_t begin, int64_t end, int) {
-      for (int64_t block = begin; block < end; ++block) {
-        float* grad_weight = sums + block * 2 * cols;
+    parallel_for(blocks.count, 1, [&](int64_t first, int64_t last, int) {
+      for (int64_t block = first; block < last; ++block) {
+        float* grad_weight = blocks.sums + block * blocks.width;
         float* grad_bias = grad_weight + cols;
-        for (int64_t r = block * kRowBlock; r < std::min(fwd.rows, (block + 1) * kRowBlock); ++r) {
-          const T* x = static_cast<const T*>(fwd.x.data) + r * cols;
+        for (int64_t r = blocks.begin(block); r < blocks.end(block); ++r) {
+          const T* x = static_cast<const T*>(forward.x.data) + r * cols;
           const T* dy = static_cast<const T*>(args.grad_y.data) + r * cols;
           T* dx = static_cast<T*>(args.grad_x.data) + r * cols;
-          const float mean = fwd.mean[r], inverse = fwd.inverse_std[r];
-          float sum = 0, dot = 0;
-#pragma omp simd reduction(+ : sum, dot)
-          for (int64_t c = 0; c < cols; ++c) {
-            const float grad = load(dy, c) * fwd.weight[c];
-            sum += grad;
-            dot += grad * (load(x, c) - mean) * inverse;
-          }
-          sum /= static_cast<float>(cols);
-          dot /= static_cast<float>(cols);
-          for (int64_t c = 0; c < cols; ++c) {
-            const float normal = (load(x, c) - mean) * inverse, grad = load(dy, c);
-            grad_weight[c] += grad * normal;
-            grad_bias[c] += grad;
-            store(dx, c, inverse * (grad * fwd.weight[c] - sum - normal * dot));
-          }
+          const float mean = forward.mean[r], inverse = forward.inverse_std[r];
+          const float level = sum(cols, [](Floats d, Floats w) { return d * w; }, dy, forward.weight);
+          const float dot =
+              sum(cols, [=](Floats v, Floats d, Floats w) { return d * w * (v - mean); }, x, dy, forward.weight);
+          const float shift = level / static_cast<float>(cols), pull = dot * inverse * inverse / static_cast<float>(cols);
+          map(
+              cols, grad_weight, [=](Floats g, Floats v, Floats d) { return g + d * ((v - mean) * inverse); }, grad_weight, x,
+              dy);
+          map(cols, grad_bias, [](Floats g, Floats d) { return g + d; }, grad_bias, dy);
+          map(
+              cols, dx, [=](Floats v, Floats d, Floats w) { return inverse * (d * w - shift - (v - mean) * pull); }, x, dy,
+              forward.weight);
         }
       }
     });
   });
-  for (int64_t block = 0; block < blocks; ++block) {
-    add_blocks(args.grad_weight, sums + block * 2 * cols, 1, cols);
-    add_blocks(args.grad_bias, sums + block * 2 * cols + cols, 1, cols);
-  }
-}
-
-void group_norm(const GroupNormArgs& args) {
-  const int64_t channels = args.channels, groups = args.groups, width = channels / groups;
-  const auto pictures = static_cast<int64_t>(args.offsets.size()) - 1;
-  with_type(args.x.dtype, [&](auto* tag) {
-    using T = Pointee<decltype(tag)>;
-    with_activation(args.activation, [&](auto activation) {
-      parallel_for(pictures, 1, [&](int64_t begin, int64_t end, int) {
-        auto* buffer = static_cast<float*>(thread_scratch(static_cast<size_t>(4 * channels) * 4, kScratch));
-        float *sum = buffer, *squares = buffer + channels, *scale = buffer + 2 * channels, *shift = buffer + 3 * channels;
-        for (int64_t i = begin; i < end; ++i) {
-          const int64_t first = args.offsets[static_cast<size_t>(i)], last = args.offsets[static_cast<size_t>(i + 1)];
-          const T* x = static_cast<const T*>(args.x.data) + first * channels;
-          T* y = static_cast<T*>(args.y.data) + first * channels;
-          const int64_t rows = last - first;
-          std::memset(sum, 0, static_cast<size_t>(2 * channels) * 4);
-          for (int64_t r = 0; r < rows; ++r) {
-            for (int64_t c = 0; c < channels; ++c) {
-              const float value = load(x, r * channels + c);
-              sum[c] += value;
-              squares[c] += value * value;
-            }
-          }
-          const double count = static_cast<double>(rows * width);
-          for (int64_t g = 0; g < groups; ++g) {
-            double total = 0, total_squares = 0;
-            for (int64_t c = g * width; c < (g + 1) * width; ++c) total += sum[c], total_squares += squares[c];
-            const double mean = total / count;
-            const double variance = std::max(0.0, total_squares / count - mean * mean);
-            const auto inverse = static_cast<float>(1.0 / std::sqrt(variance + static_cast<double>(args.eps)));
-            if (args.mean != nullptr) args.mean[i * groups + g] = static_cast<float>(mean);
-            if (args.inverse_std != nullptr) args.inverse_std[i * groups + g] = inverse;
-            for (int64_t c = g * width; c < (g + 1) * width; ++c) {
-              scale[c] = inverse * args.weight[c];
-              shift[c] = args.bias[c] - static_cast<float>(mean) * scale[c];
-            }
-          }
-          for (int64_t r = 0; r < rows; ++r) {
-            for (int64_t c = 0; c < channels; ++c) {
-              store(y, r * channels + c, activate(activation(), load(x, r * channels + c) * scale[c] + shift[c]));
-            }
-          }
-        }
-      });
-    });
-  });
-}
-
-void group_norm_backward(const GroupNormBackwardArgs& args) {
-  const GroupNormArgs& fwd = args.forward;
-  const int64_t channels = fwd.channels, groups = fwd.groups, width = channels / groups;
-  const auto pictures = static_cast<int64_t>(fwd.offsets.size()) - 1;
-  float* sums = block_sums(pictures, 2 * channels, kScratch + 1);
-  with_type(fwd.x.dtype, [&](auto* tag) {
-    using T = Pointee<decltype(tag)>;
-    with_activation(fwd.activation, [&](auto activation) {
-      parallel_for(pictures, 1, [&](int64_t begin, int64_t end, int) {
-        auto* buffer = static_cast<float*>(thread_scratch(static_cast<size_t>(4 * channels) * 4, kScratch));
-        float *mean = buffer, *inverse = buffer + channels, *pull = buffer + 2 * channels, *tilt = buffer + 3 * channels;
-        for (int64_t i = begin; i < end; ++i) {
-          const int64_t first = fwd.offsets[static_cast<size_t>(i)], rows = fwd.offsets[static_cast<size_t>(i + 1)] - first;
-          const T* x = static_cast<const T*>(fwd.x.data) + first * channels;
-          const T* dy = static_cast<const T*>(args.grad_y.data) + first * channels;
-          T* dx = static_cast<T*>(args.grad_x.data) + first * channels;
-          float* grad_weight = sums + i * 2 * channels;
-          float* grad_bias = grad_weight + channels;
-          for (int64_t c = 0; c < channels; ++c) {
-            mean[c] = fwd.mean[i * groups + c / width];
-            inverse[c] = fwd.inverse_std[i * groups + c / width];
-          }
-          // The gradient of the normalised value, before its weight.
-          const auto inner = [&](int64_t at, int64_t c, float normal) {
-            return load(dy, at) * activation_slope(activation(), normal * fwd.weight[c] + fwd.bias[c]);
-          };
-          for (int64_t r = 0; r < rows; ++r) {
-            for (int64_t c = 0; c < channels; ++c) {
-              const float normal = (load(x, r * channels + c) - mean[c]) * inverse[c];
-              const float grad = inner(r * channels + c, c, normal);
-              grad_weight[c] += grad * normal;
-              grad_bias[c] += grad;
-            }
-          }
-          const double count = static_cast<double>(rows * width);
-          for (int64_t g = 0; g < groups; ++g) {
-            double sum = 0, dot = 0;
-            for (int64_t c = g * width; c < (g + 1) * width; ++c) {
-              sum += static_cast<double>(grad_bias[c]) * fwd.weight[c];
-              dot += static_cast<double>(grad_weight[c]) * fwd.weight[c];
-            }
-            for (int64_t c = g * width; c < (g + 1) * width; ++c) {
-              pull[c] = static_cast<float>(sum / count);
-              tilt[c] = static_cast<float>(dot / count);
-            }
-          }
-          for (int64_t r = 0; r < rows; ++r) {
-            for (int64_t c = 0; c < channels; ++c) {
-              const float normal = (load(x, r * channels + c) - mean[c]) * inverse[c];
-              const float grad = inner(r * channels + c, c, normal) * fwd.weight[c];
-              store(dx, r * channels + c, inverse[c] * (grad - pull[c] - normal * tilt[c]));
-            }
-          }
-        }
-      });
-    });
-  });
-  for (int64_t i = 0; i < pictures; ++i) {
-    add_blocks(args.grad_weight, sums + i * 2 * channels, 1, channels);
-    add_blocks(args.grad_bias, sums + i * 2 * channels + channels, 1, channels);
-  }
+  blocks.add_to(args.grad_weight, 0, cols);
+  blocks.add_to(args.grad_bias, cols, cols);
 }
 
 SENSORIUM_ISA_END

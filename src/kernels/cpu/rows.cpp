@@ -1,45 +1,89 @@
 #include <algorithm>
 
-#include "kernels/cpu/isa.h"
+#include "kernels/check.h"
+#include "kernels/cpu/cpu.h"
+#include "kernels/cpu/simd.h"
 
 SENSORIUM_ISA_BEGIN
 namespace {
 
-constexpr int64_t kColumnBlock = 64;  // columns of one task where rows must be added in order
+constexpr int64_t kGrain = 16384;       // elements of a task
+constexpr int64_t kColumnBlock = 128;   // columns of a task where rows must be added in order
+constexpr int64_t kMaxRowBlocks = 64;
+constexpr int kScratch = 7;
 
-int64_t rows_per_task(int64_t cols) { return 8192 / std::max<int64_t>(cols, 1) + 1; }
+int64_t rows_per_task(int64_t cols) { return kGrain / (cols + 1) + 1; }
+
+// fn(first, count) for blocks of columns, shared by the threads.
+template <typename Fn>
+void for_column_blocks(int64_t cols, const Fn& fn) {
+  parallel_for((cols + kColumnBlock - 1) / kColumnBlock, 1, [&](int64_t begin, int64_t end, int) {
+    for (int64_t block = begin; block < end; ++block) {
+      fn(block * kColumnBlock, std::min(kColumnBlock, cols - block * kColumnBlock));
+    }
+  });
+}
+
+// sums[c] = sum over rows of x[r * stride + c].
+template <typename T>
+SENSORIUM_VECTOR void add_rows(const T* x, int64_t rows, int64_t stride, int64_t cols, float* sums) {
+  int64_t c = 0;
+  for (; c + 2 * kLanes <= cols; c += 2 * kLanes) {
+    Floats a{}, b{};
+    for (int64_t r = 0; r < rows; ++r) {
+      a += get(x + r * stride + c);
+      b += get(x + r * stride + c + kLanes);
+    }
+    put(sums + c, a);
+    put(sums + c + kLanes, b);
+  }
+  for (; c < cols; c += kLanes) {
+    const int64_t left = std::min<int64_t>(cols - c, kLanes);
+    Floats a{};
+    if (left == kLanes) {
+      for (int64_t r = 0; r < rows; ++r) a += get(x + r * stride + c);
+      put(sums + c, a);
+    } else {
+      for (int64_t r = 0; r < rows; ++r) a += get(x + r * stride + c, left);
+      put(sums + c, a, left);
+    }
+  }
+}
 
 }  // namespace
 
 void gather_rows(const GatherRowsArgs& args) {
-  with_type(args.x.dtype, [&](auto* x_tag) {
-    with_type(args.y.dtype, [&](auto* y_tag) {
+  check_index("gather_rows", args);
+  const int64_t cols = args.cols;
+  with_any_type(args.x.dtype, [&](auto* x_tag) {
+    with_any_type(args.y.dtype, [&](auto* y_tag) {
       const auto* x = static_cast<const Pointee<decltype(x_tag)>*>(args.x.data);
       auto* y = static_cast<decltype(y_tag)>(args.y.data);
-      parallel_for(args.rows, rows_per_task(args.cols), [&](int64_t begin, int64_t end, int) {
+      parallel_for(args.rows, rows_per_task(cols), [&](int64_t begin, int64_t end, int) {
         for (int64_t r = begin; r < end; ++r) {
-          const int64_t index = args.index[r];
-          for (int64_t c = 0; c < args.cols; ++c) store(y, r * args.cols + c, index < 0 ? 0.0f : load(x, index * args.cols + c));
+          if (args.index[r] < 0) {
+            map(cols, y + r * cols, [] { return Floats{}; });
+          } else {
+            map(cols, y + r * cols, [](Floats v) { return v; }, x + args.index[r] * cols);
+          }
         }
       });
     });
   });
 }
 
+// Threads share columns, not rows: every sum is made in the order of the rows.
 void scatter_add_rows(const GatherRowsArgs& args) {
+  check_index("scatter_add_rows", args);
   with_type(args.x.dtype, [&](auto* x_tag) {
     with_type(args.y.dtype, [&](auto* y_tag) {
       const auto* x = static_cast<const Pointee<decltype(x_tag)>*>(args.x.data);
       auto* y = static_cast<decltype(y_tag)>(args.y.data);
-      // Threads share columns, not rows: every sum is made in the order of the rows.
-      parallel_for((args.cols + kColumnBlock - 1) / kColumnBlock, 1, [&](int64_t begin, int64_t end, int) {
-        const int64_t first = begin * kColumnBlock, last = std::min(args.cols, end * kColumnBlock);
+      for_column_blocks(args.cols, [&](int64_t first, int64_t count) {
         for (int64_t r = 0; r < args.rows; ++r) {
-          const int64_t index = args.index[r];
-          if (index < 0) continue;
-          for (int64_t c = first; c < last; ++c) {
-            store(y, index * args.cols + c, load(y, index * args.cols + c) + load(x, r * args.cols + c));
-          }
+          if (args.index[r] < 0) continue;
+          auto* to = y + args.index[r] * args.cols + first;
+          map(count, to, [](Floats a, Floats b) { return a + b; }, to, x + r * args.cols + first);
         }
       });
     });
@@ -51,38 +95,39 @@ void segment_mean(const SegmentMeanArgs& args) {
     using T = Pointee<decltype(tag)>;
     const T* x = static_cast<const T*>(args.x.data);
     T* y = static_cast<T*>(args.y.data);
-    parallel_for(static_cast<int64_t>(args.offsets.size()) - 1, 1, [&](int64_t begin, int64_t end, int) {
-      auto* sum = static_cast<float*>(thread_scratch(static_cast<size_t>(args.cols) * 4, 3));
-      for (int64_t i = begin; i < end; ++i) {
-        const int64_t first = args.offsets[static_cast<size_t>(i)], last = args.offsets[static_cast<size_t>(i + 1)];
-        std::memset(sum, 0, static_cast<size_t>(args.cols) * 4);
-        for (int64_t r = first; r < last; ++r) {
-          for (int64_t c = 0; c < args.cols; ++c) sum[c] += load(x, r * args.cols + c);
-        }
-        const float factor = last > first ? 1.0f / static_cast<float>(last - first) : 0.0f;
-        for (int64_t c = 0; c < args.cols; ++c) store(y, i * args.cols + c, sum[c] * factor);
+    const int64_t segments = static_cast<int64_t>(args.offsets.size()) - 1;
+    const int64_t blocks = (args.cols + kColumnBlock - 1) / kColumnBlock;
+    parallel_for(segments * blocks, 1, [&](int64_t begin, int64_t end, int) {
+      for (int64_t task = begin; task < end; ++task) {
+        const auto segment = static_cast<size_t>(task / blocks);
+        const int64_t column = task % blocks * kColumnBlock, count = std::min(kColumnBlock, args.cols - column);
+        const int64_t first = args.offsets[segment], rows = args.offsets[segment + 1] - first;
+        float sums[kColumnBlock];
+        add_rows(x + first * args.cols + column, rows, args.cols, count, sums);
+        const float factor = 1.0f / static_cast<float>(std::max<int64_t>(rows, 1));
+        map(count, y + static_cast<int64_t>(segment) * args.cols + column, [=](Floats v) { return v * factor; }, sums);
       }
     });
   });
 }
 
 void column_sum(const ColumnSumArgs& args) {
-  constexpr int64_t kRowBlock = 256;
-  const int64_t blocks = (args.rows + kRowBlock - 1) / kRowBlock;
-  float* sums = block_sums(blocks, args.cols, 3);
+  if (args.rows == 0) return;
+  const int64_t cols = args.cols;
+  const int64_t size = std::max((args.rows + kMaxRowBlocks - 1) / kMaxRowBlocks, rows_per_task(cols));
+  const int64_t blocks = (args.rows + size - 1) / size;
+  auto* sums = static_cast<float*>(thread_scratch(static_cast<size_t>(blocks * cols) * sizeof(float), kScratch));
   with_type(args.x.dtype, [&](auto* tag) {
-    using T = Pointee<decltype(tag)>;
-    const T* x = static_cast<const T*>(args.x.data);
+    const auto* x = static_cast<const Pointee<decltype(tag)>*>(args.x.data);
     parallel_for(blocks, 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t block = begin; block < end; ++block) {
-        float* sum = sums + block * args.cols;
-        for (int64_t r = block * kRowBlock; r < std::min(args.rows, (block + 1) * kRowBlock); ++r) {
-          for (int64_t c = 0; c < args.cols; ++c) sum[c] += load(x, r * args.cols + c);
-        }
+        add_rows(x + block * size * cols, std::min(size, args.rows - block * size), cols, cols, sums + block * cols);
       }
     });
   });
-  add_blocks(args.out, sums, blocks, args.cols);
+  for (int64_t block = 0; block < blocks; ++block) {
+    map(cols, args.out, [](Floats a, Floats b) { return a + b; }, args.out, sums + block * cols);
+  }
 }
 
 SENSORIUM_ISA_END

@@ -16,7 +16,7 @@ double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 double value_of(Unary function, double x) {
   switch (function) {
     case Unary::relu:
-      return x > 0 ? x : 0;
+      return x < 0 ? 0 : x;  // NaN passes
     case Unary::gelu_erf:
       return 0.5 * x * std::erfc(-x * kInverseSqrt2);
     case Unary::gelu_tanh:

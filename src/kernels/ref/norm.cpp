@@ -11,7 +11,7 @@ double activate(NormActivation activation, double z) {
     case NormActivation::none:
       return z;
     case NormActivation::relu:
-      return z > 0 ? z : 0;
+      return z < 0 ? 0 : z;  // NaN passes
     case NormActivation::silu:
       return z / (1 + std::exp(-z));
   }
