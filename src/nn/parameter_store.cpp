@@ -66,7 +66,7 @@ Tensor ParameterStore::add(const std::string& name, const Shape& shape, Init ini
   if (source_) {
     value = source_(name, shape);
     require(value.defined() && value.shape() == shape, ErrorKind::shape, "parameter {} should be {}, the source has {}",
-            name, shape.str(), value.defined() ? value.shape().str() : "nothing");
+            name, shape, value.defined() ? value.shape().str() : "nothing");
   } else {
     value = start_value(shape, init, scale, seed_ ^ hash_of(name));
     value.set_requires_grad(true);

@@ -50,7 +50,7 @@ Tensor self_attention(const Tensor& qkv, int64_t heads, int64_t kv_heads, const 
   require_rank(qkv, 2, "attention", "qkv");
   const int64_t slots = heads + 2 * kv_heads;
   require(slots > 0 && qkv.dim(1) % slots == 0, ErrorKind::shape, "attention: qkv {} does not hold {} + 2 x {} heads",
-          qkv.shape().str(), heads, kv_heads);
+          qkv.shape(), heads, kv_heads);
   const int64_t rows = qkv.dim(0), head_dim = qkv.dim(1) / slots;
   check_heads(heads, kv_heads, head_dim);
   check_sequences(sequences, rows, "sequences");
@@ -97,8 +97,8 @@ Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, int64_t head
                  const Sequences& queries, const Sequences& keys, bool causal) {
   require_activation(q, "attention", "q");
   require_rank(q, 2, "attention", "q");
-  require(heads > 0 && q.dim(1) % heads == 0, ErrorKind::shape, "attention: q {} does not hold {} heads",
-          q.shape().str(), heads);
+  require(heads > 0 && q.dim(1) % heads == 0, ErrorKind::shape, "attention: q {} does not hold {} heads", q.shape(),
+          heads);
   const int64_t head_dim = q.dim(1) / heads;
   check_heads(heads, kv_heads, head_dim);
   require_rank(k, 2, "attention", "k");

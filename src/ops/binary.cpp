@@ -17,7 +17,7 @@ Operand check(const Tensor& a, const Tensor& b, const char* op) {
   require_activation(b, op, "the second argument");
   if (a.shape() == b.shape()) return Operand::same_shape;
   require(b.rank() == 1 && a.rank() >= 1 && b.dim(0) == last_dim(a), ErrorKind::shape,
-          "{}: {} and {} are neither of one shape nor rows and a row", op, a.shape().str(), b.shape().str());
+          "{}: {} and {} are neither of one shape nor rows and a row", op, a.shape(), b.shape());
   return Operand::row;
 }
 

@@ -33,7 +33,7 @@ void require_pictures(const Tensor& x, const Pictures& pictures, const char* op)
             pictures.heights[i], pictures.widths[i]);
   }
   require(x.dim(0) == pictures.positions(), ErrorKind::shape, "{}: x {} does not hold the {} positions of {} pictures",
-          op, x.shape().str(), pictures.positions(), pictures.count());
+          op, x.shape(), pictures.positions(), pictures.count());
 }
 
 GradTarget::GradTarget(const Tensor& input) : input_(input) {

@@ -30,13 +30,15 @@ inline void require_activation(const Tensor& x, const char* op, const char* name
   require(x.defined() && (x.dtype() == DType::f32 || x.dtype() == DType::bf16), ErrorKind::shape,
           "{}: {} must be f32 or bf16, it is {}", op, name, x.defined() ? name_of(x.dtype()) : "undefined");
 }
+// Errors are formatted out of the way of calls that are right: a step of generation makes hundreds of them.
 inline void require_rank(const Tensor& x, int rank, const char* op, const char* name) {
-  require(x.defined() && x.rank() == rank, ErrorKind::shape, "{}: {} must have {} dimensions, it is {}", op, name, rank,
-          x.defined() ? x.shape().str() : "undefined");
+  if (x.defined() && x.rank() == rank) return;
+  fail(ErrorKind::shape, "{}: {} must have {} dimensions, it is {}", op, name, rank,
+       x.defined() ? x.shape().str() : "undefined");
 }
 inline void require_shape(const Tensor& x, const Shape& shape, const char* op, const char* name) {
-  require(x.defined() && x.shape() == shape, ErrorKind::shape, "{}: {} must be {}, it is {}", op, name, shape.str(),
-          x.defined() ? x.shape().str() : "undefined");
+  if (x.defined() && x.shape() == shape) return;
+  fail(ErrorKind::shape, "{}: {} must be {}, it is {}", op, name, shape, x.defined() ? x.shape().str() : "undefined");
 }
 inline void require_dtype(const Tensor& x, DType dtype, const char* op, const char* name) {
   require(x.dtype() == dtype, ErrorKind::shape, "{}: {} must be {}, it is {}", op, name, name_of(dtype),

@@ -17,8 +17,8 @@ Tensor concat_rows(const std::vector<Tensor>& parts) {
     require(part.defined() && part.rank() >= 1 && part.rank() == parts[0].rank() && part.dtype() == parts[0].dtype(),
             ErrorKind::shape, "concat_rows: parts differ in rank or dtype");
     require(std::equal(part.shape().dims().begin() + 1, part.shape().dims().end(), parts[0].shape().dims().begin() + 1),
-            ErrorKind::shape, "concat_rows: {} and {} differ in more than the number of rows", parts[0].shape().str(),
-            part.shape().str());
+            ErrorKind::shape, "concat_rows: {} and {} differ in more than the number of rows", parts[0].shape(),
+            part.shape());
     require_cpu(part, "concat_rows");
     rows += part.dim(0);
   }
@@ -48,7 +48,7 @@ Tensor slice_columns(const Tensor& x_TC, int64_t begin, int64_t end) {
   require_rank(x_TC, 2, "slice_columns", "x");
   require_cpu(x_TC, "slice_columns");
   require(begin >= 0 && begin <= end && end <= x_TC.dim(1), ErrorKind::shape, "slice_columns: [{}, {}) of {}", begin,
-          end, x_TC.shape().str());
+          end, x_TC.shape());
   const Tensor y = Tensor::empty({x_TC.dim(0), end - begin}, x_TC.dtype());
   const size_t element = size_of(x_TC.dtype());
   const size_t wide = static_cast<size_t>(x_TC.dim(1)) * element, narrow = static_cast<size_t>(end - begin) * element;

@@ -112,7 +112,7 @@ Tensor linear_cross_entropy(const Tensor& h_TK, const Tensor& w_VK, const Tensor
   require_rank(h_TK, 2, "linear_cross_entropy", "h");
   require_rank(w_VK, 2, "linear_cross_entropy", "the weight");
   require(h_TK.dim(1) == w_VK.dim(1), ErrorKind::shape, "linear_cross_entropy: h {} does not fit weight {}",
-          h_TK.shape().str(), w_VK.shape().str());
+          h_TK.shape(), w_VK.shape());
   const int64_t rows = h_TK.dim(0), dim = h_TK.dim(1), classes = w_VK.dim(0);
   const std::vector<float> scales = row_scales("linear_cross_entropy", targets_T, weights_T, rows, classes, normalizer);
   const bool recorded = will_record({h_TK, w_VK});

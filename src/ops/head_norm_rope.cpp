@@ -13,7 +13,7 @@ Tensor head_norm_rope(const Tensor& qkv, int64_t heads, int64_t kv_heads, const 
   require_activation(qkv, "head_norm_rope", "qkv");
   require_rank(qkv, 2, "head_norm_rope", "qkv");
   require(heads > 0 && kv_heads > 0 && qkv.dim(1) % (heads + 2 * kv_heads) == 0, ErrorKind::shape,
-          "head_norm_rope: qkv {} does not hold {} + 2 x {} heads", qkv.shape().str(), heads, kv_heads);
+          "head_norm_rope: qkv {} does not hold {} + 2 x {} heads", qkv.shape(), heads, kv_heads);
   const int64_t rows = qkv.dim(0), head_dim = qkv.dim(1) / (heads + 2 * kv_heads);
   require(q_weight_D.defined() == k_weight_D.defined(), ErrorKind::shape,
           "head_norm_rope: queries and keys are normalised together, but only one weight is given");
@@ -26,7 +26,7 @@ Tensor head_norm_rope(const Tensor& qkv, int64_t heads, int64_t kv_heads, const 
     require_dtype(positions, DType::i32, "head_norm_rope", "positions");
     if (positions.rank() == 2) axes = static_cast<int>(positions.dim(1));
     require((axes == 1 || axes == 2) && positions.elements() == rows * axes && positions.rank() <= 2, ErrorKind::shape,
-            "head_norm_rope: positions {} for {} rows; expected [T] or [T, 2]", positions.shape().str(), rows);
+            "head_norm_rope: positions {} for {} rows; expected [T] or [T, 2]", positions.shape(), rows);
     require(head_dim % (2 * axes) == 0, ErrorKind::shape, "head_norm_rope: head size {} with {} position axes",
             head_dim, axes);
   }

@@ -42,8 +42,8 @@ Tensor linear(const Tensor& x_TK, const Tensor& w_NK, const Tensor& bias_N) {
   require_rank(w_NK, 2, "linear", "the weight");
   require(is_float(w_NK.dtype()), ErrorKind::shape, "linear: the weight must be float, it is {}",
           name_of(w_NK.dtype()));
-  require(x_TK.dim(1) == w_NK.dim(1), ErrorKind::shape, "linear: x {} does not fit weight {}", x_TK.shape().str(),
-          w_NK.shape().str());
+  require(x_TK.dim(1) == w_NK.dim(1), ErrorKind::shape, "linear: x {} does not fit weight {}", x_TK.shape(),
+          w_NK.shape());
   const int64_t rows = x_TK.dim(0), in = x_TK.dim(1), out = w_NK.dim(0);
   if (bias_N.defined()) require_shape(bias_N, {out}, "linear", "the bias");
   const DType compute = x_TK.dtype();

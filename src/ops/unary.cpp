@@ -38,7 +38,7 @@ Tensor sigmoid(const Tensor& x) {
 Tensor swiglu(const Tensor& x_T2F) {
   require_activation(x_T2F, "swiglu", "x");
   require(x_T2F.rank() == 2 && x_T2F.dim(1) % 2 == 0, ErrorKind::shape,
-          "swiglu: x must be [T, 2F] (gate, then value), it is {}", x_T2F.shape().str());
+          "swiglu: x must be [T, 2F] (gate, then value), it is {}", x_T2F.shape());
   const int64_t rows = x_T2F.dim(0), width = x_T2F.dim(1) / 2;
   const Tensor y_TF = Tensor::empty({rows, width}, x_T2F.dtype(), x_T2F.device());
   launch(&KernelTable::swiglu, x_T2F, "swiglu", {.rows = rows, .width = width, .x = view(x_T2F), .y = view(y_TF)});

@@ -32,8 +32,8 @@ void add_typed(Sum* sum, const Term* term, int64_t count) {
 // sum += term, converting; both on the CPU. Where a tensor is used twice (every residual connection), or a leaf already
 // has a gradient.
 void add_into(Tensor& sum, const Tensor& term) {
-  require(sum.shape() == term.shape(), ErrorKind::shape, "gradients of shapes {} and {} meet", sum.shape().str(),
-          term.shape().str());
+  require(sum.shape() == term.shape(), ErrorKind::shape, "gradients of shapes {} and {} meet", sum.shape(),
+          term.shape());
   const bool floats = (sum.dtype() == DType::f32 || sum.dtype() == DType::bf16) &&
                       (term.dtype() == DType::f32 || term.dtype() == DType::bf16);
   require(floats && (sum.dtype() == term.dtype() || sum.dtype() == DType::f32), ErrorKind::shape,
@@ -95,7 +95,7 @@ void run_backward(const Tensor& root, Tensor seed) {
       Tensor& input_grad = input_grads[i];
       if (!input.defined() || !input.requires_grad() || !input_grad.defined()) continue;
       require(input_grad.shape() == input.shape(), ErrorKind::shape, "{}: gradient {} for input {} of shape {}",
-              node->op, input_grad.shape().str(), i, input.shape().str());
+              node->op, input_grad.shape(), i, input.shape());
       const auto place = gradients.find(input.id());
       if (place == gradients.end()) {
         gradients.emplace(input.id(), std::move(input_grad));
@@ -138,7 +138,7 @@ Tensor record(const char* op, Tensor output, std::vector<Tensor> inputs,
 }
 
 void backward(const Tensor& loss, float scale) {
-  require(loss.elements() == 1, ErrorKind::shape, "backward() needs a loss of one element, not {}", loss.shape().str());
+  require(loss.elements() == 1, ErrorKind::shape, "backward() needs a loss of one element, not {}", loss.shape());
   require(loss.requires_grad(), ErrorKind::shape, "backward(): nothing that the loss depends on requires a gradient");
   run_backward(loss, Tensor::full(loss.shape(), scale, loss.dtype()));
 }

@@ -128,7 +128,7 @@ Tensor Tensor::randn(const Shape& shape, Rng& rng, float stddev, DType dtype) {
 template <typename T>
 Tensor Tensor::from(std::span<const T> values, const Shape& shape) {
   require(static_cast<int64_t>(values.size()) == shape.elements(), ErrorKind::shape, "{} values do not fill shape {}",
-          values.size(), shape.str());
+          values.size(), shape);
   Tensor result = empty(shape, dtype_of<T>::value);
   if (!values.empty()) std::memcpy(result.raw(), values.data(), values.size_bytes());
   return result;
@@ -152,7 +152,7 @@ Tensor Tensor::borrow(const void* data, const Shape& shape, DType dtype, std::sh
 }
 
 float Tensor::item() const {
-  require(elements() == 1, ErrorKind::shape, "item() needs one element, the tensor has shape {}", shape().str());
+  require(elements() == 1, ErrorKind::shape, "item() needs one element, the tensor has shape {}", shape());
   return load(raw(), dtype(), 0);
 }
 
@@ -173,7 +173,7 @@ Tensor Tensor::view(const Shape& shape, size_t offset) const {
 }
 
 Tensor Tensor::reshape(const Shape& shape) const {
-  require(shape.elements() == elements(), ErrorKind::shape, "cannot reshape {} to {}", this->shape().str(), shape.str());
+  require(shape.elements() == elements(), ErrorKind::shape, "cannot reshape {} to {}", this->shape(), shape);
   return record("reshape", view(shape, 0), {*this}, [from = this->shape()](const Tensor& grad) {
     return std::vector<Tensor>{grad.reshape(from)};
   });
@@ -181,7 +181,7 @@ Tensor Tensor::reshape(const Shape& shape) const {
 
 Tensor Tensor::slice(int64_t begin, int64_t end) const {
   require(rank() >= 1 && begin >= 0 && begin <= end && end <= dim(0), ErrorKind::shape, "slice [{}, {}) of shape {}", begin,
-          end, shape().str());
+          end, shape());
   std::vector<int64_t> dims(shape().dims().begin(), shape().dims().end());
   dims[0] = end - begin;
   const int64_t row = dim(0) == 0 ? 0 : elements() / dim(0);
@@ -209,7 +209,7 @@ Tensor Tensor::to(DType dtype) const {
 }
 
 void Tensor::copy_from(const Tensor& other) {
-  require(shape() == other.shape(), ErrorKind::shape, "cannot copy {} into {}", other.shape().str(), shape().str());
+  require(shape() == other.shape(), ErrorKind::shape, "cannot copy {} into {}", other.shape(), shape());
   if (dtype() == other.dtype()) {
     if (bytes() != 0) std::memcpy(raw(), other.raw(), bytes());
     return;

@@ -17,6 +17,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -179,3 +180,11 @@ class Tensor {
 };
 
 }  // namespace sensorium
+
+// Shapes are arguments of messages as they are: nothing is formatted unless the message is needed.
+template <>
+struct fmt::formatter<sensorium::Shape> : fmt::formatter<std::string_view> {
+  auto format(const sensorium::Shape& shape, fmt::format_context& context) const {
+    return fmt::formatter<std::string_view>::format(shape.str(), context);
+  }
+};
