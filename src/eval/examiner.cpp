@@ -61,7 +61,7 @@ models::ChatAnswer Examiner::answer(std::span<const data::Message> messages) {
     models::ChatMessage& turn = conversation.emplace_back();
     turn.role = message.role;
     for (const data::MessagePart& part : message.parts) {
-      if (part.kind == data::PartKind::image) {
+      if (part.kind != data::PartKind::text) {
         turn.parts.push_back({.text = {}, .image = load(part.value, record_->where)});
       } else {
         turn.parts.push_back({.text = part.value, .image = nullptr});

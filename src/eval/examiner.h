@@ -26,7 +26,7 @@ class Examiner {
   std::shared_ptr<const media::Image> picture();
   // The greedy answer to a question about the record's picture, or without one if it has none.
   const models::ChatAnswer& ask(const std::string& question);
-  // The greedy answer to a conversation that ends with a user's message.
+  // The greedy answer to a conversation of texts and pictures that ends with a user's message.
   models::ChatAnswer answer(std::span<const data::Message> messages);
   // The boxes that the model gives as evidence when asked for these things, at its own thresholds.
   std::vector<models::AnswerBox> evidence(std::span<const std::string> labels);

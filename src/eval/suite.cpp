@@ -14,10 +14,10 @@ struct RunningTask {
   std::unique_ptr<Task> task;
 };
 
-const TaskEntry& find_task(const std::string& name) {
+void check_task(const std::string& name) {
   std::vector<std::string> names;
   for (const TaskEntry& entry : task_table()) {
-    if (entry.name == name) return entry;
+    if (entry.name == name) return;
     names.emplace_back(entry.name);
   }
   const std::string near = nearest_match(name, names);
@@ -25,8 +25,39 @@ const TaskEntry& find_task(const std::string& name) {
        near.empty() ? fmt::format("tasks are {}", fmt::join(names, ", ")) : fmt::format("did you mean '{}'?", near));
 }
 
+const char* name_of(data::PartKind kind) {
+  switch (kind) {
+    case data::PartKind::depth:
+      return "depth pictures";
+    case data::PartKind::audio:
+      return "sound";
+    case data::PartKind::imu:
+      return "motion sensors";
+    case data::PartKind::video:
+      return "video";
+    default:
+      return "";
+  }
+}
+
+// What the record is about that no model perceives yet, or "". Asked without it, a model could only guess.
+std::string_view beyond_perception(const data::Record& record) {
+  for (const data::MessagePart& part : record.media) {
+    if (record.image.empty()) return name_of(part.kind);
+  }
+  for (const data::Message& message : record.messages) {
+    for (const data::MessagePart& part : message.parts) {
+      if (*name_of(part.kind) != 0) return name_of(part.kind);
+    }
+  }
+  return {};
+}
+
+bool carries(const TaskEntry& entry, const data::Record& record) {
+  return entry.carries(record) && beyond_perception(record).empty();
+}
 bool carried(const TaskEntry& entry, std::span<const data::Record> records) {
-  return std::any_of(records.begin(), records.end(), entry.carries);
+  return std::any_of(records.begin(), records.end(), [&](const data::Record& record) { return carries(entry, record); });
 }
 
 // The tasks to run: the one that was asked for, or all that some record carries.
@@ -38,6 +69,12 @@ std::vector<RunningTask> choose_tasks(const EvalOptions& options, std::span<cons
     if (!carried(entry, records)) continue;
     present.push_back(entry.name);
     if (options.task.empty() || options.task == entry.name) tasks.push_back({&entry, entry.make(overview)});
+  }
+  if (tasks.empty()) {
+    for (const data::Record& record : records) {
+      const std::string_view sense = beyond_perception(record);
+      require(sense.empty(), ErrorKind::unsupported, "{}: is about {}, which no model perceives yet", record.where, sense);
+    }
   }
   require(!present.empty(), ErrorKind::invalid_data, "{}: no record carries anything that can be evaluated",
           options.data.string());
@@ -81,10 +118,7 @@ OrderedJson EvalReport::to_json() const {
 
 EvalReport evaluate(const models::Model& model, const std::string& model_name, const EvalOptions& options) {
   require(options.limit >= 0, ErrorKind::usage, "limit {} is negative", options.limit);
-  if (!options.task.empty()) {
-    const TaskEntry& entry = find_task(options.task);
-    require(entry.make != nullptr, ErrorKind::unsupported, "the task '{}' needs sound, which no model reads yet", entry.name);
-  }
+  if (!options.task.empty()) check_task(options.task);
   const std::vector<data::Record> all = read_records(options.data);
   const Overview overview = survey(all);
   const size_t count = options.limit == 0 ? all.size() : std::min(all.size(), static_cast<size_t>(options.limit));
@@ -96,7 +130,7 @@ EvalReport evaluate(const models::Model& model, const std::string& model_name, c
     check_interrupted();
     examiner.open(records[i]);
     for (RunningTask& running : tasks) {
-      if (running.entry->carries(records[i])) running.task->add(examiner);
+      if (carries(*running.entry, records[i])) running.task->add(examiner);
     }
     if (options.on_progress) options.on_progress(static_cast<int64_t>(i) + 1, static_cast<int64_t>(records.size()));
   }

@@ -111,7 +111,7 @@ TEST_F(E2eEval, SaysWhatIsWrong) {
   expect_one_line_error(run_binary({"eval"}), 2, "--data");
   expect_one_line_error(run_binary(eval(data(), {"--task", "captoin"})), 2, "caption");
   expect_one_line_error(run_binary(eval(data(), {"--limit", "-3"})), 2, "limit");
-  expect_one_line_error(run_binary(eval(data(), {"--task", "transcript"})), 1, "sound");
+  expect_one_line_error(run_binary(eval(data(), {"--task", "transcript"})), 1, "no record carries");
   expect_one_line_error(run_binary(eval(*folder_ / "none.jsonl")), 1, "none.jsonl");
   expect_one_line_error(run_binary({"eval", "--model", *folder_ / "nowhere", "--data", data()}), 1, "nowhere");
   const std::string broken = *folder_ / "broken.jsonl";

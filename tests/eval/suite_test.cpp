@@ -274,6 +274,18 @@ TEST(Suite, TextHasPerplexity) {
   EXPECT_NEAR(metric(report.results[0], "perplexity"), std::exp(0.5), 1e-12);
 }
 
+TEST(Suite, WrittenTextIsTranscribed) {
+  const TemporaryFolder folder;
+  write_picture(folder.path(), "a.png", 10);
+  const fs::path file = write_lines(folder.path(), R"({"image":"a.png","text":"TOTAL RM 3","qa":[{"q":"What does it say?","a":"TOTAL RM 3"}]})");
+  FakeModel model = make_oracle(file);
+  model.say = [](const data::Record*, const std::string&) { return "total rn 3"; };
+  const EvalReport report = evaluate(model, "m", options_for(file, "transcript"));
+  ASSERT_EQ(report.results.size(), 1u);
+  EXPECT_NEAR(metric(report.results[0], "wer"), 1.0 / 3.0, 1e-12);
+  EXPECT_NEAR(metric(report.results[0], "cer"), 1.0 / 10.0, 1e-12);
+}
+
 TEST(Suite, ConversationsAreAnsweredAtTheirLastTurn) {
   const TemporaryFolder folder;
   write_picture(folder.path(), "a.png", 10);
@@ -319,7 +331,10 @@ TEST(Suite, SaysWhatIsWrong) {
     return [&model, path, task] { evaluate(model, "m", options_for(path, task)); };
   };
   EXPECT_EQ(kind_of(run(file, "captoin"), "did you mean 'caption'"), ErrorKind::usage);
-  EXPECT_EQ(kind_of(run(file, "transcript"), "sound"), ErrorKind::unsupported);
+  const fs::path sound = folder.path() / "sound.jsonl";
+  write_file_atomic(sound, R"({"audio":"a.flac","text":"hello","label":0,"qa":[{"q":"Which word is spoken?","a":"hello"}]})");
+  EXPECT_EQ(kind_of(run(sound, ""), "sound.jsonl:1: is about sound"), ErrorKind::unsupported);
+  EXPECT_EQ(kind_of(run(sound, "transcript"), "sound"), ErrorKind::unsupported);
   EXPECT_EQ(kind_of(run(file, "boxes"), "only text"), ErrorKind::invalid_data);
   EXPECT_EQ(kind_of(run(folder.path() / "none.jsonl", ""), "none.jsonl"), ErrorKind::not_found);
   EXPECT_EQ(kind_of(run(write_lines(folder.path(), ""), ""), "no records"), ErrorKind::invalid_data);

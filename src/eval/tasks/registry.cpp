@@ -5,9 +5,6 @@
 namespace sensorium::eval {
 namespace {
 
-// Contracts name transcripts, but no model reads sound yet; without a `make` the task is refused as unsupported.
-bool carries_nothing(const data::Record&) { return false; }
-
 constexpr std::array<TaskEntry, 8> kTasks = {{
     {"qa", "questions with short answers", carries_qa, make_qa},
     {"class", "the class of a picture", carries_class, make_class},
@@ -15,7 +12,7 @@ constexpr std::array<TaskEntry, 8> kTasks = {{
     {"boxes", "boxes around things", carries_boxes, make_boxes},
     {"caption", "descriptions of pictures", carries_caption, make_caption},
     {"statement", "whether a sentence about a picture is true", carries_statement, make_statement},
-    {"transcript", "what is said in a recording", carries_nothing, nullptr},
+    {"transcript", "what is written in a picture or said in a recording", carries_transcript, make_transcript},
     {"text", "running text, token by token", carries_text, make_text},
 }};
 

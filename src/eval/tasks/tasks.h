@@ -23,6 +23,9 @@ std::unique_ptr<Task> make_caption(const Overview& overview);
 bool carries_statement(const data::Record& record);
 std::unique_ptr<Task> make_statement(const Overview& overview);
 
+bool carries_transcript(const data::Record& record);
+std::unique_ptr<Task> make_transcript(const Overview& overview);
+
 bool carries_text(const data::Record& record);
 std::unique_ptr<Task> make_text(const Overview& overview);
 
