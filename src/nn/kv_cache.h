@@ -10,9 +10,9 @@ namespace sensorium::nn {
 
 struct KvCacheConfig {
   int64_t layers = 0, kv_heads = 0, head_dim = 0;
-  int64_t capacity = 0;         // tokens per sequence
+  int64_t capacity = 0;  // tokens per sequence
   int64_t sequences = 1;
-  DType dtype = DType::bf16;    // f32, bf16 or f16
+  DType dtype = DType::bf16;  // f32, bf16 or f16
 };
 
 class KvCache {
@@ -26,7 +26,8 @@ class KvCache {
   // Appends rows (k and v [n, G * D] with row stride `row_stride` elements, dtype of activations) to a sequence of one
   // layer at its current length. Throws Error(limit) if the capacity is exceeded. advance() moves the lengths once all
   // layers have appended.
-  void append(int64_t layer, int64_t sequence, const void* k, const void* v, DType dtype, int64_t row_stride, int64_t rows);
+  void append(int64_t layer, int64_t sequence, const void* k, const void* v, DType dtype, int64_t row_stride,
+              int64_t rows);
   void advance(int64_t sequence, int64_t rows);
   // Forgets all tokens of a sequence from `length` on (reuse of a common prefix).
   void truncate(int64_t sequence, int64_t length);

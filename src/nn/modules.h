@@ -36,7 +36,9 @@ struct LayerNorm {
   float eps = 1e-6f;
 };
 
-// Convolution with standardised filters (if asked), then GroupNorm and an activation.
+// Convolution with standardised filters (if asked), then GroupNorm and an activation; padding kernel / 2. Parameters:
+// <name>.weight [out, kernel, kernel, in], <name>.gain [out] (standardised filters only), <name>.norm.weight,
+// <name>.norm.bias [out].
 enum class WeightStandardization : uint8_t { off, on };
 struct ConvNorm {
   ConvNorm() = default;
@@ -56,7 +58,8 @@ struct AttentionConfig {
   float rope_theta = 10000.0f;  // 0: no rotary positions
   float norm_eps = 1e-6f;
 };
-// Parameters: <name>.qkv.weight [(H + 2G) D, dim], <name>.out.weight [dim, H D], <name>.q_norm.weight, <name>.k_norm.weight [D].
+// Parameters: <name>.qkv.weight [(H + 2G) D, dim], <name>.out.weight [dim, H D], <name>.q_norm.weight,
+// <name>.k_norm.weight [D].
 struct SelfAttention {
   SelfAttention() = default;
   SelfAttention(ParameterStore& store, const std::string& name, const AttentionConfig& config, float out_scale = 1.0f);
@@ -82,7 +85,8 @@ struct SwigluMlp {
 // fc2(gelu(fc1(x))), with biases. Parameters: <name>.fc1, <name>.fc2.
 struct GeluMlp {
   GeluMlp() = default;
-  GeluMlp(ParameterStore& store, const std::string& name, int64_t in, int64_t width, int64_t out, float out_scale = 1.0f);
+  GeluMlp(ParameterStore& store, const std::string& name, int64_t in, int64_t width, int64_t out,
+          float out_scale = 1.0f);
   Tensor operator()(const Tensor& x_TC) const;
   Linear fc1, fc2;
 };

@@ -23,14 +23,14 @@ enum class Init : uint8_t {
 
 struct Parameter {
   std::string name;
-  Tensor value;        // f32 when training; bf16 or f32 (maybe mapped) when only used
-  bool decay = true;   // weight decay applies: matrices yes; norms, biases and gains no
+  Tensor value;       // f32 when training; bf16 or f32 (maybe mapped) when only used
+  bool decay = true;  // weight decay applies: matrices yes; norms, biases and gains no
 };
 
 class ParameterStore {
  public:
-  // `source`, if given, is asked for every parameter by name and shape (loading a checkpoint: no random start); it returns
-  // the tensor or throws.
+  // `source`, if given, is asked for every parameter by name and shape (loading a checkpoint: no random start); it
+  // returns the tensor or throws.
   using Source = std::function<Tensor(const std::string& name, const Shape& shape)>;
   explicit ParameterStore(uint64_t seed = 0) : seed_(seed) {}
   explicit ParameterStore(Source source) : source_(std::move(source)) {}
