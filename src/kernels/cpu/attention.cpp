@@ -63,7 +63,7 @@ void decode(const AttentionArgs& args, const Longest& longest) {
       const int64_t first = task % parts * kDecodeKeys;
       const int64_t last = first + kDecodeKeys < keys ? first + kDecodeKeys : keys;
       if (first >= last || args.query_offsets[sequence + 1] == args.query_offsets[sequence]) continue;
-      AttentionDecode<F32>::run(args, sequence, pair % args.kv_heads, first, last, records + task * part_size);
+      AttentionDecode::run(args, sequence, pair % args.kv_heads, first, last, records + task * part_size);
     }
   });
   const int64_t total_rows = args.query_offsets[args.sequences];

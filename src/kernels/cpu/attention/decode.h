@@ -1,4 +1,5 @@
-// Few query rows against many keys: bound by reading the cache, so keys and values are used where they lie.
+// Few query rows against many keys: bound by reading the cache, so keys and values are used where they lie, a block of rows
+// widened to f32 at a time.
 #pragma once
 
 #include "kernels/cpu/attention/tiles.h"
@@ -6,83 +7,104 @@
 SENSORIUM_ISA_BEGIN
 namespace {
 
-template <class Simd>
-struct AttentionDecode : Tiles<Simd> {
-  using Base = Tiles<Simd>;
-  using typename Base::Arena;
-  using typename Base::Vec;
-  using Base::W;
+struct AttentionDecode : Tiles<F32> {
+  static constexpr int64_t kBlock = W;  // keys widened at once: their scores are one vector
 
   struct Layout {
     int64_t rows, keys, Dp;
-    float *q = nullptr, *scores = nullptr, *row = nullptr;
+    float *q = nullptr, *scores = nullptr, *block = nullptr;
     void place(Arena& arena) {
       q = arena.template take<float>(rows * Dp);
-      scores = arena.template take<float>(rows * Base::round_up(keys, W));
-      row = arena.template take<float>(2 * Dp);
+      scores = arena.template take<float>(rows * round_up(keys, kBlock));
+      block = arena.template take<float>(kBlock * Dp);
     }
   };
 
-  static void run(const AttentionArgs& args, int64_t sequence, int64_t kv_head, int64_t key_begin, int64_t key_end,
-                  float* records) {
-    const int64_t D = args.head_dim, Dp = Base::round_up(D, W), vectors = Dp / W, group = args.heads / args.kv_heads;
-    const int64_t q0 = args.query_offsets[sequence], k0 = args.key_offsets[sequence];
-    const int64_t T = args.query_offsets[sequence + 1] - q0, all_keys = args.key_offsets[sequence + 1] - k0;
-    const int64_t rows = group * T, count = key_end - key_begin, stride = Base::round_up(count, W);
-    Layout at{rows, count, Dp};
-    Base::allocate(at);
-    // Row j * T + t: query row t of the group's j-th head, times the scale and log2(e).
-    const Vec factor = Simd::set1(args.scale * kLog2E);
-    std::memset(at.q, 0, static_cast<size_t>(rows * Dp) * sizeof(float));
-    for (int64_t r = 0; r < rows; ++r) {
-      const char* from = Base::address(args.q, kv_head * group + r / T, q0 + r % T);
-      widen_row(from, args.q.dtype, D, at.q + r * Dp);
-      for (int64_t v = 0; v < vectors; ++v) {
-        Simd::store(at.q + r * Dp + v * W, Simd::multiply(Simd::load(at.q + r * Dp + v * W), factor));
+  // Rows key..key+count as f32 [kBlock][Dp], zeros after them.
+  static void widen_block(const HeadsView& view, int64_t head, int64_t row, int64_t count, int64_t D, int64_t Dp, float* to) {
+    for (int64_t s = 0; s < kBlock; ++s, to += Dp) {
+      if (s < count) {
+        widen_row(address(view, head, row + s), view.dtype, D, to);
+      } else {
+        std::memset(to, 0, static_cast<size_t>(D) * sizeof(float));
       }
     }
-    float* key = at.row;
-    std::memset(key, 0, static_cast<size_t>(2 * Dp) * sizeof(float));
-    for (int64_t s = 0; s < count; ++s) {
-      widen_row(Base::address(args.k, kv_head, k0 + key_begin + s), args.k.dtype, D, key);
-      for (int64_t r = 0; r < rows; ++r) {
-        Vec sum = Simd::zero();
-        for (int64_t v = 0; v < vectors; ++v) {
-          sum = Simd::multiply_add_f32(Simd::load(at.q + r * Dp + v * W), Simd::load(key + v * W), sum);
-        }
-        at.scores[r * stride + s] = Simd::reduce_add(sum);
+  }
+
+  // out[r * stride .. + kBlock] = row r of q times every row of the block.
+  static void block_scores(const float* q, int64_t rows, const float* block, int64_t Dp, float* out, int64_t stride) {
+    for (int64_t r = 0; r < rows; ++r) {
+      Vec sums[kBlock];
+      SENSORIUM_UNROLL
+      for (int s = 0; s < kBlock; ++s) sums[s] = F32::zero();
+      for (int64_t d = 0; d < Dp; d += W) {
+        const Vec qv = F32::load(q + r * Dp + d);
+        SENSORIUM_UNROLL
+        for (int s = 0; s < kBlock; ++s) sums[s] = F32::multiply_add_f32(qv, F32::load(block + s * Dp + d), sums[s]);
       }
+      F32::store(out + r * stride, F32::reduce_each(sums));
+    }
+  }
+
+  // sums[r] += weights[r * stride .. + kBlock] times the rows of the block.
+  static void add_values(const float* weights, int64_t stride, int64_t rows, const float* block, int64_t Dp, float* sums) {
+    for (int64_t r = 0; r < rows; ++r) {
+      for (int64_t d = 0; d < Dp; d += W) {
+        Vec even = F32::load(sums + r * Dp + d), odd = F32::zero();
+        SENSORIUM_UNROLL
+        for (int s = 0; s < kBlock; s += 2) {
+          even = F32::multiply_add_f32(F32::set1(weights[r * stride + s]), F32::load(block + s * Dp + d), even);
+          odd = F32::multiply_add_f32(F32::set1(weights[r * stride + s + 1]), F32::load(block + (s + 1) * Dp + d), odd);
+        }
+        F32::store(sums + r * Dp + d, F32::add(even, odd));
+      }
+    }
+  }
+
+  // Keys key_begin..key_end of one sequence and key/value head, for the `rows` = group * T query rows that share it.
+  static void run(const AttentionArgs& args, int64_t sequence, int64_t kv_head, int64_t key_begin, int64_t key_end,
+                  float* records) {
+    const int64_t D = args.head_dim, Dp = round_up(D, W), group = args.heads / args.kv_heads;
+    const int64_t q0 = args.query_offsets[sequence], k0 = args.key_offsets[sequence] + key_begin;
+    const int64_t T = args.query_offsets[sequence + 1] - q0;
+    const int64_t all_keys = args.key_offsets[sequence + 1] - args.key_offsets[sequence];
+    const int64_t rows = group * T, count = key_end - key_begin, stride = round_up(count, kBlock);
+    Layout at{rows, count, Dp};
+    allocate(at);
+    std::memset(at.block, 0, static_cast<size_t>(kBlock * Dp) * sizeof(float));
+    // Row j * T + t: query row t of the group's j-th head, times the scale and log2(e).
+    std::memset(at.q, 0, static_cast<size_t>(rows * Dp) * sizeof(float));
+    for (int64_t r = 0; r < rows; ++r) {
+      float* q = at.q + r * Dp;
+      widen_row(address(args.q, kv_head * group + r / T, q0 + r % T), args.q.dtype, D, q);
+      for (int64_t d = 0; d < D; ++d) q[d] *= args.scale * kLog2E;
+    }
+    for (int64_t s = 0; s < count; s += kBlock) {
+      widen_block(args.k, kv_head, k0 + s, min(kBlock, count - s), D, Dp, at.block);
+      block_scores(at.q, rows, at.block, Dp, at.scores + s, stride);
     }
     for (int64_t r = 0; r < rows; ++r) {
       float* record = records + r * decode_record(D);
       float* scores = at.scores + r * stride;
-      const int64_t limit = args.causal ? r % T + all_keys - T + 1 - key_begin : count;
-      float largest = kMasked, total = 0.0f;
-      for (int64_t s = 0; s < Base::min(count, limit); ++s) largest = scores[s] > largest ? scores[s] : largest;
-      for (int64_t s = Base::max(0, Base::min(count, limit)); s < stride; ++s) scores[s] = kMasked;
-      const Vec shift = Simd::set1(largest);
-      Vec sum = Simd::zero();
+      const int64_t seen = args.causal ? max(0, min(count, r % T + all_keys - T + 1 - key_begin)) : count;
+      for (int64_t s = seen; s < stride; ++s) scores[s] = kMasked;
+      Vec high = F32::set1(kMasked), sum = F32::zero();
+      for (int64_t s = 0; s < stride; s += W) high = F32::max(high, F32::load(scores + s));
+      const float largest = F32::reduce_max(high);
       for (int64_t s = 0; s < stride; s += W) {
-        const Vec weight = Simd::exp2(Simd::subtract(Simd::load(scores + s), shift));
-        Simd::store(scores + s, weight);
-        sum = Simd::add(sum, weight);
+        const Vec weight = F32::exp2(F32::subtract(F32::load(scores + s), F32::set1(largest)));
+        F32::store(scores + s, weight);
+        sum = F32::add(sum, weight);
       }
-      total = Simd::reduce_add(sum);
       record[0] = largest;
-      record[1] = limit > 0 ? total : 0.0f;
+      record[1] = seen > 0 ? F32::reduce_add(sum) : 0.0f;
       record[2] = record[3] = 0.0f;
     }
     float* sums = at.q;  // the queries are done with
     std::memset(sums, 0, static_cast<size_t>(rows * Dp) * sizeof(float));
-    for (int64_t s = 0; s < count; ++s) {
-      widen_row(Base::address(args.v, kv_head, k0 + key_begin + s), args.v.dtype, D, key);
-      for (int64_t r = 0; r < rows; ++r) {
-        const Vec weight = Simd::set1(at.scores[r * stride + s]);
-        for (int64_t v = 0; v < vectors; ++v) {
-          float* to = sums + r * Dp + v * W;
-          Simd::store(to, Simd::multiply_add_f32(weight, Simd::load(key + v * W), Simd::load(to)));
-        }
-      }
+    for (int64_t s = 0; s < count; s += kBlock) {
+      widen_block(args.v, kv_head, k0 + s, min(kBlock, count - s), D, Dp, at.block);
+      add_values(at.scores + s, stride, rows, at.block, Dp, sums);
     }
     for (int64_t r = 0; r < rows; ++r) {
       std::memcpy(records + r * decode_record(D) + 4, sums + r * Dp, static_cast<size_t>(D) * sizeof(float));

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <type_traits>
+#include <utility>
 
 #include "kernels/cpu/isa.h"
 
@@ -100,6 +101,28 @@ struct F32 {
       for (int i = 0; i < half; ++i) lanes[i] += lanes[i + half];
     }
     return lanes[0];
+  }
+  // Lane i = the sum of the lanes of v[i], for kLanes vectors; v is used up.
+  static SENSORIUM_INLINE Vec reduce_each(Vec (&v)[kLanes]) {
+    if constexpr (kLanes == 16) reduce_level<8>(v);
+    if constexpr (kLanes >= 8) reduce_level<4>(v);
+    reduce_level<2>(v);
+    reduce_level<1>(v);
+    return v[0];
+  }
+  // Vectors i and i + kHalf become one, whose blocks of kHalf lanes are partial sums of either in turn.
+  template <int kHalf>
+  static SENSORIUM_INLINE void reduce_level(Vec (&v)[kLanes]) {
+    SENSORIUM_UNROLL
+    for (int i = 0; i < kHalf; ++i) v[i] = add_halves<kHalf>(v[i], v[i + kHalf], std::make_integer_sequence<int, kLanes>());
+  }
+  template <int kHalf, int... kLane>
+  static SENSORIUM_INLINE Vec add_halves(Vec a, Vec b, std::integer_sequence<int, kLane...>) {
+    // Lane l comes from block l / (2 * kHalf), of a if the next bit of l is 0, else of b.
+    return __builtin_shufflevector(
+               a, b, (kLane / (2 * kHalf) * 2 * kHalf + kLane % kHalf + (kLane / kHalf % 2) * kLanes)...) +
+           __builtin_shufflevector(
+               a, b, (kLane / (2 * kHalf) * 2 * kHalf + kHalf + kLane % kHalf + (kLane / kHalf % 2) * kLanes)...);
   }
   // Lanes 0..count-1 of v, zeros after them.
   static SENSORIUM_INLINE Vec keep_first(Vec v, int64_t count) {
