@@ -226,6 +226,12 @@ TEST(Suite, TheClassIsAskedForOrRecognised) {
   EXPECT_EQ(metric(by_answer.results.at(0), "accuracy"), 0.5);
   EXPECT_NEAR(metric(by_answer.results.at(0), "macro_f1"), (0.0 + 2.0 / 3.0) / 2, 1e-12);
 
+  // Another word for one of the classes.
+  const fs::path renamed = write_lines(folder.path(), R"({"image":"a.png","class":"none","qa":[{"q":"Which animal?","a":"nothing"}]}
+{"image":"b.png","class":"dog","qa":[{"q":"Which animal?","a":"dog"}]}
+)");
+  EXPECT_EQ(metric(evaluate(make_oracle(renamed), "m", options_for(renamed, "class")).results.at(0), "accuracy"), 1.0);
+
   const fs::path plain = write_lines(folder.path(), "{\"image\":\"a.png\",\"class\":\"cat\"}\n{\"image\":\"b.png\",\"class\":\"dog\"}\n");
   const EvalReport recognised = evaluate(model, "m", options_for(plain, "class"));
   EXPECT_EQ(metric(recognised.results.at(0), "accuracy"), 1.0);

@@ -11,9 +11,7 @@ namespace {
 
 class ClassTask : public Task {
  public:
-  explicit ClassTask(const Overview& overview) : overview_(overview) {
-    for (const std::string& label : overview.labels) by_meaning_.emplace(normalize_answer(label), label);
-  }
+  explicit ClassTask(const Overview& overview) : overview_(overview) {}
 
   void add(Examiner& examiner) override {
     const data::Record& record = examiner.record();
@@ -30,10 +28,11 @@ class ClassTask : public Task {
   // The answer to the record's own question about its class, or else the likeliest of the set's classes.
   std::string predict(Examiner& examiner, const data::Record& record) const {
     for (const data::QuestionAnswer& qa : record.questions) {
-      if (!overview_.class_questions.contains(qa.question)) continue;
+      const auto asked = overview_.class_questions.find(qa.question);
+      if (asked == overview_.class_questions.end()) continue;
       const std::string& said = examiner.ask(qa.question).text;
-      const auto meant = by_meaning_.find(normalize_answer(said));
-      return meant == by_meaning_.end() ? said : meant->second;
+      const auto meant = asked->second.find(normalize_answer(said));
+      return meant == asked->second.end() ? said : meant->second;
     }
     const std::vector<float> probabilities = examiner.model().classify(*examiner.picture(), overview_.labels);
     const auto best = std::max_element(probabilities.begin(), probabilities.end()) - probabilities.begin();
@@ -41,7 +40,6 @@ class ClassTask : public Task {
   }
 
   const Overview& overview_;
-  std::map<std::string, std::string> by_meaning_;  // normalised -> class
   std::vector<EvalItem> items_;
 };
 

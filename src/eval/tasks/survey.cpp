@@ -1,8 +1,26 @@
+#include <set>
+
 #include "eval/metrics/text_norm.h"
 #include "eval/tasks/task.h"
 
 namespace sensorium::eval {
 namespace {
+
+// What a question's answers have to do with the classes of the pictures that it is asked about.
+struct Asked {
+  std::map<std::string, std::string> class_of, answer_of;  // answer -> class, class -> answer
+  size_t records = 0, verbatim = 0;                        // answers that are the class, word for word
+  bool one_to_one = true;
+
+  void add(const std::string& answer, const std::string& label) {
+    ++records;
+    verbatim += answer == normalize_answer(label) ? 1 : 0;
+    const std::string& known_class = class_of.emplace(answer, label).first->second;
+    const std::string& known_answer = answer_of.emplace(label, answer).first->second;
+    one_to_one = one_to_one && known_class == label && known_answer == answer && !label.empty();
+  }
+  bool asks_for_class() const { return one_to_one && 2 * verbatim >= records; }
+};
 
 std::vector<std::string> sorted(const std::set<std::string>& names) { return {names.begin(), names.end()}; }
 
@@ -22,7 +40,7 @@ std::string_view asked_statement(std::string_view question) {
 
 Overview survey(std::span<const data::Record> records) {
   std::set<std::string> labels, box_classes, count_classes;
-  std::map<std::string, bool> gives_class;
+  std::map<std::string, Asked> questions;
   for (const data::Record& record : records) {
     if (!record.label.empty()) labels.insert(record.label);
     if (record.boxes) {
@@ -32,14 +50,12 @@ Overview survey(std::span<const data::Record> records) {
       if (count > 0) count_classes.insert(label);
     }
     for (const data::QuestionAnswer& qa : record.questions) {
-      const bool is_class = !record.label.empty() && normalize_answer(qa.answer) == normalize_answer(record.label);
-      const auto [place, is_new] = gives_class.emplace(qa.question, is_class);
-      if (!is_new && !is_class) place->second = false;
+      questions[qa.question].add(normalize_answer(qa.answer), record.label);
     }
   }
   Overview overview{sorted(labels), sorted(box_classes), sorted(count_classes), {}};
-  for (const auto& [question, always] : gives_class) {
-    if (always) overview.class_questions.insert(question);
+  for (auto& [question, asked] : questions) {
+    if (asked.asks_for_class()) overview.class_questions.emplace(question, std::move(asked.class_of));
   }
   return overview;
 }

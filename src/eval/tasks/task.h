@@ -4,7 +4,6 @@
 
 #include <map>
 #include <memory>
-#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,7 +21,9 @@ struct Overview {
   std::vector<std::string> labels;        // classes of whole pictures, sorted
   std::vector<std::string> box_classes;   // classes of the boxes, sorted
   std::vector<std::string> count_classes; // classes that are counted and occur at least once, sorted
-  std::set<std::string> class_questions;  // questions whose answer is always the picture's class
+  // Questions that ask for the picture's class -> what answers (normalize_answer) mean: mostly the class itself, here and there
+  // another word for it ("mixed" for the class "trash").
+  std::map<std::string, std::map<std::string, std::string>> class_questions;
 };
 Overview survey(std::span<const data::Record> records);
 
