@@ -220,7 +220,16 @@ void Tensor::copy_from(const Tensor& other) {
 }
 
 void Tensor::fill(float value) {
-  for (int64_t i = 0; i < elements(); ++i) store(raw(), dtype(), i, value);
+  if (elements() == 0) return;
+  // One element, then copies of what is there, up to a page at a time.
+  constexpr size_t kPage = 4096;
+  auto* memory = static_cast<std::byte*>(raw());
+  store(memory, dtype(), 0, value);
+  for (size_t done = size_of(dtype()); done < bytes();) {
+    const size_t piece = std::min({done, kPage, bytes() - done});
+    std::memcpy(memory + done, memory, piece);
+    done += piece;
+  }
 }
 
 Tensor& Tensor::set_requires_grad(bool value) {
