@@ -48,7 +48,7 @@ void print_table(const eval::EvalReport& report) {
     if (!result.label.empty()) subject += fmt::format(" ({})", result.label);
     std::puts(fmt::format("{}, n = {}", subject, result.n).c_str());
     for (const auto& [name, metric] : result.metrics) {
-      std::puts(fmt::format("  {:<12} {:8.3f}   95 % [{:.3f}, {:.3f}]", name, metric.value, metric.ci95.low, metric.ci95.high)
+      std::puts(fmt::format("  {:<12} {:8.4g}   95 % [{:.4g}, {:.4g}]", name, metric.value, metric.ci95.low, metric.ci95.high)
                     .c_str());
     }
   }

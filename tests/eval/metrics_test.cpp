@@ -94,6 +94,12 @@ TEST(CaptionTokens, TreebankRules) {
   EXPECT_EQ(caption_tokens(" .,! "), Tokens{});
 }
 
+TEST(Counting, ARunOfDigitsIsNoCount) {
+  EXPECT_EQ(value_of("count_mae", {answer("191919191919191919", "3")}), 3);
+  EXPECT_EQ(value_of("count_mae", {answer("1,000,000", "3")}), 999997);
+  EXPECT_EQ(value_of("count_exact", {answer("2000000", "2000000")}), 1);
+}
+
 TEST(Counting, AnswersWithoutNumberAreWrong) {
   const std::vector<EvalItem> items = {answer("none of them know", "0"), answer("many", "0"), answer("lots", "4"),
                                        answer("five", "3")};

@@ -8,6 +8,9 @@
 namespace sensorium::eval {
 namespace {
 
+// A model that repeats a digit has not counted; its number would outweigh every other answer in the mean.
+constexpr double kMostCounted = 1e6;
+
 std::vector<double> count_errors(std::span<const EvalItem> items) {
   std::vector<double> errors;
   errors.reserve(items.size());
@@ -16,7 +19,8 @@ std::vector<double> count_errors(std::span<const EvalItem> items) {
     require(truth.has_value(), ErrorKind::invalid_data,
             "count: a true answer holds no number; give one, such as \"3\"");
     const std::optional<double> said = first_number(item.prediction);
-    errors.push_back(said ? std::abs(*said - *truth) : std::max(1.0, std::abs(*truth)));
+    const bool counted = said && std::abs(*said) <= std::max(kMostCounted, std::abs(*truth));
+    errors.push_back(counted ? std::abs(*said - *truth) : std::max(1.0, std::abs(*truth)));
   }
   return errors;
 }

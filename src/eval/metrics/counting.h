@@ -6,7 +6,7 @@
 
 namespace sensorium::eval {
 
-// Mean absolute error, in objects. An answer without a number errs by max(1, truth), as if it had said 0, but never
+// Mean absolute error, in objects. An answer without a number, or with one above a million and the truth, errs by max(1, truth), as if it had said 0, but never
 // counts as right.
 MetricValue count_mae(std::span<const EvalItem> items, const BootstrapOptions& options);
 
