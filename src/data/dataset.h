@@ -3,8 +3,11 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "data/record.h"
@@ -15,33 +18,45 @@ class Dataset {
  public:
   virtual ~Dataset() = default;
   virtual int64_t size() const = 0;
-  // Thread-safe. Throws Error(invalid_data) that names file, line and fault.
+  // Thread-safe; 0 <= index < size(). Throws Error(invalid_data) that names file, line and fault.
   virtual Record get(int64_t index) const = 0;
-  // Identifies the record's content: for splits that do not change when records are added.
+  // Where the record stands, as its `where`: "file:line".
+  virtual std::string where(int64_t index) const = 0;
+  // Identifies the record's content: for splits that do not change when records are added or the files move.
   virtual uint64_t content_hash(int64_t index) const = 0;
 };
 
-// A line of the table of formats (registry.cpp): `fits` looks at the path alone and at the first bytes.
-struct DatasetFormat {
-  const char* name;
-  bool (*fits)(const std::filesystem::path& path, const std::string& head);
-  std::unique_ptr<Dataset> (*open)(const std::filesystem::path& path);
+struct DatasetOptions {
+  // The folder that relative media paths start from; empty: the folder of the data set's file.
+  std::filesystem::path media_root;
 };
 
-// JSON lines (.jsonl), a JSON list (.json), plain text (.txt: paragraphs), or a folder with one folder of pictures per class.
-// Throws Error: not_found, unsupported (no format fits), invalid_data.
-std::unique_ptr<Dataset> open_dataset(const std::filesystem::path& path);
+// A line of the table of formats (registry.cpp). The first that fits reads the data set.
+struct DatasetFormat {
+  std::string_view name;  // as people call it
+  // `head` is the beginning of the file after white space and byte order mark, "" for a folder.
+  bool (*fits)(const std::filesystem::path& path, std::string_view head);
+  std::unique_ptr<Dataset> (*open)(const std::filesystem::path& path, const DatasetOptions& options);
+};
+std::span<const DatasetFormat> dataset_formats();
+
+// JSON lines (.jsonl), a JSON list (.json), plain text (.txt: paragraphs), or a folder with one folder of pictures per
+// class. Throws Error: not_found, unsupported (no format fits), invalid_data.
+std::unique_ptr<Dataset> open_dataset(const std::filesystem::path& path, const DatasetOptions& options = {});
 
 // A fault of one record. The list ends after `max_faults`.
 struct Fault {
   std::string where, what;
 };
 struct ValidationReport {
-  int64_t records = 0, pictures = 0, faulty = 0;
-  std::vector<Fault> faults;
+  int64_t records = 0, pictures = 0, faulty = 0;  // faulty: records with a fault
+  std::vector<Fault> faults;                      // in the order of the records
+  std::map<std::string, int64_t>
+      ignored_fields;  // fields that no reader knows, with the number of records that have them
 };
-// Looks at every record: whether it parses, its pictures exist and can be read (headers only), boxes lie inside, counts agree
-// with boxes, answers are not empty.
-ValidationReport validate_dataset(const std::filesystem::path& path, size_t max_faults = 1000);
+// Looks at every record: whether it parses, its media files exist and can be read (pictures: headers only), boxes lie
+// inside, counts agree with boxes, answers are not empty. Runs on all threads. Throws as open_dataset, and interrupted.
+ValidationReport validate_dataset(const std::filesystem::path& path, size_t max_faults = 1000,
+                                  const DatasetOptions& options = {});
 
 }  // namespace sensorium::data

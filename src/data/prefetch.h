@@ -1,6 +1,7 @@
 // Preparing the next items on a background thread while the current one is used.
 #pragma once
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -15,13 +16,14 @@
 
 namespace sensorium::data {
 
-// next() gives make(0), make(1), ... in order; up to `depth` of them are made ahead on one thread of its own, which leaves the
-// pool of base/threads.h alone. An exception of make() is rethrown by the next() whose item it was. The destructor waits for the
-// item in progress and drops the rest.
+// next() gives make(0), make(1), ... in order; up to `depth` (at least 1) of them are made ahead on one thread of its
+// own, which leaves the pool of base/threads.h alone. An exception of make() is rethrown by the next() whose item it
+// was. The destructor waits for the item in progress and drops the rest.
 template <typename T>
 class Prefetcher {
  public:
-  Prefetcher(std::function<T(int64_t index)> make, size_t depth) : make_(std::move(make)), depth_(depth), thread_([this] { run(); }) {}
+  Prefetcher(std::function<T(int64_t index)> make, size_t depth)
+      : make_(std::move(make)), depth_(std::max<size_t>(depth, 1)), thread_([this] { run(); }) {}
   ~Prefetcher() {
     {
       std::lock_guard lock(mutex_);

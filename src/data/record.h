@@ -1,5 +1,5 @@
-// One record of a data set, whatever format it came in: a conversation in messages with content parts, and what is known about
-// its picture.
+// One record of a data set, whatever format it came in: a conversation in messages with content parts, or a picture,
+// recording or text with what is known about it.
 #pragma once
 
 #include <map>
@@ -12,7 +12,7 @@
 
 namespace sensorium::data {
 
-enum class PartKind : uint8_t { text, image };
+enum class PartKind : uint8_t { text, image, thermal, depth, audio, imu, video };
 // A piece of a message: text, or the path of a media file.
 struct MessagePart {
   PartKind kind = PartKind::text;
@@ -34,21 +34,26 @@ struct StatementTruth {
 };
 
 struct Record {
-  std::string where;                     // "file:line", for messages
-  std::vector<Message> messages;         // conversations; empty for sets that are not
-  std::string image;                     // path of the picture that the rest is about; "": none
-  int width = 0, height = 0;             // of the picture, if the record says so
-  std::string label;                     // class of the whole picture
+  std::string where;              // "file:line", for messages
+  std::vector<Message> messages;  // conversations; empty for sets that are not
+  // Every media file of a record that is no conversation, in the order of the table in record_fields.cpp. The frames of
+  // a clip are one part each, of kind video.
+  std::vector<MessagePart> media;
+  std::string image;  // path of the picture that the rest is about, a thermal one if there is no other; "": none
+  int width = 0, height = 0;                    // of the picture, if the record says so
+  std::string label;                            // class of the whole picture, recording or clip
   std::optional<std::vector<MarkedBox>> boxes;  // none: nobody marked this picture
   std::map<std::string, int> count;
   std::vector<QuestionAnswer> questions;
   std::vector<std::string> captions;
   std::optional<StatementTruth> statement;
-  std::string text;                      // running text
+  std::string transcript;            // what is written in the picture or said in the recording
+  std::string text;                  // running text
+  std::vector<std::string> ignored;  // fields that no reader knows
 };
 
-// A record from one JSON value: the formats of docs/data.md, LLaVA's, and OpenAI-style messages, told apart by their fields.
-// Paths become folder / path. Errors: invalid_data that says what is wrong with which field.
+// A record from one JSON value: the formats of docs/data.md, LLaVA's, and OpenAI-style messages, told apart by their
+// fields. Paths become folder / path. Errors: invalid_data that says what is wrong with which field.
 Result<Record> parse_record(const Json& json, const std::string& folder, const std::string& where);
 
 // The question that asks whether a statement is true, as the sets put it.
