@@ -48,8 +48,9 @@ void print_table(const eval::EvalReport& report) {
     if (!result.label.empty()) subject += fmt::format(" ({})", result.label);
     std::puts(fmt::format("{}, n = {}", subject, result.n).c_str());
     for (const auto& [name, metric] : result.metrics) {
-      std::puts(fmt::format("  {:<12} {:8.4g}   95 % [{:.4g}, {:.4g}]", name, metric.value, metric.ci95.low, metric.ci95.high)
-                    .c_str());
+      std::puts(
+          fmt::format("  {:<12} {:8.4g}   95 % [{:.4g}, {:.4g}]", name, metric.value, metric.ci95.low, metric.ci95.high)
+              .c_str());
     }
   }
 }
@@ -73,7 +74,8 @@ void run_eval(EvalCommand command) {
 
 std::string task_help() {
   std::string help = "One task instead of all that the records carry:";
-  for (const eval::TaskEntry& entry : eval::task_table()) help += fmt::format("\n{}: {}", entry.name, entry.description);
+  for (const eval::TaskEntry& entry : eval::task_table())
+    help += fmt::format("\n{}: {}", entry.name, entry.description);
   return help;
 }
 
@@ -82,20 +84,25 @@ std::string task_help() {
 void add_eval(CLI::App& app) {
   auto command = std::make_shared<EvalCommand>();
   CLI::App* verb = app.add_subcommand("eval", "Run a model over a data set and report metrics with 95 % intervals");
-  verb->add_option("--data,-d", command->options.data, "Data set: JSON lines, a JSON list, or a folder of class folders")->required();
+  verb->add_option("--data,-d", command->options.data,
+                   "Data set: JSON lines, a JSON list, or a folder of class folders")
+      ->required();
   verb->add_option("--model,-m", command->model, "Folder of the model")->capture_default_str();
   verb->add_option("--task,-t", command->options.task, task_help());
   verb->add_option("--limit", command->options.limit, "Only the first records; 0: all")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
-  verb->add_option("--max-tokens", command->options.max_tokens, "Longest answer")->capture_default_str()->check(CLI::PositiveNumber);
+  verb->add_option("--max-tokens", command->options.max_tokens, "Longest answer")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
   verb->add_option("--resamples", command->options.bootstrap.resamples, "Bootstrap resamples of the intervals")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
   verb->add_flag("--json", command->json, "Print one JSON object: model, data, results");
-  verb->footer("Examples:\n"
-               "  sensorium eval --data hardhat/test.jsonl\n"
-               "  sensorium eval --model runs/mine/model --data my.jsonl --task qa --limit 100 --json");
+  verb->footer(
+      "Examples:\n"
+      "  sensorium eval --data hardhat/test.jsonl\n"
+      "  sensorium eval --model runs/mine/model --data my.jsonl --task qa --limit 100 --json");
   verb->callback([command] { run_eval(*command); });
 }
 

@@ -14,8 +14,8 @@ struct WorldCommand {
 };
 
 void write_world(const WorldCommand& command) {
-  const data::WorldDatasetReport report = data::write_world_dataset(command.directory, command.name, command.first, command.count,
-                                                                    command.seed, command.options);
+  const data::WorldDatasetReport report = data::write_world_dataset(command.directory, command.name, command.first,
+                                                                    command.count, command.seed, command.options);
   const std::string file = (std::filesystem::path(command.directory) / (command.name + ".jsonl")).string();
   if (command.json) {
     std::puts(OrderedJson{{"data", file}, {"samples", report.samples}, {"bytes", report.bytes}}.dump().c_str());
@@ -46,9 +46,10 @@ void add_world(CLI::App& app) {
   verb->add_option("--min-side", command->options.min_side, "Least width and height, pixels")->capture_default_str();
   verb->add_option("--max-side", command->options.max_side, "Greatest width and height, pixels")->capture_default_str();
   verb->add_flag("--json", command->json, "Print one JSON object: data, samples, bytes");
-  verb->footer("Examples:\n"
-               "  sensorium world synthetic --count 1000 --kinds shapes,counting\n"
-               "  sensorium world synthetic --name test --count 100 --seed 2");
+  verb->footer(
+      "Examples:\n"
+      "  sensorium world synthetic --count 1000 --kinds shapes,counting\n"
+      "  sensorium world synthetic --name test --count 100 --seed 2");
   verb->callback([command] { write_world(*command); });
 }
 

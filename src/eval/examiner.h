@@ -1,5 +1,6 @@
-// Puts questions about one record after the other to a model. What is asked twice about the same record is answered once:
-// tasks overlap (the class of a picture is often also one of its questions), and answers take most of an evaluation's time.
+// Puts questions about one record after the other to a model. What is asked twice about the same record is answered
+// once: tasks overlap (the class of a picture is often also one of its questions), and answers take most of an
+// evaluation's time.
 #pragma once
 
 #include <map>

@@ -57,7 +57,8 @@ bool carries(const TaskEntry& entry, const data::Record& record) {
   return entry.carries(record) && beyond_perception(record).empty();
 }
 bool carried(const TaskEntry& entry, std::span<const data::Record> records) {
-  return std::any_of(records.begin(), records.end(), [&](const data::Record& record) { return carries(entry, record); });
+  return std::any_of(records.begin(), records.end(),
+                     [&](const data::Record& record) { return carries(entry, record); });
 }
 
 // The tasks to run: the one that was asked for, or all that some record carries.
@@ -73,13 +74,14 @@ std::vector<RunningTask> choose_tasks(const EvalOptions& options, std::span<cons
   if (tasks.empty()) {
     for (const data::Record& record : records) {
       const std::string_view sense = beyond_perception(record);
-      require(sense.empty(), ErrorKind::unsupported, "{}: is about {}, which no model perceives yet", record.where, sense);
+      require(sense.empty(), ErrorKind::unsupported, "{}: is about {}, which no model perceives yet", record.where,
+              sense);
     }
   }
   require(!present.empty(), ErrorKind::invalid_data, "{}: no record carries anything that can be evaluated",
           options.data.string());
-  require(!tasks.empty(), ErrorKind::invalid_data, "{}: no record carries the task '{}', only {}", options.data.string(),
-          options.task, fmt::join(present, ", "));
+  require(!tasks.empty(), ErrorKind::invalid_data, "{}: no record carries the task '{}', only {}",
+          options.data.string(), options.task, fmt::join(present, ", "));
   return tasks;
 }
 

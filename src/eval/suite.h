@@ -46,9 +46,9 @@ struct EvalReport {
 };
 
 // Answers are generated greedily, so that the same model and data give the same report. `model_name` is what the report
-// calls the model. Throws Error: usage (unknown task, negative limit), not_found, invalid_data (a faulty record or picture,
-// named by file and line; no records; none that carry the task), unsupported (records about a sense that no model has yet),
-// interrupted.
+// calls the model. Throws Error: usage (unknown task, negative limit), not_found, invalid_data (a faulty record or
+// picture, named by file and line; no records; none that carry the task), unsupported (records about a sense that no
+// model has yet), interrupted.
 EvalReport evaluate(const models::Model& model, const std::string& model_name, const EvalOptions& options);
 
 }  // namespace sensorium::eval

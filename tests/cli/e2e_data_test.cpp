@@ -56,16 +56,18 @@ TEST_F(E2eData, ValidateNamesFileLineAndFault) {
   ASSERT_EQ(run_binary({"world", folder_ / "w", "--count", "1", "--kinds", "shapes"}).exit_code, 0);
   const std::string good = read_file(folder_ / "w/train.jsonl");
   const std::string file = folder_ / "w/bad.jsonl";
-  write_file_atomic(file, good +
-                              "\n"
-                              "{\"image\": \"media/gone.png\", \"qa\": [{\"q\": \"What?\", \"a\": \"x\"}]}\n"
-                              "{\"image\": \"media/train_000000.png\", \"boxes\": [{\"box\": [0, 0, 9000, 5], \"class\": \"x\"}]}\n"
-                              "{\"qa\": 3}\n"
-                              "{\"qa\": [\n" +
-                              good);
+  write_file_atomic(
+      file, good +
+                "\n"
+                "{\"image\": \"media/gone.png\", \"qa\": [{\"q\": \"What?\", \"a\": \"x\"}]}\n"
+                "{\"image\": \"media/train_000000.png\", \"boxes\": [{\"box\": [0, 0, 9000, 5], \"class\": \"x\"}]}\n"
+                "{\"qa\": 3}\n"
+                "{\"qa\": [\n" +
+                good);
   const Finished finished = run_binary({"validate", file});
   expect_one_line_error(finished, 1, "4 of 6 records are faulty");
-  for (const char* fault : {"bad.jsonl:3: ", "bad.jsonl:4: ", "bad.jsonl:5: ", "bad.jsonl:6: ", "gone.png", "outside the picture"}) {
+  for (const char* fault :
+       {"bad.jsonl:3: ", "bad.jsonl:4: ", "bad.jsonl:5: ", "bad.jsonl:6: ", "gone.png", "outside the picture"}) {
     EXPECT_NE(finished.out.find(fault), std::string::npos) << fault << "\n" << finished.out;
   }
   for (const char* sound : {"bad.jsonl:1: ", "bad.jsonl:7: "}) {
@@ -77,7 +79,9 @@ TEST_F(E2eData, ValidateRefusesWhatIsNoDataSet) {
   expect_one_line_error(run_binary({"validate", folder_ / "none.jsonl"}), 1, "none.jsonl");
   write_file_atomic(folder_ / "empty.jsonl", "");
   expect_one_line_error(run_binary({"validate", folder_ / "empty.jsonl"}), 1, "no records");
-  write_file_atomic(folder_ / "program.bin", std::string("\x7f" "ELF\0\0", 6));
+  write_file_atomic(folder_ / "program.bin", std::string("\x7f"
+                                                         "ELF\0\0",
+                                                         6));
   expect_one_line_error(run_binary({"validate", folder_ / "program.bin"}), 1, "program.bin");
 }
 

@@ -1,4 +1,5 @@
-// `sensorium eval` with a model that two steps of training made: what it says is worthless, the form of the report is not.
+// `sensorium eval` with a model that two steps of training made: what it says is worthless, the form of the report is
+// not.
 #include <memory>
 #include <set>
 
@@ -34,8 +35,8 @@ class E2eEval : public testing::Test {
     write_file_atomic(*folder_ / "two-steps.yaml", kRecipe);
     const Finished trained = run_binary({"train", *folder_ / "two-steps.yaml", "out=" + (*folder_ / "run")});
     ASSERT_EQ(trained.exit_code, 0) << trained.err;
-    const Finished drawn = run_binary({"world", *folder_ / "site", "--name", "test", "--kinds", "site,blocks", "--count", "4",
-                                       "--max-side", "160"});
+    const Finished drawn = run_binary(
+        {"world", *folder_ / "site", "--name", "test", "--kinds", "site,blocks", "--count", "4", "--max-side", "160"});
     ASSERT_EQ(drawn.exit_code, 0) << drawn.err;
   }
   static void TearDownTestSuite() { folder_.reset(); }

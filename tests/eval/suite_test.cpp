@@ -53,7 +53,8 @@ std::string true_answer(const data::Record& record, const std::string& question)
 std::vector<models::AnswerBox> true_boxes(const data::Record& record) {
   std::vector<models::AnswerBox> boxes;
   for (const data::MarkedBox& box : record.boxes.value_or(std::vector<data::MarkedBox>{})) {
-    boxes.push_back({.label = box.label, .score = 0.9f, .picture = 0, .x0 = box.x0, .y0 = box.y0, .x1 = box.x1, .y1 = box.y1});
+    boxes.push_back(
+        {.label = box.label, .score = 0.9f, .picture = 0, .x0 = box.x0, .y0 = box.y0, .x1 = box.x1, .y1 = box.y1});
   }
   return boxes;
 }
@@ -127,7 +128,8 @@ TEST(Suite, AnOracleIsPerfectAtEveryTaskOfTheWorld) {
       if (name == "cider") {
         EXPECT_GT(value.value, 1.0);
       } else {
-        EXPECT_NEAR(value.value, name == "count_mae" ? 0.0 : 1.0, 1e-9) << result.task << " " << result.question << " " << name;
+        EXPECT_NEAR(value.value, name == "count_mae" ? 0.0 : 1.0, 1e-9)
+            << result.task << " " << result.question << " " << name;
       }
     }
   }
@@ -155,25 +157,30 @@ TEST(Suite, ReportHasTheKeysOfTheContract) {
   const TemporaryFolder folder;
   write_picture(folder.path(), "a.png", 10);
   write_picture(folder.path(), "b.png", 20);
-  const fs::path file = write_lines(folder.path(), R"({"image":"a.png","qa":[{"q":"How many?","a":"3"},{"q":"Colour?","a":"red"}]}
+  const fs::path file =
+      write_lines(folder.path(), R"({"image":"a.png","qa":[{"q":"How many?","a":"3"},{"q":"Colour?","a":"red"}]}
 {"image":"b.png","qa":[{"q":"How many?","a":"4"},{"q":"Colour?","a":"blue"}]}
 )");
   FakeModel model = make_oracle(file);
-  model.say = [](const data::Record*, const std::string& question) { return question == "How many?" ? "three" : "Red."; };
+  model.say = [](const data::Record*, const std::string& question) {
+    return question == "How many?" ? "three" : "Red.";
+  };
   const OrderedJson json = evaluate(model, "default", options_for(file)).to_json();
   const std::string data = file.string();
   // Two items, one of them right: every resample's mean lies in 0, 0.5, 1.
-  EXPECT_EQ(json.dump(),
-            R"({"model":"default","data":")" + data +
-                R"(","results":[{"task":"qa","question":"How many?","n":2,"metrics":{"exact_match":{"value":0.5,"ci95":[0.0,1.0]},)"
-                R"("count_mae":{"value":0.5,"ci95":[0.0,1.0]},"count_exact":{"value":0.5,"ci95":[0.0,1.0]}}},)"
-                R"({"task":"qa","question":"Colour?","n":2,"metrics":{"exact_match":{"value":0.5,"ci95":[0.0,1.0]}}}]})");
+  EXPECT_EQ(
+      json.dump(),
+      R"({"model":"default","data":")" + data +
+          R"(","results":[{"task":"qa","question":"How many?","n":2,"metrics":{"exact_match":{"value":0.5,"ci95":[0.0,1.0]},)"
+          R"("count_mae":{"value":0.5,"ci95":[0.0,1.0]},"count_exact":{"value":0.5,"ci95":[0.0,1.0]}}},)"
+          R"({"task":"qa","question":"Colour?","n":2,"metrics":{"exact_match":{"value":0.5,"ci95":[0.0,1.0]}}}]})");
 }
 
 TEST(Suite, OneQuestionIsNotSplit) {
   const TemporaryFolder folder;
   write_picture(folder.path(), "a.png", 10);
-  const fs::path file = write_lines(folder.path(), R"({"image":"a.png","qa":[{"q":"Which digit is written here?","a":"zero"}]})");
+  const fs::path file =
+      write_lines(folder.path(), R"({"image":"a.png","qa":[{"q":"Which digit is written here?","a":"zero"}]})");
   const EvalReport report = evaluate(make_oracle(file), "m", options_for(file, "qa"));
   ASSERT_EQ(report.results.size(), 1u);
   EXPECT_FALSE(report.results[0].to_json().contains("question"));
@@ -199,8 +206,9 @@ TEST(Suite, StatementsAreNoQuestions) {
   const TemporaryFolder folder;
   write_picture(folder.path(), "a.png", 10);
   write_picture(folder.path(), "b.png", 20);
-  const fs::path file = write_lines(folder.path(),
-                                    R"({"image":"a.png","sentence":"It is dark","label":true,"qa":[{"q":"Is this statement true? It is dark","a":"yes"}]}
+  const fs::path file = write_lines(
+      folder.path(),
+      R"({"image":"a.png","sentence":"It is dark","label":true,"qa":[{"q":"Is this statement true? It is dark","a":"yes"}]}
 {"image":"b.png","sentence":"It is red","label":false,"qa":[{"q":"Is this statement true? It is grey","a":"yes"}]}
 )");
   FakeModel model = make_oracle(file);
@@ -227,12 +235,14 @@ TEST(Suite, TheClassIsAskedForOrRecognised) {
   EXPECT_NEAR(metric(by_answer.results.at(0), "macro_f1"), (0.0 + 2.0 / 3.0) / 2, 1e-12);
 
   // Another word for one of the classes.
-  const fs::path renamed = write_lines(folder.path(), R"({"image":"a.png","class":"none","qa":[{"q":"Which animal?","a":"nothing"}]}
+  const fs::path renamed =
+      write_lines(folder.path(), R"({"image":"a.png","class":"none","qa":[{"q":"Which animal?","a":"nothing"}]}
 {"image":"b.png","class":"dog","qa":[{"q":"Which animal?","a":"dog"}]}
 )");
   EXPECT_EQ(metric(evaluate(make_oracle(renamed), "m", options_for(renamed, "class")).results.at(0), "accuracy"), 1.0);
 
-  const fs::path plain = write_lines(folder.path(), "{\"image\":\"a.png\",\"class\":\"cat\"}\n{\"image\":\"b.png\",\"class\":\"dog\"}\n");
+  const fs::path plain =
+      write_lines(folder.path(), "{\"image\":\"a.png\",\"class\":\"cat\"}\n{\"image\":\"b.png\",\"class\":\"dog\"}\n");
   const EvalReport recognised = evaluate(model, "m", options_for(plain, "class"));
   EXPECT_EQ(metric(recognised.results.at(0), "accuracy"), 1.0);
 }
@@ -283,7 +293,8 @@ TEST(Suite, TextHasPerplexity) {
 TEST(Suite, WrittenTextIsTranscribed) {
   const TemporaryFolder folder;
   write_picture(folder.path(), "a.png", 10);
-  const fs::path file = write_lines(folder.path(), R"({"image":"a.png","text":"TOTAL RM 3","qa":[{"q":"What does it say?","a":"TOTAL RM 3"}]})");
+  const fs::path file = write_lines(
+      folder.path(), R"({"image":"a.png","text":"TOTAL RM 3","qa":[{"q":"What does it say?","a":"TOTAL RM 3"}]})");
   FakeModel model = make_oracle(file);
   model.say = [](const data::Record*, const std::string&) { return "total rn 3"; };
   const EvalReport report = evaluate(model, "m", options_for(file, "transcript"));
@@ -299,7 +310,9 @@ TEST(Suite, ConversationsAreAnsweredAtTheirLastTurn) {
       folder.path(),
       R"({"messages":[{"role":"user","content":"Hello"},{"role":"assistant","content":"Hi"},{"role":"user","content":"Name a colour"},{"role":"assistant","content":"Red"}]})");
   FakeModel model = make_oracle(file);
-  model.say = [](const data::Record*, const std::string& question) { return question == "Name a colour" ? "red" : "?"; };
+  model.say = [](const data::Record*, const std::string& question) {
+    return question == "Name a colour" ? "red" : "?";
+  };
   const EvalReport report = evaluate(model, "m", options_for(file));
   EXPECT_EQ(metric(report.results.at(0), "exact_match"), 1.0);
 }
@@ -307,7 +320,8 @@ TEST(Suite, ConversationsAreAnsweredAtTheirLastTurn) {
 TEST(Suite, TheSameQuestionIsAnsweredOnce) {
   const TemporaryFolder folder;
   write_picture(folder.path(), "a.png", 10);
-  const fs::path file = write_lines(folder.path(), R"({"image":"a.png","class":"cat","qa":[{"q":"Which animal?","a":"cat"}]})");
+  const fs::path file =
+      write_lines(folder.path(), R"({"image":"a.png","class":"cat","qa":[{"q":"Which animal?","a":"cat"}]})");
   const FakeModel model = make_oracle(file);
   EXPECT_EQ(evaluate(model, "m", options_for(file)).results.size(), 2u);
   EXPECT_EQ(model.sessions, 1);
@@ -338,7 +352,8 @@ TEST(Suite, SaysWhatIsWrong) {
   };
   EXPECT_EQ(kind_of(run(file, "captoin"), "did you mean 'caption'"), ErrorKind::usage);
   const fs::path sound = folder.path() / "sound.jsonl";
-  write_file_atomic(sound, R"({"audio":"a.flac","text":"hello","label":0,"qa":[{"q":"Which word is spoken?","a":"hello"}]})");
+  write_file_atomic(sound,
+                    R"({"audio":"a.flac","text":"hello","label":0,"qa":[{"q":"Which word is spoken?","a":"hello"}]})");
   EXPECT_EQ(kind_of(run(sound, ""), "sound.jsonl:1: is about sound"), ErrorKind::unsupported);
   EXPECT_EQ(kind_of(run(sound, "transcript"), "sound"), ErrorKind::unsupported);
   EXPECT_EQ(kind_of(run(file, "boxes"), "only text"), ErrorKind::invalid_data);

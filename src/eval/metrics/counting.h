@@ -6,8 +6,8 @@
 
 namespace sensorium::eval {
 
-// Mean absolute error, in objects. An answer without a number, or with one above a million and the truth, errs by max(1, truth), as if it had said 0, but never
-// counts as right.
+// Mean absolute error, in objects. An answer without a number, or with one above both a million and the truth, errs by
+// max(1, truth), as if it had said 0, but never counts as right.
 MetricValue count_mae(std::span<const EvalItem> items, const BootstrapOptions& options);
 
 // Share of items counted exactly.

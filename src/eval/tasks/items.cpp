@@ -5,8 +5,8 @@
 
 namespace sensorium::eval {
 
-EvalResult make_result(std::string_view task, std::span<const EvalItem> items, std::span<const std::string_view> metrics,
-                       const BootstrapOptions& bootstrap) {
+EvalResult make_result(std::string_view task, std::span<const EvalItem> items,
+                       std::span<const std::string_view> metrics, const BootstrapOptions& bootstrap) {
   EvalResult result;
   result.task = task;
   result.n = static_cast<int64_t>(items.size());

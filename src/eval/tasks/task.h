@@ -18,11 +18,11 @@ namespace sensorium::eval {
 // What the data set is about as a whole, known before the first question is asked: the closed sets that models choose
 // from come from the whole file, so that a limited run asks the same as a full one.
 struct Overview {
-  std::vector<std::string> labels;        // classes of whole pictures, sorted
-  std::vector<std::string> box_classes;   // classes of the boxes, sorted
-  std::vector<std::string> count_classes; // classes that are counted and occur at least once, sorted
-  // Questions that ask for the picture's class -> what answers (normalize_answer) mean: mostly the class itself, here and there
-  // another word for it ("mixed" for the class "trash").
+  std::vector<std::string> labels;         // classes of whole pictures, sorted
+  std::vector<std::string> box_classes;    // classes of the boxes, sorted
+  std::vector<std::string> count_classes;  // classes that are counted and occur at least once, sorted
+  // Questions that ask for the picture's class -> what answers (normalize_answer) mean: mostly the class itself, here
+  // and there another word for it ("mixed" for the class "trash").
   std::map<std::string, std::map<std::string, std::string>> class_questions;
 };
 Overview survey(std::span<const data::Record> records);
@@ -49,8 +49,8 @@ std::map<std::string, int> true_counts(const data::Record& record);
 std::string_view asked_statement(std::string_view question);
 
 // A result of the named metrics (eval/metrics/registry.h) over items.
-EvalResult make_result(std::string_view task, std::span<const EvalItem> items, std::span<const std::string_view> metrics,
-                       const BootstrapOptions& bootstrap);
+EvalResult make_result(std::string_view task, std::span<const EvalItem> items,
+                       std::span<const std::string_view> metrics, const BootstrapOptions& bootstrap);
 
 // Items by what they are about: a question, a class.
 struct ItemGroup {
