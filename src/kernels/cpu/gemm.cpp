@@ -1,235 +1,205 @@
-// Matrix products. B is packed into panels of 64 columns (kernels/cpu/gemm.h); a micro-kernel keeps 6 rows x 64 columns of C in
-// registers (24 of the 32 of AVX-512) while it walks along k: four loads of B and six broadcasts of A feed 24 products.
-// Rows of A are read where they are if their type and stride allow it, else copied; a transposed A is packed in groups of k.
-#include "kernels/cpu/micro.h"
+// Matrix products. B is packed into panels of kColumns columns, which the micro-kernel (gemm/micro.h) walks along; rows
+// of A are read where they are if their type and stride allow it (Goto and van de Geijn 2008; without their packing of
+// A, which does not pay for what is contiguous).
+#include "kernels/cpu/cpu.h"
+#include "kernels/cpu/gemm/vectors.h"
 
 SENSORIUM_ISA_BEGIN
 namespace {
 
-constexpr int64_t kRowBlock = 48;         // rows of A that stay in L2 while panels pass
-constexpr int64_t kGroupPanels = 4;       // panels of one task
-constexpr int64_t kMaxVectorRows = 4;     // up to here, row-major weights are read where they are
-constexpr int kScratchB = 0, kScratchA = 1;
-
-// Calls finish(row, column, rows, columns, sums[rows][64]) for every tile of C.
-template <typename Word, typename Sum, typename Finish>
-void for_tiles(int64_t m, int64_t n, const Rows<Word>& a, const Word* panels, int64_t groups,
-               const Micro<Word, Sum> (&micro)[kRows], const Finish& finish) {
-  const int64_t panels_n = panel_count(n), blocks_m = (m + kRowBlock - 1) / kRowBlock;
-  const int64_t per_task = panels_n * blocks_m > 64 ? kGroupPanels : 1;
-  const int64_t tasks_n = (panels_n + per_task - 1) / per_task;
-  parallel_for(tasks_n * blocks_m, 1, [&](int64_t begin, int64_t end, int) {
-    alignas(64) Sum sums[kRows * kColumns];
-    for (int64_t task = begin; task < end; ++task) {
-      const int64_t block = task % blocks_m, first_panel = task / blocks_m * per_task;
-      for (int64_t panel = first_panel; panel < std::min(first_panel + per_task, panels_n); ++panel) {
-        const int64_t last = std::min(m, (block + 1) * kRowBlock);
-        for (int64_t row = block * kRowBlock; row < last; row += kRows) {
-          const int64_t rows = std::min(kRows, last - row);
-          micro[rows - 1](a.from(row), panels + panel * groups * kColumns, groups, sums);
-          finish(row, panel * kColumns, rows, std::min(kColumns, n - panel * kColumns), sums);
-        }
-      }
-    }
-  });
+// Products below about 20 microseconds of one thread: waking another one costs as much.
+bool runs_alone(int64_t m, int64_t n, int64_t k) {
+  return m * n * k <= (int64_t{1} << 22);
 }
 
-void store_tile(const GemmArgs& args, int64_t row, int64_t column, int64_t rows, int64_t columns, float* sums) {
-  for (int64_t r = 0; r < rows; ++r) {
-    float* sum = sums + r * kColumns;
-    if (args.bias != nullptr) {
-      for (int64_t j = 0; j < columns; ++j) sum[j] += args.bias[column + j];
-    }
-    with_type(args.c_dtype, [&](auto* tag) {
-      auto* c = static_cast<decltype(tag)>(args.c) + (row + r) * args.ldc + column;
-      if (args.accumulate) {
-        for (int64_t j = 0; j < columns; ++j) store(c, j, load(c, j) + sum[j]);
-      } else {
-        for (int64_t j = 0; j < columns; ++j) store(c, j, sum[j]);
-      }
-    });
-  }
-}
-
-// A in the precision of the products. Copies into the calling thread's scratch where A cannot be read in place.
-Rows<uint32_t> rows_bf16(const GemmArgs& args) {
-  const int64_t pairs = (args.k + 1) / 2;
-  const GemmOperand& a = args.a;
-  if (a.dtype == DType::bf16 && a.col_stride == 1 && args.k % 2 == 0 && a.row_stride % 2 == 0 &&
-      reinterpret_cast<uintptr_t>(a.data) % 4 == 0) {
-    return {static_cast<const uint32_t*>(a.data), a.row_stride / 2, 1};
-  }
-  auto* copy = static_cast<uint32_t*>(thread_scratch(static_cast<size_t>(args.m * pairs) * 4, kScratchA));
-  with_float_type(a.dtype, [&](auto* tag) {
+template <typename Products>
+void pack_panels(const GemmOperand& b, int64_t k, int64_t n, bool alone, uint32_t* out) {
+  const int64_t panels = div_up(n, kColumns), groups = group_count<Products>(k);
+  const int64_t chunks = div_up(groups, kChunkGroups), tasks = panels * chunks;
+  with_type_of<Products>(b.dtype, [&](auto* tag) {
     using T = std::remove_const_t<Pointee<decltype(tag)>>;
-    const T* data = static_cast<const T*>(a.data);
-    if (a.col_stride == 1) {
-      parallel_for(args.m, 16, [&](int64_t begin, int64_t end, int) {
-        for (int64_t row = begin; row < end; ++row) {
-          const T* from = data + row * a.row_stride;
-          uint32_t* to = copy + row * pairs;
-          for (int64_t p = 0; p < args.k / 2; ++p) to[p] = brain_bits(from, 2 * p) | brain_bits(from, 2 * p + 1) << 16;
-          if (args.k % 2 != 0) to[pairs - 1] = brain_bits(from, args.k - 1);
-        }
-      });
-    } else {
-      parallel_for(pairs, 16, [&](int64_t begin, int64_t end, int) {
-        for (int64_t p = begin; p < end; ++p) {
-          const T* row = data + 2 * p * a.col_stride;
-          pack_pairs_rows(row, 2 * p + 1 < args.k ? row + a.col_stride : nullptr, args.m, args.m, copy + p * args.m);
-        }
-      });
-    }
-  });
-  return a.col_stride == 1 ? Rows<uint32_t>{copy, pairs, 1} : Rows<uint32_t>{copy, 1, args.m};
-}
-
-Rows<float> rows_f32(const GemmArgs& args) {
-  const GemmOperand& a = args.a;
-  if (a.dtype == DType::f32) return {static_cast<const float*>(a.data), a.row_stride, a.col_stride};
-  auto* copy = static_cast<float*>(thread_scratch(static_cast<size_t>(args.m * args.k) * 4, kScratchA));
-  with_float_type(a.dtype, [&](auto* tag) {
-    using T = std::remove_const_t<Pointee<decltype(tag)>>;
-    const T* data = static_cast<const T*>(a.data);
-    parallel_for(args.m, 16, [&](int64_t begin, int64_t end, int) {
-      for (int64_t row = begin; row < end; ++row) {
-        for (int64_t i = 0; i < args.k; ++i) copy[row * args.k + i] = load(data, row * a.row_stride + i * a.col_stride);
+    parallel_for(tasks, alone ? tasks : 1, [&](int64_t begin, int64_t end, int) {
+      for (int64_t task = begin; task < end; ++task) {
+        const int64_t panel = task / chunks, first = task % chunks * kChunkGroups;
+        const int64_t column = panel * kColumns;
+        pack_panel<Products>(static_cast<const T*>(b.data), b.row_stride, b.col_stride, k, column,
+                             std::min(kColumns, n - column), first, std::min(groups, first + kChunkGroups),
+                             out + (panel * groups + first) * kColumns);
       }
     });
   });
-  return {copy, args.k, 1};
+}
+template <typename Products>
+size_t panel_bytes(int64_t k, int64_t n) {
+  return static_cast<size_t>(div_up(n, kColumns) * group_count<Products>(k) * kColumns) * 4;
 }
 
-void multiply(const GemmArgs& args, DType compute, const void* panels) {
-  const auto finish = [&](int64_t row, int64_t column, int64_t rows, int64_t columns, float* sums) {
-    store_tile(args, row, column, rows, columns, sums);
-  };
-  if (compute == DType::bf16) {
-    for_tiles(args.m, args.n, rows_bf16(args), static_cast<const uint32_t*>(panels), (args.k + 1) / 2, kMicroBf16, finish);
-  } else {
-    for_tiles(args.m, args.n, rows_f32(args), static_cast<const float*>(panels), args.k, kMicroF32, finish);
+template <typename Products>
+void multiply(const GemmArgs& args, const PanelsOfB& b) {
+  const bool alone = runs_alone(args.m, args.n, args.k);
+  const RowsOfA a = rows_of<Products>(args.a, args.m, args.k, alone, kScratchA);
+  for_tiles<Products>(args.m, args.n, args.k, a, b, alone,
+                      [&](int64_t row, int64_t column, int64_t rows, int64_t columns, const float* sums) {
+                        store_tile(args, row, column, rows, columns, sums);
+                      });
+}
+
+template <typename Products>
+void multiply_unpacked(const GemmArgs& args) {
+  PanelsOfB b{nullptr, args.b};
+  if (args.m > kRowBlock) {  // panels are used several times
+    auto* panels = static_cast<uint32_t*>(thread_scratch(panel_bytes<Products>(args.k, args.n), kScratchB));
+    pack_panels<Products>(args.b, args.k, args.n, runs_alone(args.m, args.n, args.k), panels);
+    b.panels = panels;
   }
-}
-
-// A few rows against weights w[N, K]: each weight is read once, where it is. Bound by memory.
-void multiply_vectors(const GemmArgs& args) {
-  with_float_type(args.a.dtype, [&](auto* a_tag) {
-    with_float_type(args.b.dtype, [&](auto* b_tag) {
-      const auto* a = static_cast<decltype(a_tag)>(args.a.data);
-      const auto* b = static_cast<decltype(b_tag)>(args.b.data);
-      parallel_for(args.n, std::clamp<int64_t>(16384 / std::max<int64_t>(args.k, 1), 4, 256), [&](int64_t begin, int64_t end, int) {
-        for (int64_t n = begin; n < end; ++n) {
-          for (int64_t row = 0; row < args.m; ++row) {
-            float sum = dot(a + row * args.a.row_stride, b + n * args.b.col_stride, args.k);
-            if (args.bias != nullptr) sum += args.bias[n];
-            with_type(args.c_dtype, [&](auto* tag) {
-              auto* c = static_cast<decltype(tag)>(args.c) + row * args.ldc + n;
-              store(c, 0, args.accumulate ? load(c, 0) + sum : sum);
-            });
-          }
-        }
-      });
-    });
-  });
+  multiply<Products>(args, b);
 }
 
 // Rows of A to unsigned bytes (offset 128), one scale per row.
-void quantize_rows(const GemmArgs& args, uint8_t* bytes, int64_t padded, float* scales) {
-  parallel_for(args.m, 4, [&](int64_t begin, int64_t end, int) {
-    for (int64_t row = begin; row < end; ++row) {
-      float most = 0;
-      for (int64_t i = 0; i < args.k; ++i) {
-        most = std::max(most, std::abs(load_any(args.a.data, args.a.dtype, row * args.a.row_stride + i * args.a.col_stride)));
+template <typename T>
+void quantize_row(const T* row, int64_t stride, int64_t k, uint8_t* bytes, float& scale) {
+  float most = 0;
+  for (int64_t i = 0; i < k; ++i) most = std::max(most, std::abs(load(row, i * stride)));
+  const float inverse = most > 0 ? 127.0f / most : 0.0f;
+  scale = most / 127.0f;
+  for (int64_t i = 0; i < k; ++i) {
+    bytes[i] = static_cast<uint8_t>(static_cast<int32_t>(__builtin_rintf(load(row, i * stride) * inverse)) + 128);
+  }
+}
+
+void multiply_bytes(const GemmArgs& args, const PackedMatrix::Impl& b) {
+  const bool alone = runs_alone(args.m, args.n, args.k);
+  const int64_t stride = div_up(args.k, 4) * 4;
+  const size_t scale_bytes = static_cast<size_t>(div_up(args.m, 16)) * 64;
+  auto* scales = static_cast<float*>(thread_scratch(scale_bytes + static_cast<size_t>(args.m * stride), kScratchB));
+  auto* bytes = reinterpret_cast<uint8_t*>(scales) + scale_bytes;
+  with_any_type(args.a.dtype, [&](auto* tag) {
+    const auto* a = static_cast<const Pointee<decltype(tag)>*>(args.a.data);
+    parallel_for(args.m, alone ? args.m : 4, [&](int64_t begin, int64_t end, int) {
+      for (int64_t row = begin; row < end; ++row) {
+        uint8_t* to = bytes + row * stride;
+        if (args.a.col_stride == 1) {
+          quantize_row(a + row * args.a.row_stride, 1, args.k, to, scales[row]);
+        } else {
+          quantize_row(a + row * args.a.row_stride, args.a.col_stride, args.k, to, scales[row]);
+        }
+        for (int64_t i = args.k; i < stride; ++i) to[i] = 0;
       }
-      const float inverse = most > 0 ? 127.0f / most : 0.0f;
-      scales[row] = most / 127.0f;
-      for (int64_t i = 0; i < padded; ++i) {
-        const float value = i < args.k ? load_any(args.a.data, args.a.dtype, row * args.a.row_stride + i * args.a.col_stride) : 0.0f;
-        bytes[row * padded + i] = static_cast<uint8_t>(static_cast<int>(__builtin_rintf(value * inverse)) + 128);
-      }
-    }
+    });
   });
+  // The padding of A meets the zeros of B's, so that k may be rounded up.
+  const int64_t k = group_count<ByteProducts>(args.k) * ByteProducts::kGroup;
+  const RowsOfA a = rows_of<ByteProducts>({bytes, DType::u8, stride, 1}, args.m, k, alone, kScratchA);
+  const float* column_scales = b.scales.data<float>();
+  const int32_t* column_sums = b.column_sums.data<int32_t>();
+  for_tiles<ByteProducts>(args.m, args.n, k, a, {static_cast<const uint32_t*>(b.panels.raw()), {}}, alone,
+                          [&](int64_t row, int64_t column, int64_t rows, int64_t columns, const int32_t* sums) {
+                            alignas(64) float values[kTileRows * kColumns];
+                            for (int64_t r = 0; r < rows; ++r) {
+                              for (int64_t j = 0; j < columns; ++j) {
+                                const int32_t exact = sums[r * kColumns + j] - 128 * column_sums[column + j];
+                                values[r * kColumns + j] =
+                                    static_cast<float>(exact) * scales[row + r] * column_scales[column + j];
+                              }
+                            }
+                            store_tile(args, row, column, rows, columns, values);
+                          });
 }
 
 }  // namespace
 
 void gemm(const GemmArgs& args) {
   if (args.m == 0 || args.n == 0) return;
-  // Vectors go without packing; products of f32 values stay exact then, which bf16 compute does not promise but allows.
-  if (args.m <= kMaxVectorRows && args.a.col_stride == 1 && args.b.row_stride == 1) {
-    multiply_vectors(args);
-    return;
-  }
-  const int64_t panels = panel_count(args.n);
-  const size_t bytes = static_cast<size_t>(panels * padded_k(args.k, args.compute) * kColumns) * size_of(args.compute);
-  void* packed = thread_scratch(bytes, kScratchB);
-  parallel_for(panels, 1, [&](int64_t begin, int64_t end, int) {
-    for (int64_t panel = begin; panel < end; ++panel) pack_panel(args.b, args.k, args.n, args.compute, panel, packed);
+  const bool vectors = args.m <= kMostVectors && args.a.col_stride == 1 && args.b.row_stride == 1;
+  with_products(args.compute, [&](auto products) {
+    using Products = decltype(products);
+    if (vectors) {
+      multiply_vectors<Products>(args);
+    } else {
+      multiply_unpacked<Products>(args);
+    }
   });
-  multiply(args, args.compute, packed);
 }
 
-void gemm_packed(const GemmArgs& args, const PackedMatrix& b) {
-  const PackedMatrix::Impl& packed = b.impl();
-  if (args.m == 0 || packed.n == 0) return;
-  GemmArgs full = args;
-  full.n = packed.n;
-  full.k = packed.k;
-  if (packed.compute != DType::i8) {
-    multiply(full, packed.compute, packed.panels.raw());
-    return;
-  }
-  const int64_t padded = padded_k(packed.k, DType::i8);
-  auto* bytes = static_cast<uint8_t*>(thread_scratch(static_cast<size_t>(args.m * padded), kScratchA));
-  auto* scales = static_cast<float*>(thread_scratch(static_cast<size_t>(args.m) * 4, kScratchB));
-  quantize_rows(full, bytes, padded, scales);
-  const float* column_scales = packed.scales.data<float>();
-  const int32_t* column_sums = packed.column_sums.data<int32_t>();
-  for_tiles(full.m, full.n, Rows<uint32_t>{reinterpret_cast<const uint32_t*>(bytes), padded / 4, 1},
-            static_cast<const uint32_t*>(packed.panels.raw()), padded / 4, kMicroInt8,
-            [&](int64_t row, int64_t column, int64_t rows, int64_t columns, int32_t* sums) {
-              alignas(64) float values[kRows * kColumns];
-              for (int64_t r = 0; r < rows; ++r) {
-                for (int64_t j = 0; j < columns; ++j) {
-                  const int32_t exact = sums[r * kColumns + j] - 128 * column_sums[column + j];
-                  values[r * kColumns + j] = static_cast<float>(exact) * scales[row + r] * column_scales[column + j];
-                }
-              }
-              store_tile(full, row, column, rows, columns, values);
-            });
+namespace {
+
+void pack_bytes(const GemmOperand& b, PackedMatrix& matrix) {
+  PackedMatrix::Impl& packed = matrix.impl();
+  packed.panels = Tensor::empty({static_cast<int64_t>(panel_bytes<ByteProducts>(packed.k, packed.n))}, DType::i8);
+  pack_panels<ByteProducts>(b, packed.k, packed.n, false, static_cast<uint32_t*>(packed.panels.raw()));
+}
+
+// Columns of float data to signed bytes, one scale per column.
+void pack_quantized(const GemmOperand& b, PackedMatrix& matrix) {
+  PackedMatrix::Impl& packed = matrix.impl();
+  const Tensor bytes = Tensor::empty({packed.n, packed.k}, DType::i8);
+  packed.scales = Tensor::empty({packed.n});
+  packed.column_sums = Tensor::empty({packed.n}, DType::i32);
+  int8_t* to = bytes.data<int8_t>();
+  float* scales = packed.scales.data<float>();
+  int32_t* sums = packed.column_sums.data<int32_t>();
+  const int64_t k = packed.k;
+  with_any_type(b.dtype, [&](auto* tag) {
+    const auto* data = static_cast<const Pointee<decltype(tag)>*>(b.data);
+    parallel_for(packed.n, 16, [&](int64_t begin, int64_t end, int) {
+      for (int64_t n = begin; n < end; ++n) {
+        const auto* column = data + n * b.col_stride;
+        float most = 0;
+        for (int64_t i = 0; i < k; ++i) most = std::max(most, std::abs(load(column, i * b.row_stride)));
+        const float inverse = most > 0 ? 127.0f / most : 0.0f;
+        int32_t sum = 0;
+        for (int64_t i = 0; i < k; ++i) {
+          const auto value = static_cast<int32_t>(__builtin_rintf(load(column, i * b.row_stride) * inverse));
+          to[n * k + i] = static_cast<int8_t>(value);
+          sum += value;
+        }
+        scales[n] = most / 127.0f;
+        sums[n] = sum;
+      }
+    });
+  });
+  pack_bytes({to, DType::i8, 1, k}, matrix);
 }
 
 void pack(const GemmOperand& b, PackedMatrix& matrix) {
   PackedMatrix::Impl& packed = matrix.impl();
-  parallel_for(panel_count(packed.n), 1, [&](int64_t begin, int64_t end, int) {
-    for (int64_t panel = begin; panel < end; ++panel) {
-      pack_panel(b, packed.k, packed.n, packed.compute, panel, packed.panels.raw());
-    }
+  if (packed.compute == DType::i8) return pack_quantized(b, matrix);
+  with_products(packed.compute, [&](auto products) {
+    using Products = decltype(products);
+    packed.panels = Tensor::empty({static_cast<int64_t>(panel_bytes<Products>(packed.k, packed.n))}, DType::i8);
+    pack_panels<Products>(b, packed.k, packed.n, false, static_cast<uint32_t*>(packed.panels.raw()));
+  });
+}
+
+void gemm_packed(const GemmArgs& args, const PackedMatrix& b) {
+  const PackedMatrix::Impl& packed = b.impl();
+  GemmArgs full = args;
+  full.n = packed.n;
+  full.k = packed.k;
+  if (full.m == 0 || full.n == 0) return;
+  if (packed.compute == DType::i8) return multiply_bytes(full, packed);
+  with_products(packed.compute, [&](auto products) {
+    multiply<decltype(products)>(full, {static_cast<const uint32_t*>(packed.panels.raw()), {}});
   });
 }
 
 void gemm_u8i8i32(int64_t m, const uint8_t* a, int64_t lda, const PackedMatrix& b, int32_t* c, int64_t ldc) {
   const PackedMatrix::Impl& packed = b.impl();
-  const int64_t padded = padded_k(packed.k, DType::i8);
-  const uint8_t* rows = a;
-  int64_t stride = lda;
-  if (lda % 4 != 0 || packed.k % 4 != 0 || reinterpret_cast<uintptr_t>(a) % 4 != 0) {
-    auto* copy = static_cast<uint8_t*>(thread_scratch(static_cast<size_t>(m * padded), kScratchA));
-    std::memset(copy, 0, static_cast<size_t>(m * padded));
-    for (int64_t row = 0; row < m; ++row) std::memcpy(copy + row * padded, a + row * lda, static_cast<size_t>(packed.k));
-    rows = copy;
-    stride = padded;
-  }
-  for_tiles(m, packed.n, Rows<uint32_t>{reinterpret_cast<const uint32_t*>(rows), stride / 4, 1},
-            static_cast<const uint32_t*>(packed.panels.raw()), padded / 4, kMicroInt8,
-            [&](int64_t row, int64_t column, int64_t count, int64_t columns, int32_t* sums) {
-              for (int64_t r = 0; r < count; ++r) {
-                std::memcpy(c + (row + r) * ldc + column, sums + r * kColumns, static_cast<size_t>(columns) * 4);
-              }
-            });
+  if (m == 0 || packed.n == 0) return;
+  const bool alone = runs_alone(m, packed.n, packed.k);
+  const RowsOfA rows = rows_of<ByteProducts>({a, DType::u8, lda, 1}, m, packed.k, alone, kScratchA);
+  for_tiles<ByteProducts>(m, packed.n, packed.k, rows, {static_cast<const uint32_t*>(packed.panels.raw()), {}}, alone,
+                          [&](int64_t row, int64_t column, int64_t count, int64_t columns, const int32_t* sums) {
+                            for (int64_t r = 0; r < count; ++r) {
+                              std::memcpy(c + (row + r) * ldc + column, sums + r * kColumns,
+                                          static_cast<size_t>(columns) * 4);
+                            }
+                          });
 }
 
+}  // namespace
+
 extern const GemmBackend gemm_backend;
-const GemmBackend gemm_backend = {gemm, gemm_packed, pack, gemm_u8i8i32};
+const GemmBackend gemm_backend = {gemm, pack, pack_bytes, gemm_packed, gemm_u8i8i32};
 
 SENSORIUM_ISA_END
