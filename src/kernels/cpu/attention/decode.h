@@ -9,6 +9,7 @@ namespace {
 
 struct AttentionDecode : Tiles<F32> {
   static constexpr int64_t kBlock = W;  // keys widened at once: their scores are one vector
+  static constexpr int64_t kAhead = 32;  // rows between a prefetch and its use
 
   struct Layout {
     int64_t rows, keys, Dp;
@@ -22,8 +23,12 @@ struct AttentionDecode : Tiles<F32> {
 
   // Rows key..key+count as f32 [kBlock][Dp], zeros after them.
   static void widen_block(const HeadsView& view, int64_t head, int64_t row, int64_t count, int64_t D, int64_t Dp, float* to) {
+    const int64_t bytes = D * static_cast<int64_t>(size_of(view.dtype));
     for (int64_t s = 0; s < kBlock; ++s, to += Dp) {
       if (s < count) {
+        // Rows of one head stand far apart: the machine's own prefetch does not see them coming.
+        const char* ahead = address(view, head, row + s + kAhead);
+        for (int64_t b = 0; b < bytes; b += 64) __builtin_prefetch(ahead + b);
         widen_row(address(view, head, row + s), view.dtype, D, to);
       } else {
         std::memset(to, 0, static_cast<size_t>(D) * sizeof(float));
