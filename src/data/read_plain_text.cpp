@@ -54,6 +54,8 @@ class PlainText : public Dataset {
     return all.size();
   }
   static size_t end_of_piece(std::string_view all, size_t begin) {
+    // No search goes further than a piece can reach, so that a file without line breaks takes no longer than others.
+    all = all.substr(0, begin + kMaxPieceBytes + 1);
     size_t end = begin;
     while (end < all.size() && end - begin < kPieceBytes) {
       const size_t next = end_of_paragraph(all, end);
@@ -61,8 +63,8 @@ class PlainText : public Dataset {
       end = next;
     }
     if (end - begin <= kMaxPieceBytes) return end;
-    const size_t space = all.find_last_of(" \n", begin + kMaxPieceBytes - 1);
-    if (space != std::string_view::npos && space > begin) return space + 1;
+    const size_t space = all.substr(begin, kMaxPieceBytes).find_last_of(" \n");
+    if (space != std::string_view::npos) return begin + space + 1;
     end = begin + kMaxPieceBytes;
     // Not inside a character: its later bytes are 10xxxxxx.
     while (end > begin + kMaxPieceBytes - 4 && (static_cast<unsigned char>(all[end]) & 0xC0) == 0x80) --end;
