@@ -1,0 +1,112 @@
+// Asking as a user does: the shipped model, good pictures and bad ones.
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "base/json.h"
+#include "cli/binary.h"
+#include "media/decode.h"
+
+namespace sensorium::cli {
+namespace {
+
+const std::string kExamples = std::string(SENSORIUM_SOURCE_DIR) + "/examples/";
+const std::string kModel = std::string(SENSORIUM_SOURCE_DIR) + "/weights/default";
+
+void write(const std::string& path, const std::string& bytes) { write_file_atomic(path, bytes); }
+
+TEST(E2eAsk, PrintsTheContractsObject) {
+  const TemporaryFolder folder;
+  const Finished finished = run_binary({"ask", "How many people wear a safety helmet?", kExamples + "site.jpg", "--json",
+                                        "--annotate", folder / "found.png"});
+  ASSERT_EQ(finished.exit_code, 0) << finished.err;
+  const Json json = Json::parse(finished.out);
+  EXPECT_TRUE(json.at("answer").is_string());
+  for (const Json& box : json.at("boxes")) {
+    EXPECT_TRUE(box.at("label").is_string());
+    EXPECT_EQ(box.at("box").size(), 4u);
+  }
+  EXPECT_GT(json.at("tokens").at("prompt").get<int>(), 10);
+  EXPECT_TRUE(json.at("timings_ms").contains("first_token"));
+  const media::ImageInfo drawn = media::load_image_info(folder / "found.png");
+  const media::ImageInfo given = media::load_image_info(kExamples + "site.jpg");
+  EXPECT_EQ(drawn.width, given.width);
+  EXPECT_EQ(drawn.height, given.height);
+}
+
+TEST(E2eAsk, SameSeedSameAnswer) {
+  const auto ask = [&](const char* seed) {
+    return run_binary({"ask", "Describe the picture.", kExamples + "shapes.png", "--temperature", "1", "--seed", seed}).out;
+  };
+  EXPECT_EQ(ask("3"), ask("3"));
+}
+
+TEST(E2eAsk, SeveralPicturesAndTextAlone) {
+  EXPECT_EQ(run_binary({"ask", "Which is a digit?", kExamples + "digit.png", kExamples + "blocks.png"}).exit_code, 0);
+  EXPECT_EQ(run_binary({"ask", "What is water?"}).exit_code, 0);
+}
+
+TEST(E2eAsk, BadInputIsOneClearLine) {
+  const TemporaryFolder folder;
+  const std::string site = read_file(kExamples + "site.jpg");
+  write(folder / "cut.jpg", site.substr(0, site.size() / 2));
+  write(folder / "empty.png", "");
+  write(folder / "text.jpg", "This is no picture.\n");
+  // A PNG header that claims 50,000 x 50,000 pixels.
+  std::string huge = read_file(kExamples + "shapes.png").substr(0, 33);
+  const std::string side = {0, 0, static_cast<char>(0xC3), 0x50};
+  huge.replace(16, 4, side);
+  huge.replace(20, 4, side);
+  write(folder / "huge.png", huge);
+  const auto ask = [](const std::string& file) { return run_binary({"ask", "What is it?", file}); };
+  expect_one_line_error(ask(folder / "cut.jpg"), 1, "cut.jpg");
+  expect_one_line_error(ask(folder / "empty.png"), 1, "empty.png");
+  expect_one_line_error(ask(folder / "text.jpg"), 1, "text.jpg");
+  expect_one_line_error(ask(folder / "huge.png"), 1, "huge.png");
+  expect_one_line_error(ask(folder / "missing.jpg"), 1, "no such file");
+  expect_one_line_error(ask(folder.path().string()), 1, "directory");
+  expect_one_line_error(run_binary({"ask", "\xFF\xFE", kExamples + "site.jpg"}), 2, "UTF-8");
+  expect_one_line_error(run_binary({"ask", ""}), 2, "empty");
+  expect_one_line_error(run_binary({"ask", "x", "--temperature", "-1"}), 2, "temperature");
+  std::string long_question;
+  for (int i = 0; i < 5000; ++i) long_question += "word ";
+  expect_one_line_error(run_binary({"ask", long_question}), 1, "context");
+}
+
+TEST(E2eAsk, DamagedModelsAreNamed) {
+  const TemporaryFolder folder;
+  const std::string model = folder / "model";
+  const auto fresh = [&] {
+    std::filesystem::remove_all(model);
+    std::filesystem::copy(kModel, model);
+  };
+  const auto ask = [&] { return run_binary({"ask", "x", "--model", model}); };
+  expect_one_line_error(ask(), 1, "no such model folder");
+  fresh();
+  const std::string weights = read_file(model + "/model.safetensors");
+  write(model + "/model.safetensors", weights.substr(0, weights.size() - 100));
+  expect_one_line_error(ask(), 1, "model.safetensors");
+  fresh();
+  Json config = Json::parse(read_file(model + "/config.json"));
+  config["decoder"]["dim"] = config["decoder"]["dim"].get<int>() * 2;
+  write(model + "/config.json", config.dump());
+  expect_one_line_error(ask(), 1, "shape");
+  config["decoder"].erase("dim");
+  write(model + "/config.json", config.dump());
+  expect_one_line_error(ask(), 1, "\"dim\" is missing");
+  config["decoder"]["dim"] = "wide";
+  write(model + "/config.json", config.dump());
+  expect_one_line_error(ask(), 1, "expected an integer");
+}
+
+TEST(E2eInspect, SaysWhatTheModelIs) {
+  const Finished finished = run_binary({"inspect", "default", "--json"});
+  ASSERT_EQ(finished.exit_code, 0) << finished.err;
+  const Json json = Json::parse(finished.out);
+  EXPECT_GT(json.at("parameters").get<int64_t>(), 1'000'000);
+  EXPECT_EQ(json.at("family"), "sensorium");
+  EXPECT_FALSE(json.at("licence").get<std::string>().empty());
+}
+
+}  // namespace
+}  // namespace sensorium::cli

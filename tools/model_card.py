@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+"""Evaluates a model on the image sets' test splits and writes its card.
+
+    tools/model_card.py BINARY MODEL_DIR DATA_ROOT > weights/default/README.md
+
+The text around the table is weights/card.md, where {results}, {parameters} and {bytes} are filled in. Blind baselines and specialists are those of the
+data sets' own documentation (docs/data.md): the most frequent training answer, and a small network trained on the one set.
+"""
+import json
+import pathlib
+import subprocess
+import sys
+
+# set, task, question (None: any), metric, blind baseline, specialist
+ROWS = [
+    ("mnist", "qa", None, "exact_match", 0.12, 0.994),
+    ("trashnet", "qa", None, "exact_match", 0.18, 0.796),
+    ("caltech101", "qa", None, "exact_match", 0.01, 0.508),
+    ("oxford_pets", "qa", None, "exact_match", 0.50, None),
+    ("nlvr", "statement", None, "accuracy", 0.57, 0.591),
+    ("nlvr", "qa", "How many yellow objects are there?", "exact_match", 0.22, None),
+    ("nlvr", "qa", "How many blue objects are there?", "exact_match", 0.15, None),
+    ("nlvr", "qa", "How many black objects are there?", "exact_match", 0.26, None),
+    ("hardhat", "boxes", None, "map50", None, 0.839),
+    ("hardhat", "qa", "How many people wear a safety helmet?", "exact_match", 0.21, 0.593),
+    ("hardhat", "qa", "How many people wear a safety helmet?", "count_mae", None, 0.58),
+    ("hardhat", "qa", "How many people do not wear a safety helmet?", "exact_match", 0.55, None),
+    ("hardhat", "qa", "Does everybody wear a safety helmet?", "exact_match", 0.55, 0.886),
+    ("bccd", "boxes", None, "map50", None, 0.922),
+    ("bccd", "qa", "Are there platelets in the image?", "exact_match", 0.55, 0.818),
+    ("bccd", "qa", "How many white blood cells are there?", "exact_match", 0.97, None),
+]
+
+
+def number(value):
+    return "" if value is None else f"{value:.3f}"
+
+
+def main():
+    binary, model, data = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
+    reports = {}
+    for name in dict.fromkeys(row[0] for row in ROWS):
+        output = subprocess.run(
+            [binary, "eval", "--model", model, "--data", str(data / name / "test.jsonl"), "--json"],
+            check=True, capture_output=True, text=True).stdout
+        reports[name] = json.loads(output)["results"]
+        print(name, file=sys.stderr)
+    lines = ["| set | what | metric | n | value | 95 % interval | blind | specialist |", "|---|---|---|---:|---:|---|---:|---:|"]
+    for name, task, question, metric, blind, specialist in ROWS:
+        for result in reports[name]:
+            same = result["task"] == task and "class" not in result and (question is None or result.get("question", question) == question)
+            if same and metric in result["metrics"]:
+                found = result["metrics"][metric]
+                low, high = found["ci95"]
+                lines.append(f"| {name} | {question or task} | {metric} | {result['n']} | {found['value']:.3f} | {low:.3f} to {high:.3f} "
+                             f"| {number(blind)} | {number(specialist)} |")
+                break
+    inspect = json.loads(subprocess.run([binary, "inspect", model, "--json"], check=True, capture_output=True, text=True).stdout)
+    template = pathlib.Path(__file__).resolve().parent.parent / "weights" / "card.md"
+    text = template.read_text(encoding="utf-8")
+    for key, value in {"results": "\n".join(lines), "parameters": f"{inspect['parameters'] / 1e6:.1f} million",
+                       "bytes": f"{inspect['bytes'] / 1e6:.0f} MB"}.items():
+        text = text.replace("{" + key + "}", value)
+    print(text, end="")
+
+
+if __name__ == "__main__":
+    main()
