@@ -43,7 +43,9 @@ int default_thread_count() {
 
 thread_local bool in_parallel_region = false;
 
-// A job is handed over through `generation_`; chunks are claimed from `next_`. `active_` counts workers inside the job.
+// One job at a time. A worker takes part in it only if it comes while chunks are left: the caller closes the job when it
+// finds none and then waits for the workers inside. A worker that sleeps, or that another process keeps off its core, holds
+// nobody up. `state_` says which job, whether it is closed and how many workers are inside.
 class ThreadPool {
  public:
   static ThreadPool& instance() {
@@ -76,32 +78,41 @@ class ThreadPool {
     context_ = context;
     error_ = nullptr;
     next_.store(0, std::memory_order_relaxed);
-    active_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
-    generation_.fetch_add(1, std::memory_order_seq_cst);
-    if (sleepers_.load(std::memory_order_seq_cst) > 0) {
-      std::lock_guard lock(sleep_mutex_);
-      wake_.notify_all();
-    }
+    open_job();
     work(0);
-    for (int spin = 0; active_.load(std::memory_order_acquire) != 0; ++spin) {
+    state_.fetch_or(kClosed, std::memory_order_acq_rel);
+    const auto alone = [&] { return (state_.load(std::memory_order_acquire) & kInside) == 0; };
+    for (int spin = 0; !alone(); ++spin) {
       if (spin < kSpinIterations) {
         cpu_relax();
       } else {
         std::unique_lock lock(sleep_mutex_);
-        done_.wait(lock, [&] { return active_.load(std::memory_order_acquire) == 0; });
+        done_.wait(lock, alone);
       }
     }
     if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
   }
 
  private:
+  // The parts of state_: workers inside, closed, the job's number.
+  static constexpr uint64_t kInside = 0xFFFF, kClosed = 0x10000, kOneJob = 0x20000;
+  static uint64_t job_of(uint64_t state) { return state / kOneJob; }
+
   ThreadPool() : count_(default_thread_count()) {}
+
+  void open_job() {
+    state_.store((job_of(state_.load(std::memory_order_relaxed)) + 1) * kOneJob, std::memory_order_seq_cst);
+    if (sleepers_.load(std::memory_order_seq_cst) > 0) {
+      std::lock_guard lock(sleep_mutex_);
+      wake_.notify_all();
+    }
+  }
 
   void start_workers() {
     const int wanted = count() - 1;
     while (static_cast<int>(workers_.size()) < wanted) {
       const int id = static_cast<int>(workers_.size()) + 1;
-      const uint64_t seen = generation_.load();
+      const uint64_t seen = job_of(state_.load());
       workers_.push_back(std::make_unique<std::thread>([this, id, seen] { worker_loop(id, seen); }));
     }
   }
@@ -109,38 +120,46 @@ class ThreadPool {
   void stop_workers() {
     if (workers_.empty()) return;
     stopping_ = true;
-    fn_ = nullptr;
-    active_ = static_cast<int>(workers_.size());
-    generation_.fetch_add(1);
-    {
-      std::lock_guard lock(sleep_mutex_);
-      wake_.notify_all();
-    }
+    open_job();
     for (auto& worker : workers_) worker->join();
     workers_.clear();
     stopping_ = false;
+    state_.fetch_or(kClosed);
   }
 
   void worker_loop(int id, uint64_t seen) {
     for (;;) {
-      for (int spin = 0; generation_.load(std::memory_order_acquire) == seen; ++spin) {
+      const auto waiting = [&] { return job_of(state_.load(std::memory_order_seq_cst)) == seen; };
+      for (int spin = 0; waiting(); ++spin) {
         if (spin < kSpinIterations) {
           cpu_relax();
           continue;
         }
         std::unique_lock lock(sleep_mutex_);
         sleepers_.fetch_add(1, std::memory_order_seq_cst);
-        wake_.wait(lock, [&] { return generation_.load(std::memory_order_seq_cst) != seen; });
+        wake_.wait(lock, [&] { return !waiting(); });
         sleepers_.fetch_sub(1, std::memory_order_seq_cst);
       }
-      ++seen;
       if (stopping_) return;
+      uint64_t state = state_.load(std::memory_order_acquire);
+      seen = job_of(state);
+      if (!enter(state)) continue;
       work(id);
-      if (active_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+      const uint64_t left = state_.fetch_sub(1, std::memory_order_acq_rel) - 1;
+      if ((left & kClosed) != 0 && (left & kInside) == 0) {
         std::lock_guard lock(sleep_mutex_);
         done_.notify_one();
       }
     }
+  }
+
+  // Takes part in the job of `state`; false if it has been closed by now.
+  bool enter(uint64_t state) {
+    const uint64_t job = job_of(state);
+    while ((state & kClosed) == 0 && job_of(state) == job) {
+      if (state_.compare_exchange_weak(state, state + 1, std::memory_order_acq_rel, std::memory_order_acquire)) return true;
+    }
+    return false;
   }
 
   void work(int thread) {
@@ -162,9 +181,8 @@ class ThreadPool {
   std::atomic<int> count_;
   std::mutex submit_mutex_;
   std::vector<std::unique_ptr<std::thread>> workers_;
-  std::atomic<uint64_t> generation_{0};
+  std::atomic<uint64_t> state_{kClosed};
   std::atomic<int64_t> next_{0};
-  std::atomic<int> active_{0};
   std::atomic<int> sleepers_{0};
   std::atomic<bool> stopping_{false};
   std::mutex sleep_mutex_;

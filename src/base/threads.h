@@ -6,7 +6,8 @@
 // by one chunk in a fixed order, and reductions go through partial sums over fixed blocks that are combined in order.
 //
 // Waiting: a worker spins for a bounded time (about 20 microseconds) for its next job and then sleeps in the kernel;
-// the caller works on the chunks too and spins as briefly before it sleeps.
+// the caller works on the chunks too and then waits, as briefly spinning, for the workers that are at a chunk, never for
+// one that has not come.
 #pragma once
 
 #include <cstddef>

@@ -12,6 +12,7 @@ namespace {
 
 constexpr int64_t kWorldLessons = int64_t{1} << 40;
 constexpr int64_t kWorldValidation = 200;
+constexpr int64_t kLooks = 200;  // enough to meet every topic and word of a kind
 constexpr uint64_t kValidationSeed = 0x5EED;
 
 void add_statement(Lesson& lesson, const std::string& sentence, bool truth) {
@@ -57,7 +58,7 @@ class RecordSource : public LessonSource {
 
   Lesson get(int64_t index) const override {
     const data::Record record = dataset_->get(indices_[static_cast<size_t>(index)]);
-    Lesson lesson;
+    Lesson lesson = words_of(record);
     std::string path = record.image;
     for (const data::Message& message : record.messages) {
       for (const data::MessagePart& part : message.parts) {
@@ -71,6 +72,22 @@ class RecordSource : public LessonSource {
         throw error.with_context(record.where);
       }
     }
+    return lesson;
+  }
+
+  Lesson get_words(int64_t index) const override { return words_of(dataset_->get(indices_[static_cast<size_t>(index)])); }
+
+  void collect_names(std::set<std::string>& labels, std::set<std::string>& objects) const override {
+    objects.insert(set_.objects.begin(), set_.objects.end());
+    for (const int64_t i : indices_) {
+      const data::Record record = dataset_->get(i);
+      if (!record.label.empty()) labels.insert(record.label);
+    }
+  }
+
+ private:
+  Lesson words_of(const data::Record& record) const {
+    Lesson lesson;
     lesson.label = record.label;
     lesson.text = record.text;
     lesson.captions = record.captions;
@@ -84,15 +101,6 @@ class RecordSource : public LessonSource {
     return lesson;
   }
 
-  void collect_names(std::set<std::string>& labels, std::set<std::string>& objects) const override {
-    objects.insert(set_.objects.begin(), set_.objects.end());
-    for (const int64_t i : indices_) {
-      const data::Record record = dataset_->get(i);
-      if (!record.label.empty()) labels.insert(record.label);
-    }
-  }
-
- private:
   // User turns with the assistant turns that answer them.
   static void add_turns(const data::Record& record, Lesson& lesson) {
     std::string question;
@@ -138,13 +146,20 @@ class WorldSource : public LessonSource {
     return lesson;
   }
 
+  // What a scene says depends on what its picture shows, so the picture is drawn: a part of the endless must do.
+  Lesson get_words(int64_t index) const override {
+    Lesson lesson = get(index);
+    lesson.image.reset();
+    return lesson;
+  }
+  int64_t word_lessons() const override { return std::min(size_, kLooks); }
+
   void collect_names(std::set<std::string>& labels, std::set<std::string>& objects) const override {
-    constexpr uint64_t kLooks = 200;  // enough to meet every topic of a kind
     objects.insert(set_.objects.begin(), set_.objects.end());
     if (!set_.scene.empty()) return;
-    for (uint64_t i = 0; i < kLooks; ++i) {
-      const data::WorldSample sample = data::generate_world_sample(seed_, i, options_);
-      if (!sample.topic.empty()) labels.insert(sample.topic);
+    for (int64_t i = 0; i < word_lessons(); ++i) {
+      const std::string label = get_words(i).label;
+      if (!label.empty()) labels.insert(label);
     }
   }
 

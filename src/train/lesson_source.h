@@ -18,6 +18,9 @@ class LessonSource {
   virtual int64_t size() const = 0;
   // The same index gives the same lesson; thread-safe. Throws Error that names file and line.
   virtual Lesson get(int64_t index) const = 0;
+  // The same without the picture, and how many lessons hold (nearly) every word that the source uses.
+  virtual Lesson get_words(int64_t index) const = 0;
+  virtual int64_t word_lessons() const { return size(); }
   // Labels and objects that the source teaches.
   virtual void collect_names(std::set<std::string>& labels, std::set<std::string>& objects) const = 0;
 };

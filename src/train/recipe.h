@@ -31,7 +31,7 @@ struct Recipe {
   // (name the tensors whose shapes change in `reset`).
   Json model;
   int64_t vocabulary = 4096;    // of a new tokenizer, control tokens left out
-  std::vector<std::string> tokenizer_texts;  // files that a new tokenizer is trained on
+  std::vector<std::string> tokenizer_texts;  // further data sets that a new tokenizer learns from
   std::vector<std::string> reset;            // patterns of parameters that start anew although `init` has them
 
   std::filesystem::path data_root;

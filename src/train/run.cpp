@@ -68,7 +68,7 @@ StepDraws draw_step(const Mixture& pictures, const Mixture& texts, const Recipe&
   return draws;
 }
 
-// The text that a new tokenizer learns from: everything that the sets and texts say.
+// A new tokenizer learns from everything that the sets and texts of the mixture say, and from recipe.tokenizer_texts.
 std::string train_tokenizer(const Recipe& recipe, const Mixture& pictures, const Mixture& texts) {
   std::vector<std::string> corpus;
   const auto collect = [&](const Lesson& lesson) {
@@ -80,18 +80,16 @@ std::string train_tokenizer(const Recipe& recipe, const Mixture& pictures, const
     if (!lesson.text.empty()) corpus.push_back(lesson.text);
     if (!lesson.label.empty()) corpus.push_back(lesson.label);
   };
-  constexpr int64_t kPerSource = 4000;
+  const auto collect_source = [&](const LessonSource& source) {
+    constexpr int64_t kPerSource = 4000;
+    for (int64_t i = 0; i < std::min(source.word_lessons(), kPerSource); ++i) collect(source.get_words(i));
+  };
   for (const Mixture* mixture : {&pictures, &texts}) {
-    for (const auto& source : mixture->sources) {
-      for (int64_t i = 0; i < std::min(source->size(), kPerSource); ++i) {
-        Lesson lesson = source->get(i);
-        lesson.image.reset();
-        collect(lesson);
-      }
-    }
+    for (const auto& source : mixture->sources) collect_source(*source);
   }
-  for (int i = 0; i < 1000; ++i) corpus.push_back(fmt::format("{}", i % 100));
+  for (const std::string& path : recipe.tokenizer_texts) collect_source(*open_source({.path = path}, recipe, Part::train));
   text::TrainOptions options;
+  options.pattern = text::kQwen2Pattern;  // every digit is a token: numbers are read and written digit by digit
   options.special_tokens = models::SpecialTokens::names();
   options.vocab_size = static_cast<int32_t>(recipe.vocabulary) + static_cast<int32_t>(options.special_tokens.size());
   return text::to_tokenizer_json(*text::train_bpe(corpus, options));

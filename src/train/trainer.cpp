@@ -118,8 +118,8 @@ TrainEnd run_training(nn::ParameterStore& store, const TrainerOptions& options, 
       const BatchResult batch = run_batch(step, part);
       const double loss = batch.loss.item();
       require(std::isfinite(loss), ErrorKind::numeric,
-              "step {}: the loss is {}; the last good checkpoint is step {} in {}. Lower the learning rate or look at the data",
-              step + 1, loss, saved_step, options.out.string());
+              "step {}: the loss is not finite; the last good checkpoint is step {} in {}. Lower the learning rate or look at the data",
+              step + 1, saved_step, options.out.string());
       backward(batch.loss, 1.0f / static_cast<float>(options.accumulate));
       record.loss += loss / static_cast<double>(options.accumulate);
       parts.add(batch.parts);

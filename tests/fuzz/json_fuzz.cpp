@@ -1,5 +1,6 @@
 // JSON of any bytes gives an error, or a value that survives being written and read again; the same bytes as a recipe give
 // an Error or a value.
+// Seeds: recipes
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

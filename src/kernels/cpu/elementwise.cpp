@@ -13,7 +13,7 @@ constexpr float kQuickGelu = 1.702f;
 
 // value(x) and slope(x) of each function.
 struct Relu {
-  static SENSORIUM_VECTOR Floats value(Floats x) { return x < 0.0f ? Floats{} : x; }  // NaN passes
+  static SENSORIUM_VECTOR Floats value(Floats x) { return maximum(Floats{}, x); }  // NaN passes
   static SENSORIUM_VECTOR Floats slope(Floats x) { return x > 0.0f ? broadcast(1.0f) : Floats{}; }
 };
 struct GeluErf {
@@ -222,8 +222,9 @@ void swiglu_backward(const SwigluBackwardArgs& args) {
 void cast(const CastArgs& args) {
   with_any_type(args.x.dtype, [&](auto* x_tag) {
     with_any_type(args.y.dtype, [&](auto* y_tag) {
+      using Y = Pointee<decltype(y_tag)>;
       const auto* x = static_cast<const Pointee<decltype(x_tag)>*>(args.x.data);
-      auto* y = static_cast<decltype(y_tag)>(args.y.data);
+      auto* y = static_cast<std::conditional_t<std::is_same_v<Y, Brain>, ExactBrain, Y>*>(args.y.data);
       parallel_for(args.count, kGrain, [&](int64_t begin, int64_t end, int) {
         map(end - begin, y + begin, [](Floats v) { return v; }, x + begin);
       });

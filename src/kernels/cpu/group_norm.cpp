@@ -14,7 +14,7 @@ constexpr int kScratch = 7;
 
 template <NormActivation kind>
 SENSORIUM_VECTOR Floats activate(Floats z) {
-  if constexpr (kind == NormActivation::relu) return z < 0.0f ? Floats{} : z;
+  if constexpr (kind == NormActivation::relu) return maximum(Floats{}, z);
   if constexpr (kind == NormActivation::silu) return z * logistic(z);
   return z;
 }
@@ -72,29 +72,6 @@ class PictureBlocks {
   int64_t rows_, count_ = 0;
 };
 
-// sums[c] += fn(c, elements of column c) over the rows; two sums at once (sums_b may be none). Columns in registers, rows
-// inside: the sums are written once.
-template <typename T, typename Fn>
-SENSORIUM_VECTOR void sum_columns(int64_t rows, int64_t channels, float* sums_a, float* sums_b, const Fn& fn, const T* x,
-                                  const T* dy) {
-  const auto columns = [&](int64_t c, int64_t count, const auto& read) {
-    Floats a{}, b{};
-    for (int64_t r = 0; r < rows; ++r) fn(c, count, read(x + r * channels + c), read(dy + r * channels + c), a, b);
-    if (count == kLanes) {
-      put(sums_a + c, a);
-      if (sums_b != nullptr) put(sums_b + c, b);
-    } else {
-      put(sums_a + c, a, count);
-      if (sums_b != nullptr) put(sums_b + c, b, count);
-    }
-  };
-  int64_t c = 0;
-  for (; c + kLanes <= channels; c += kLanes) columns(c, kLanes, [](const T* p) { return get(p); });
-  if (const int64_t left = channels - c; left > 0) columns(c, left, [left](const T* p) { return get(p, left); });
-}
-
-SENSORIUM_VECTOR Floats get_some(const float* p, int64_t count) { return count == kLanes ? get(p) : get(p, count); }
-
 struct Moments {
   double mean = 0, squares = 0;  // squares: sum of squared deviations from the mean
   int64_t count = 0;
@@ -115,9 +92,9 @@ float* scratch_floats(int64_t count) {
 void group_norm(const GroupNormArgs& args) {
   const int64_t channels = args.channels, groups = args.groups, width = channels / groups;
   const PictureBlocks blocks(args);
-  // Per block: the sums of its channels, then the squared deviations from the mean of the block's group.
-  float* block_values = scratch_floats(blocks.count() * 2 * channels + blocks.pictures() * 2 * channels);
-  float* scale_shift = block_values + blocks.count() * 2 * channels;  // per picture: scale, shift of every channel
+  // Per block and channel: the sum, the mean of the block's group, the squared deviations from that.
+  float* block_values = scratch_floats(blocks.count() * 3 * channels + blocks.pictures() * 2 * channels);
+  float* scale_shift = block_values + blocks.count() * 3 * channels;  // per picture: scale, shift of every channel
   const auto group_mean = [&](const float* sums, int64_t group, int64_t rows) {
     double total = 0;
     for (int64_t c = group * width; c < (group + 1) * width; ++c) total += sums[c];
@@ -130,23 +107,25 @@ void group_norm(const GroupNormArgs& args) {
     T* y = static_cast<T*>(args.y.data);
 
     blocks.for_each([&](int64_t block, int64_t, int64_t first, int64_t last) {
-      float *sums = block_values + block * 2 * channels, *squares = sums + channels;
-      const T* rows = x + first * channels;
-      sum_columns(
-          last - first, channels, sums, nullptr, [](int64_t, int64_t, Floats v, Floats, Floats& a, Floats&) { a += v; }, rows,
-          rows);
-      // The means lie where the squares will be written.
+      float *sums = block_values + block * 3 * channels, *means = sums + channels, *squares = means + channels;
+      sum_columns(x + first * channels, last - first, channels, channels, sums);
       for (int64_t g = 0; g < groups; ++g) {
         const auto mean = static_cast<float>(group_mean(sums, g, last - first));
-        for (int64_t c = g * width; c < (g + 1) * width; ++c) squares[c] = mean;
+        for (int64_t c = g * width; c < (g + 1) * width; ++c) means[c] = mean;
       }
-      sum_columns(
-          last - first, channels, squares, nullptr,
-          [&](int64_t c, int64_t count, Floats v, Floats, Floats& a, Floats&) {
-            const Floats centred = v - get_some(squares + c, count);
-            a += centred * centred;
-          },
-          rows, rows);
+      map(channels, squares, [] { return Floats{}; });
+      const auto squared = [](Floats v) { return v * v; };
+      int64_t r = first;
+      for (; r + 2 <= last; r += 2) {
+        map(
+            channels, squares, [=](Floats s, Floats m, Floats a, Floats b) { return s + (squared(a - m) + squared(b - m)); },
+            squares, means, x + r * channels, x + (r + 1) * channels);
+      }
+      if (r < last) {
+        map(
+            channels, squares, [=](Floats s, Floats m, Floats a) { return s + squared(a - m); }, squares, means,
+            x + r * channels);
+      }
     });
 
     int64_t block = 0;
@@ -158,7 +137,7 @@ void group_norm(const GroupNormArgs& args) {
       for (int64_t g = 0; g < groups; ++g) {
         Moments moments;
         for (int64_t b = block; b < last_block; ++b) {
-          const float *sums = block_values + b * 2 * channels, *squares = sums + channels;
+          const float *sums = block_values + b * 3 * channels, *squares = sums + 2 * channels;
           const int64_t here = std::min(block_rows, rows - (b - block) * block_rows);
           const double mean = group_mean(sums, g, here);
           double about = 0;
@@ -217,17 +196,28 @@ void group_norm_backward(const GroupNormBackwardArgs& args) {
       using Kind = decltype(kind);
       blocks.for_each([&](int64_t block, int64_t picture, int64_t first, int64_t last) {
         const float *mean = statistics + picture * 4 * channels, *inverse = mean + channels;
-        float* sums = block_values + block * 2 * channels;
-        sum_columns(
-            last - first, channels, sums, sums + channels,
-            [&](int64_t c, int64_t count, Floats v, Floats d, Floats& weight_sum, Floats& bias_sum) {
-              const Floats n = (v - get_some(mean + c, count)) * get_some(inverse + c, count);
-              const Floats g =
-                  d * slope<Kind::value>(n * get_some(forward.weight + c, count) + get_some(forward.bias + c, count));
-              weight_sum += g * n;
-              bias_sum += g;
-            },
-            x + first * channels, dy + first * channels);
+        float *weight_sums = block_values + block * 2 * channels, *bias_sums = weight_sums + channels;
+        const T *values = x + first * channels, *grads = dy + first * channels;
+        // A few columns of all rows: what belongs to the columns stays in registers.
+        const auto add_columns = [&](int64_t c, const auto& read, const auto& write) {
+          const Floats m = read(mean + c), s = read(inverse + c), w = read(forward.weight + c), b = read(forward.bias + c);
+          Floats weight_sum{}, bias_sum{};
+          for (int64_t r = 0; r < last - first; ++r) {
+            const Floats n = (read(values + r * channels + c) - m) * s;
+            const Floats g = read(grads + r * channels + c) * slope<Kind::value>(n * w + b);
+            weight_sum += g * n;
+            bias_sum += g;
+          }
+          write(weight_sums + c, weight_sum);
+          write(bias_sums + c, bias_sum);
+        };
+        int64_t c = 0;
+        for (; c + kLanes <= channels; c += kLanes) {
+          add_columns(c, [](const auto* p) { return get(p); }, [](float* p, Floats v) { put(p, v); });
+        }
+        if (const int64_t left = channels - c; left > 0) {
+          add_columns(c, [=](const auto* p) { return get(p, left); }, [=](float* p, Floats v) { put(p, v, left); });
+        }
       });
 
       int64_t block = 0;

@@ -18,21 +18,29 @@ SENSORIUM_VECTOR Floats polynomial(Floats x, float c0, Rest... rest) {
   }
 }
 
-// e^x, relative error below 2e-7; 0 where the result would be subnormal, infinity above the range.
-// x = n ln 2 + r with |r| <= ln 2 / 2, e^r by a polynomial, 2^n by adding n to the exponent.
+// e^x, relative error below 2e-7; infinity above the range. Below 2^-126 the result is 0, on AVX-512 subnormal.
+// x = n ln 2 + r with |r| <= ln 2 / 2, e^r by a polynomial, times 2^n.
 SENSORIUM_VECTOR Floats exp(Floats x) {
+#if defined(__AVX512F__)
+  const Floats c = minimum(broadcast(89.0f), maximum(broadcast(-104.0f), x));
+  const Floats n = (Floats)_mm512_roundscale_ps((__m512)(c * 1.44269504f), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+#else
   constexpr float kLow = -87.33f, kHigh = 88.72283f;
   constexpr float kRound = 0x1.8p23f;  // adding it leaves an integer in the low bits
-  Floats c = x < kLow ? broadcast(kLow) : x;
-  c = c > kHigh ? broadcast(kHigh) : c;
+  const Floats c = minimum(broadcast(kHigh), maximum(broadcast(kLow), x));
   const Floats n = (c * 1.44269504f + kRound) - kRound;
+#endif
   Floats r = c - n * 0.693359375f;  // ln 2 in two parts; the product with the first is exact
   r = r - n * -2.12194440e-4f;
   const Floats q = polynomial(r, 0.49999994f, 0.16666521f, 0.041668389f, 0.0083687454f, 0.0013814539f);
   const Floats p = (q * r) * r + r + 1.0f;
+#if defined(__AVX512F__)
+  return (Floats)_mm512_scalef_ps((__m512)p, (__m512)n);
+#else
   const Floats result = (Floats)((Ints)p + (__builtin_convertvector(n, Ints) << 23));
   const Floats high = x > kHigh ? broadcast(__builtin_inff()) : result;
   return x < kLow ? Floats{} : x == x ? high : x;
+#endif
 }
 
 // Relative error below 4e-7.

@@ -24,32 +24,6 @@ void for_column_blocks(int64_t cols, const Fn& fn) {
   });
 }
 
-// sums[c] = sum over rows of x[r * stride + c].
-template <typename T>
-SENSORIUM_VECTOR void add_rows(const T* x, int64_t rows, int64_t stride, int64_t cols, float* sums) {
-  int64_t c = 0;
-  for (; c + 2 * kLanes <= cols; c += 2 * kLanes) {
-    Floats a{}, b{};
-    for (int64_t r = 0; r < rows; ++r) {
-      a += get(x + r * stride + c);
-      b += get(x + r * stride + c + kLanes);
-    }
-    put(sums + c, a);
-    put(sums + c + kLanes, b);
-  }
-  for (; c < cols; c += kLanes) {
-    const int64_t left = std::min<int64_t>(cols - c, kLanes);
-    Floats a{};
-    if (left == kLanes) {
-      for (int64_t r = 0; r < rows; ++r) a += get(x + r * stride + c);
-      put(sums + c, a);
-    } else {
-      for (int64_t r = 0; r < rows; ++r) a += get(x + r * stride + c, left);
-      put(sums + c, a, left);
-    }
-  }
-}
-
 }  // namespace
 
 void gather_rows(const GatherRowsArgs& args) {
@@ -63,6 +37,8 @@ void gather_rows(const GatherRowsArgs& args) {
         for (int64_t r = begin; r < end; ++r) {
           if (args.index[r] < 0) {
             map(cols, y + r * cols, [] { return Floats{}; });
+          } else if constexpr (std::is_same_v<decltype(x_tag), decltype(y_tag)>) {
+            std::memcpy(y + r * cols, x + args.index[r] * cols, static_cast<size_t>(cols) * sizeof(*y));
           } else {
             map(cols, y + r * cols, [](Floats v) { return v; }, x + args.index[r] * cols);
           }
@@ -103,7 +79,7 @@ void segment_mean(const SegmentMeanArgs& args) {
         const int64_t column = task % blocks * kColumnBlock, count = std::min(kColumnBlock, args.cols - column);
         const int64_t first = args.offsets[segment], rows = args.offsets[segment + 1] - first;
         float sums[kColumnBlock];
-        add_rows(x + first * args.cols + column, rows, args.cols, count, sums);
+        sum_columns(x + first * args.cols + column, rows, args.cols, count, sums);
         const float factor = 1.0f / static_cast<float>(std::max<int64_t>(rows, 1));
         map(count, y + static_cast<int64_t>(segment) * args.cols + column, [=](Floats v) { return v * factor; }, sums);
       }
@@ -121,7 +97,7 @@ void column_sum(const ColumnSumArgs& args) {
     const auto* x = static_cast<const Pointee<decltype(tag)>*>(args.x.data);
     parallel_for(blocks, 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t block = begin; block < end; ++block) {
-        add_rows(x + block * size * cols, std::min(size, args.rows - block * size), cols, cols, sums + block * cols);
+        sum_columns(x + block * size * cols, std::min(size, args.rows - block * size), cols, cols, sums + block * cols);
       }
     });
   });
