@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cctype>
-#include <numeric>
+#include <mutex>
 
 namespace sensorium::models {
 namespace {
@@ -37,24 +37,59 @@ double log_sum_exp(std::span<const float> values) {
   return most + std::log(sum);
 }
 
-struct PictureSize {
-  float width, height;
+using SharedImage = std::shared_ptr<const media::Image>;
+using SharedPerception = std::shared_ptr<const Perception>;
+
+// Remembers what was perceived of the last pictures: the next question, or turn, about the same picture starts at once.
+// Thread-safe.
+class PerceptionCache {
+ public:
+  PerceptionCache(const SensoriumModel& model, DType compute) : model_(model), compute_(compute) {}
+
+  SharedPerception get(const SharedImage& image) {
+    std::lock_guard lock(mutex_);
+    // An owner that still lives is the same picture, not another at the address of one that is gone.
+    const auto found = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.image.lock() == image; });
+    if (found != entries_.end()) {
+      std::rotate(entries_.begin(), found, found + 1);
+      return entries_.front().perception;
+    }
+    auto perception = std::make_shared<const Perception>(model_.perceive(*image, compute_));
+    std::erase_if(entries_, [](const Entry& e) { return e.image.expired(); });
+    if (entries_.size() == kEntries) entries_.pop_back();
+    entries_.insert(entries_.begin(), {image, perception});
+    return perception;
+  }
+
+ private:
+  static constexpr size_t kEntries = 16;
+  struct Entry {
+    std::weak_ptr<const media::Image> image;
+    SharedPerception perception;
+  };
+  const SensoriumModel& model_;
+  DType compute_;
+  std::mutex mutex_;
+  std::vector<Entry> entries_;  // last used first
 };
 
 class Session : public ChatSession {
  public:
-  Session(const SensoriumModel& model, DType compute, std::span<const ChatMessage> messages)
+  Session(const SensoriumModel& model, DType compute, PerceptionCache& perceptions, std::span<const ChatMessage> messages)
       : model_(model), compute_(compute) {
     const NoGrad no_grad;
-    std::vector<const media::Image*> images;
+    std::vector<int64_t> offsets = {0};  // of the pictures' tokens
     for (const ChatMessage& message : messages) {
       for (const ChatPart& part : message.parts) {
         if (!part.image) continue;
-        images.push_back(part.image.get());
-        sizes_.push_back({static_cast<float>(part.image->width), static_cast<float>(part.image->height)});
+        pictures_.push_back({part.image, perceptions.get(part.image)});
+        offsets.push_back(offsets.back() + pictures_.back().perception->image_tokens_TC.dim(0));
       }
     }
-    perception_ = model.perceive(images, compute);
+    const Tensor image_tokens_TC = Tensor::empty({offsets.back(), model.config().decoder.dim}, compute);
+    for (size_t i = 0; i < pictures_.size(); ++i) {
+      image_tokens_TC.slice(offsets[i], offsets[i + 1]).copy_from(pictures_[i].perception->image_tokens_TC);
+    }
     const TokenSequence prompt = write_prompt(messages);
     prompt_tokens_ = static_cast<int64_t>(prompt.tokens.size());
     const int64_t context = model.config().decoder.context;
@@ -64,7 +99,7 @@ class Session : public ChatSession {
     cache_ = nn::KvCache(model.decoder().cache_config(context, 1));
     ops::Sequences packed;
     const TokenSequence* pointer = &prompt;
-    run(model.embed({&pointer, 1}, perception_.image_tokens_TC, perception_.token_offsets, compute, packed), packed);
+    run(model.embed({&pointer, 1}, image_tokens_TC, offsets, compute, packed), packed);
   }
 
   int64_t prompt_tokens() const override { return prompt_tokens_; }
@@ -88,19 +123,20 @@ class Session : public ChatSession {
     const auto first = result.text.find_first_not_of(' ');
     result.text.erase(0, first == std::string::npos ? result.text.size() : first);
     const auto add = [&](const FoundObject& object, size_t picture) {
-      const PictureSize size = sizes_[picture];
-      result.boxes.push_back({object.label, object.score, static_cast<int>(picture), object.box.x0 * size.width,
-                              object.box.y0 * size.height, object.box.x1 * size.width, object.box.y1 * size.height});
+      const auto width = static_cast<float>(pictures_[picture].image->width);
+      const auto height = static_cast<float>(pictures_[picture].image->height);
+      result.boxes.push_back({object.label, object.score, static_cast<int>(picture), object.box.x0 * width,
+                              object.box.y0 * height, object.box.x1 * width, object.box.y1 * height});
     };
     if (!answer.boxes.empty()) {
       for (const FoundObject& box : answer.boxes) {
-        if (!sizes_.empty()) add(box, sizes_.size() - 1);
+        if (!pictures_.empty()) add(box, pictures_.size() - 1);
       }
       return result;
     }
     // No boxes in the words: the evidence for the things that question or answer name.
-    for (size_t i = 0; i < perception_.evidence.size(); ++i) {
-      for (const FoundObject& object : perception_.evidence[i].objects) {
+    for (size_t i = 0; i < pictures_.size(); ++i) {
+      for (const FoundObject& object : pictures_[i].perception->evidence.objects) {
         if (mentions(question_, object.label) || mentions(result.text, object.label)) add(object, i);
       }
     }
@@ -147,9 +183,8 @@ class Session : public ChatSession {
       if (message.role == "user") question_.clear();
       for (const ChatPart& part : message.parts) {
         if (part.image) {
-          const auto i = static_cast<size_t>(picture);
-          writer.image(prompt, picture++, perception_.token_offsets[i + 1] - perception_.token_offsets[i],
-                       perception_.evidence[i]);
+          const Perception& perception = *pictures_[static_cast<size_t>(picture)].perception;
+          writer.image(prompt, picture++, perception.image_tokens_TC.dim(0), perception.evidence);
         } else {
           writer.text(prompt, part.text);
           if (message.role == "user") question_ += part.text + " ";
@@ -166,10 +201,13 @@ class Session : public ChatSession {
     logits_ = model_.decoder().logits(hidden_TC.slice(hidden_TC.dim(0) - 1, hidden_TC.dim(0)));
   }
 
+  struct Picture {
+    SharedImage image;
+    SharedPerception perception;
+  };
   const SensoriumModel& model_;
   DType compute_;
-  std::vector<PictureSize> sizes_;
-  Perception perception_;
+  std::vector<Picture> pictures_;  // of the conversation, in order
   std::string question_;
   int64_t prompt_tokens_ = 0;
   nn::KvCache cache_;
@@ -179,10 +217,10 @@ class Session : public ChatSession {
 class SensoriumChat : public Model {
  public:
   SensoriumChat(const SensoriumModel& model, DType compute, std::unique_ptr<SensoriumModel> owned)
-      : model_(model), compute_(compute), owned_(std::move(owned)) {}
+      : model_(model), compute_(compute), owned_(std::move(owned)), perceptions_(model, compute) {}
 
   std::unique_ptr<ChatSession> start(std::span<const ChatMessage> messages) const override {
-    return std::make_unique<Session>(model_, compute_, messages);
+    return std::make_unique<Session>(model_, compute_, perceptions_, messages);
   }
   const text::Tokenizer& tokenizer() const override { return model_.tokenizer(); }
   const nn::ParameterStore& store() const override { return model_.store(); }
@@ -272,6 +310,7 @@ class SensoriumChat : public Model {
   const SensoriumModel& model_;
   DType compute_;
   std::unique_ptr<SensoriumModel> owned_;
+  mutable PerceptionCache perceptions_;
 };
 
 }  // namespace

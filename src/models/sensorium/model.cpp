@@ -123,22 +123,15 @@ std::vector<Evidence> SensoriumModel::find_evidence(const modality::ImageFeature
   return evidence;
 }
 
-Perception SensoriumModel::perceive(std::span<const media::Image* const> images, DType compute) const {
+Perception SensoriumModel::perceive(const media::Image& image, DType compute) const {
   const NoGrad no_grad;
-  Perception result;
-  if (images.empty()) {
-    result.image_tokens_TC = Tensor::empty({0, config_.decoder.dim}, compute);
-    result.token_offsets = {0};
-    return result;
-  }
-  std::vector<media::Image> resized;
-  std::vector<const media::Image*> pointers;
-  for (const media::Image* image : images) resized.push_back(modality::resize_for_model(*image, config_.prepare));
-  for (const media::Image& image : resized) pointers.push_back(&image);
-  const modality::PreparedImages prepared = modality::pack_images(pointers, compute);
-  result.features = encode(prepared);
-  result.image_tokens_TC = project(result.features, result.token_offsets);
-  result.evidence = find_evidence(result.features, prepared.pictures);
+  const media::Image resized = modality::resize_for_model(image, config_.prepare);
+  const media::Image* pointer = &resized;
+  const modality::PreparedImages prepared = modality::pack_images({&pointer, 1}, compute);
+  const modality::ImageFeatures features = encode(prepared);
+  std::vector<int64_t> offsets;
+  Perception result{.image_tokens_TC = project(features, offsets), .evidence = {}};
+  result.evidence = std::move(find_evidence(features, prepared.pictures).front());
   return result;
 }
 

@@ -15,12 +15,10 @@
 
 namespace sensorium::models {
 
-// What the encoder and its heads say about a batch of pictures.
+// What the encoder and its heads say about a picture.
 struct Perception {
-  modality::ImageFeatures features;
-  Tensor image_tokens_TC;                  // [tokens of all pictures, decoder dim]: what the decoder reads
-  std::vector<int64_t> token_offsets;      // pictures + 1
-  std::vector<Evidence> evidence;          // per picture; boxes relative to it
+  Tensor image_tokens_TC;  // [tokens, decoder dim]: what the decoder reads
+  Evidence evidence;       // boxes relative to the picture
 };
 
 class SensoriumModel {
@@ -52,8 +50,8 @@ class SensoriumModel {
   // [T, decoder dim] and the pictures' merged grids.
   Tensor project(const modality::ImageFeatures& features, std::vector<int64_t>& token_offsets) const;
   std::vector<Evidence> find_evidence(const modality::ImageFeatures& features, const ops::Pictures& pictures) const;
-  // All of the above without gradients, for pictures of any size.
-  Perception perceive(std::span<const media::Image* const> images, DType compute = DType::bf16) const;
+  // All of the above without gradients, for a picture of any size.
+  Perception perceive(const media::Image& image, DType compute = DType::bf16) const;
 
   // Embeds sequences whose image places are filled, in order, with the token rows of their pictures.
   Tensor embed(std::span<const TokenSequence* const> sequences, const Tensor& image_tokens_TC,
