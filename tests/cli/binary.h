@@ -2,6 +2,7 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -43,8 +44,9 @@ struct Finished {
   std::string out, err;
 };
 
-// The program with these arguments; standard input is empty.
-inline Finished run_binary(const std::vector<std::string>& arguments) {
+// The program with these arguments; standard input is empty. With `file_limit`, no file that it writes can grow beyond that
+// many bytes: what a full disk does to it.
+inline Finished run_binary(const std::vector<std::string>& arguments, rlim_t file_limit = RLIM_INFINITY) {
   const TemporaryFolder folder;
   const std::string out = folder / "out", err = folder / "err", program = binary().string();
   std::vector<char*> argv = {const_cast<char*>(program.c_str())};
@@ -56,6 +58,8 @@ inline Finished run_binary(const std::vector<std::string>& arguments) {
         !std::freopen(err.c_str(), "w", stderr)) {
       _exit(126);
     }
+    const rlimit limit{file_limit, file_limit};
+    if (file_limit != RLIM_INFINITY && setrlimit(RLIMIT_FSIZE, &limit) != 0) _exit(126);
     execv(program.c_str(), argv.data());
     _exit(127);
   }

@@ -1,6 +1,7 @@
 // Asking as a user does: the shipped model, good pictures and bad ones.
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <fstream>
 
 #include "base/json.h"
@@ -73,6 +74,22 @@ TEST(E2eAsk, BadInputIsOneClearLine) {
   expect_one_line_error(run_binary({"ask", long_question}), 1, "context");
 }
 
+// Whatever bits of a picture flip, the program answers or says what is wrong; it never dies.
+TEST(E2eAsk, FlippedBitsAreAnswersOrErrors) {
+  const TemporaryFolder folder;
+  for (const char* name : {"site.jpg", "shapes.png"}) {
+    const std::string good = read_file(kExamples + name);
+    for (size_t i = 0; i < 6; ++i) {
+      std::string bad = good;
+      for (size_t k = 0; k < 5; ++k) bad[(i * 7919 + k * 104729 + 20) % bad.size()] ^= static_cast<char>(1 << (i + k) % 8);
+      const std::string file = folder / (std::to_string(i) + name);
+      write(file, bad);
+      const Finished finished = run_binary({"ask", "What is it?", file});
+      if (finished.exit_code != 0) expect_one_line_error(finished, 1, name);
+    }
+  }
+}
+
 TEST(E2eAsk, DamagedModelsAreNamed) {
   const TemporaryFolder folder;
   const std::string model = folder / "model";
@@ -86,6 +103,17 @@ TEST(E2eAsk, DamagedModelsAreNamed) {
   const std::string weights = read_file(model + "/model.safetensors");
   write(model + "/model.safetensors", weights.substr(0, weights.size() - 100));
   expect_one_line_error(ask(), 1, "model.safetensors");
+  // The header of another file: its offsets and types do not fit the bytes that follow.
+  const auto with_header = [&](const std::string& header) {
+    std::string bytes(8, 0);
+    const uint64_t size = header.size();
+    std::memcpy(bytes.data(), &size, sizeof(size));
+    write(model + "/model.safetensors", bytes + header + std::string(64, 0));
+  };
+  with_header(R"({"a":{"dtype":"F32","shape":[8],"data_offsets":[0,32]},"b":{"dtype":"F32","shape":[8],"data_offsets":[16,48]}})");
+  expect_one_line_error(ask(), 1, "overlap");
+  with_header(R"({"a":{"dtype":"C128","shape":[4],"data_offsets":[0,64]}})");
+  expect_one_line_error(ask(), 1, "C128");
   fresh();
   Json config = Json::parse(read_file(model + "/config.json"));
   config["decoder"]["dim"] = config["decoder"]["dim"].get<int>() * 2;

@@ -108,6 +108,27 @@ TEST(E2eTrain, DivergenceStopsAndKeepsTheLastGoodCheckpoint) {
   EXPECT_NE(finished.err.find("step "), std::string::npos) << finished.err;
 }
 
+TEST(E2eTrain, FullDiskLosesNothing) {
+  const TemporaryFolder folder;
+  const std::string out = folder / "run";
+  ASSERT_EQ(run_binary([&] {
+              std::vector<std::string> arguments = train_arguments(out);
+              arguments.push_back("train.stop_after=3");
+              return arguments;
+            }()).exit_code, 0);
+  const std::string saved = read_file(out + "/model/model.safetensors");
+  const Finished finished = run_binary(train_arguments(out), 20000);
+  EXPECT_EQ(finished.exit_code, 1);
+  EXPECT_NE(finished.err.find("cannot write"), std::string::npos) << finished.err;
+  EXPECT_EQ(read_file(out + "/model/model.safetensors"), saved);
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(out)) {
+    EXPECT_FALSE(entry.path().string().ends_with(".tmp")) << entry.path();
+  }
+  // There is room again: the run goes on to its end.
+  EXPECT_EQ(run_binary(train_arguments(out)).exit_code, 0);
+  EXPECT_EQ(losses(out).size(), 10u);
+}
+
 TEST(E2eTrain, MisspeltKeysSuggestTheNearOne) {
   const TemporaryFolder folder;
   const auto run = [&](const std::string& override_) {
