@@ -96,30 +96,33 @@ models::TokenSequence BatchBuilder::conversation(const std::vector<Exchange>& ex
   return sequence;
 }
 
+std::vector<models::Evidence> BatchBuilder::find_evidence(models::TrainingBatch& batch) const {
+  const NoGrad no_grad;
+  const modality::PreparedImages prepared = models::pack_pictures(batch, recipe_.compute);
+  modality::ImageFeatures features = model_.encode(prepared);
+  std::vector<models::Evidence> evidence = model_.find_evidence(features, prepared.pictures);
+  const auto& parameters = model_.store().parameters();
+  const bool encoder_trains = std::any_of(parameters.begin(), parameters.end(), [](const nn::Parameter& parameter) {
+    return parameter.name.starts_with("image.") && parameter.value.requires_grad();
+  });
+  if (!encoder_trains) batch.features = std::move(features);
+  return evidence;
+}
+
 void BatchBuilder::finish(models::TrainingBatch& batch, Rng& rng) {
   if (pending_.empty()) return;
   const size_t first = batch.images.size() - pending_.size();
-  std::vector<models::Evidence> predicted(pending_.size());
-  std::vector<size_t> chosen;
-  for (size_t i = 0; i < pending_.size(); ++i) {
-    if (rng.chance(recipe_.predicted_evidence)) chosen.push_back(i);
-  }
-  if (!chosen.empty()) {
-    const NoGrad no_grad;
-    std::vector<const media::Image*> images;
-    for (const size_t i : chosen) images.push_back(&batch.images[first + i].image);
-    const modality::PreparedImages prepared = modality::pack_images(images, recipe_.compute);
-    std::vector<models::Evidence> found = model_.find_evidence(model_.encode(prepared), prepared.pictures);
-    for (size_t k = 0; k < chosen.size(); ++k) predicted[chosen[k]] = std::move(found[k]);
-  }
+  std::vector<bool> use_predicted;
+  for (size_t i = 0; i < pending_.size(); ++i) use_predicted.push_back(rng.chance(recipe_.predicted_evidence));
+  std::vector<models::Evidence> predicted(batch.images.size());
+  if (recipe_.predicted_evidence > 0) predicted = find_evidence(batch);
   for (size_t i = 0; i < pending_.size(); ++i) {
     const Pending& pending = pending_[i];
     if (pending.exchanges.empty()) continue;
-    const bool use_predicted = std::find(chosen.begin(), chosen.end(), i) != chosen.end();
     const media::Image& image = batch.images[first + i].image;
     models::TokenSequence sequence = conversation(pending.exchanges, static_cast<int>(first + i),
                                                   model_.image_token_count(image.width, image.height),
-                                                  use_predicted ? predicted[i] : pending.truth);
+                                                  use_predicted[i] ? predicted[first + i] : pending.truth);
     if (static_cast<int64_t>(sequence.tokens.size()) <= model_.config().decoder.context) {
       batch.sequences.push_back(std::move(sequence));
     }

@@ -28,6 +28,8 @@ class BatchBuilder {
     models::Evidence truth;
     std::vector<Exchange> exchanges;
   };
+  // What the heads find in every picture of the batch; keeps the encoder's features if the encoder does not train.
+  std::vector<models::Evidence> find_evidence(models::TrainingBatch& batch) const;
   int label_index(const std::string& label) const;
   int object_index(const std::string& object) const;
   models::TokenSequence conversation(const std::vector<Exchange>& exchanges, int picture, int64_t picture_tokens,

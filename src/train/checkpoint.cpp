@@ -77,12 +77,19 @@ void load_checkpoint(const CheckpointInfo& checkpoint, nn::ParameterStore& store
           "{}: was made by another recipe or other overrides; choose another out= folder, or delete this one",
           checkpoint.path.string());
   const io::SafetensorsFile file = io::SafetensorsFile::open(checkpoint.path / "state.safetensors");
-  const auto find = [&](const std::string& name) {
+  // All is checked before anything is changed.
+  const auto check = [&](const std::string& name, const Shape& shape) {
     require(file.contains(name), ErrorKind::invalid_data, "{}: tensor {} is missing", checkpoint.path.string(), name);
-    return file.tensor(name);
+    const Shape found = file.tensor(name).shape();
+    require(found == shape, ErrorKind::invalid_data, "{}: tensor {} has shape {}, the recipe makes it {}",
+            checkpoint.path.string(), name, found, shape);
   };
+  for (const nn::Parameter& parameter : store.parameters()) check(parameter.name, parameter.value.shape());
+  for (const AdamW::State& entry : optimizer.state()) check(entry.name, entry.tensor.shape());
+  const auto steps = reader.get<int64_t>("optimizer_steps");
+  const auto find = [&](const std::string& name) { return file.tensor(name); };
   for (nn::Parameter& parameter : store.parameters()) parameter.value.copy_from(find(parameter.name));
-  optimizer.restore(reader.get<int64_t>("optimizer_steps"), find);
+  optimizer.restore(steps, find);
 }
 
 }  // namespace sensorium::train

@@ -74,6 +74,12 @@ DetectionTargets detection_targets(const TrainingBatch& batch, const ops::Pictur
 
 }  // namespace
 
+modality::PreparedImages pack_pictures(const TrainingBatch& batch, DType compute) {
+  std::vector<const media::Image*> pointers;
+  for (const TrainingImage& image : batch.images) pointers.push_back(&image.image);
+  return modality::pack_images(pointers, compute);
+}
+
 BatchLosses training_loss(const SensoriumModel& model, const TrainingBatch& batch, const LossWeights& weights,
                           DType compute) {
   BatchLosses result{.label = kNothing, .center = kNothing, .box = kNothing, .language = kNothing};
@@ -88,10 +94,8 @@ BatchLosses training_loss(const SensoriumModel& model, const TrainingBatch& batc
   Tensor image_tokens_TC;
   std::vector<int64_t> token_offsets = {0};
   if (!batch.images.empty()) {
-    std::vector<const media::Image*> pointers;
-    for (const TrainingImage& image : batch.images) pointers.push_back(&image.image);
-    const modality::PreparedImages prepared = modality::pack_images(pointers, compute);
-    const modality::ImageFeatures features = model.encode(prepared);
+    const modality::ImageFeatures features =
+        batch.features ? *batch.features : model.encode(pack_pictures(batch, compute));
 
     const bool labelled = std::any_of(batch.images.begin(), batch.images.end(), [](const auto& i) { return i.label >= 0; });
     if (weights.label > 0 && labelled) {

@@ -1,6 +1,7 @@
 // The native model's training objectives on a batch.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "models/sensorium/model.h"
@@ -23,6 +24,8 @@ struct TrainingImage {
 
 struct TrainingBatch {
   std::vector<TrainingImage> images;
+  // What the encoder says about the images, from whoever has asked it already; only for an encoder that does not train.
+  std::optional<modality::ImageFeatures> features;
   std::vector<TokenSequence> sequences;  // their `images` count this batch's pictures
 };
 
@@ -37,6 +40,9 @@ struct BatchLosses {
   float label = 0, center = 0, box = 0, language = 0;
   int64_t text_tokens = 0;             // all tokens through the decoder
 };
+
+// The batch's pictures as the encoder takes them.
+modality::PreparedImages pack_pictures(const TrainingBatch& batch, DType compute);
 
 // Runs the batch; a part with weight 0 is not computed. `compute`: f32 or bf16 activations.
 BatchLosses training_loss(const SensoriumModel& model, const TrainingBatch& batch, const LossWeights& weights, DType compute);
