@@ -1,0 +1,200 @@
+#include "generate/generate.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "base/interrupt.h"
+#include "base/utf8.h"
+
+namespace sensorium::generate {
+namespace {
+
+// Tokens are byte strings, cut as the tests like: "é" may be two tokens.
+class PieceTokenizer : public text::Tokenizer {
+ public:
+  explicit PieceTokenizer(std::vector<std::string> pieces) : pieces_(std::move(pieces)) {}
+  std::vector<int32_t> encode(std::string_view, const text::EncodeOptions&) const override { return {}; }
+  std::string decode(std::span<const int32_t> ids, text::DecodeSpecials) const override {
+    std::string text;
+    for (const int32_t id : ids) text += token_bytes(id);
+    return repair_utf8(text);
+  }
+  std::string_view token_bytes(int32_t id) const override { return pieces_[static_cast<size_t>(id)]; }
+  text::LeadingSpaces leading_spaces() const override { return {}; }
+  int32_t vocab_size() const override { return static_cast<int32_t>(pieces_.size()); }
+  std::optional<int32_t> token_id(std::string_view) const override { return std::nullopt; }
+  const std::vector<text::SpecialToken>& special_tokens() const override { return none_; }
+  bool is_control(int32_t) const override { return false; }
+
+ private:
+  std::vector<std::string> pieces_;
+  std::vector<text::SpecialToken> none_;
+};
+
+constexpr int32_t kEnd = 9;
+
+// Says the tokens of a script, then the end token, whatever it is told; every other token is a little less likely.
+class ScriptedSession : public models::ChatSession {
+ public:
+  explicit ScriptedSession(std::vector<int32_t> script, int64_t room = 1000, float lead = 5.0f)
+      : script_(std::move(script)), room_(room), lead_(lead) {
+    point();
+  }
+  int64_t prompt_tokens() const override { return 3; }
+  int64_t room() const override { return room_ - static_cast<int64_t>(accepted.size()); }
+  std::span<const float> logits() const override { return logits_; }
+  void accept(int32_t token) override {
+    require(room() > 0, ErrorKind::limit, "the context is full");
+    accepted.push_back(token);
+    if (on_accept) on_accept();
+    point();
+  }
+  bool is_end(int32_t token) const override { return token == kEnd; }
+  models::ChatAnswer read(std::span<const int32_t> tokens) const override {
+    models::ChatAnswer answer;
+    for (const int32_t token : tokens) answer.text += std::to_string(token);
+    return answer;
+  }
+  std::vector<double> score(std::span<const std::string>) override { return {}; }
+
+  std::vector<int32_t> accepted;
+  std::function<void()> on_accept;
+
+ private:
+  void point() {
+    logits_.fill(0.0f);
+    const size_t said = accepted.size();
+    logits_[static_cast<size_t>(said < script_.size() ? script_[said] : kEnd)] = lead_;
+  }
+  std::vector<int32_t> script_;
+  int64_t room_;
+  float lead_;
+  std::array<float, 10> logits_{};
+};
+
+// 0..4 are letters; 5 and 6 are the halves of "é"; 7 is "h" and the first three bytes of an emoji, 8 its last and "!".
+PieceTokenizer letters() {
+  return PieceTokenizer({"a", "b", "c", "d", " e", "\xC3", "\xA9", "h\xF0\x9F\x98", "\x80!", "<end>"});
+}
+
+class Generate : public ::testing::Test {
+ protected:
+  void TearDown() override { set_interrupted(false); }
+  Generated run(models::ChatSession& session, const GenerateOptions& options = {}) {
+    pieces_.clear();
+    return generate(session, tokenizer_, options, [&](std::string_view piece) { pieces_.emplace_back(piece); });
+  }
+  PieceTokenizer tokenizer_ = letters();
+  std::vector<std::string> pieces_;
+};
+
+TEST_F(Generate, StopsAtTheEndToken) {
+  ScriptedSession session({0, 1, 4});
+  const Generated result = run(session);
+  EXPECT_EQ(result.stop, StopReason::end);
+  EXPECT_EQ(result.tokens, (std::vector<int32_t>{0, 1, 4}));
+  EXPECT_EQ(session.accepted, result.tokens);  // the end token is not part of the conversation yet
+  EXPECT_EQ(result.answer.text, "014");        // what the session makes of the tokens
+  EXPECT_EQ(pieces_, (std::vector<std::string>{"a", "b", " e"}));
+}
+
+TEST_F(Generate, AnAnswerMayBeEmpty) {
+  ScriptedSession session({});
+  const Generated result = run(session);
+  EXPECT_EQ(result.stop, StopReason::end);
+  EXPECT_TRUE(result.tokens.empty() && pieces_.empty() && result.answer.text.empty());
+}
+
+TEST_F(Generate, StopsAtMaxTokens) {
+  ScriptedSession session({0, 1, 2, 3, 0});
+  const Generated result = run(session, {.max_tokens = 3});
+  EXPECT_EQ(result.stop, StopReason::length);
+  EXPECT_EQ(result.tokens, (std::vector<int32_t>{0, 1, 2}));
+  EXPECT_EQ(session.accepted.size(), 2u);  // nothing follows the last token: it needs no pass through the model
+  // Exactly as long as the answer: whether the end would come next is not known.
+  ScriptedSession exact({0, 1, 2});
+  EXPECT_EQ(run(exact, {.max_tokens = 3}).stop, StopReason::length);
+  EXPECT_THROW(run(exact, {.max_tokens = 0}), Error);
+  EXPECT_THROW(run(exact, {.max_tokens = -1}), Error);
+}
+
+TEST_F(Generate, StopsWhenTheContextIsFull) {
+  ScriptedSession session({0, 1, 2, 3}, 2);
+  const Generated result = run(session);
+  EXPECT_EQ(result.stop, StopReason::length);
+  EXPECT_EQ(result.tokens, (std::vector<int32_t>{0, 1, 2}));  // the last one is known, but nothing can follow it
+  ScriptedSession full({0, 1}, 0);
+  EXPECT_EQ(run(full).tokens, (std::vector<int32_t>{0}));
+}
+
+TEST_F(Generate, PiecesEndOnCharacters) {
+  ScriptedSession session({0, 5, 6, 7, 8, 1});
+  run(session);
+  EXPECT_EQ(pieces_, (std::vector<std::string>{"a", "\xC3\xA9", "h", "\xF0\x9F\x98\x80!", "b"}));
+  for (const std::string& piece : pieces_) EXPECT_EQ(find_invalid_utf8(piece), std::string::npos);
+}
+
+TEST_F(Generate, AnUnfinishedCharacterIsReplacedAtTheEnd) {
+  ScriptedSession session({0, 7});
+  run(session);
+  EXPECT_EQ(pieces_, (std::vector<std::string>{"a", "h", "\xEF\xBF\xBD"}));
+  ScriptedSession cut({5, 6});
+  run(cut, {.max_tokens = 1});
+  EXPECT_EQ(pieces_, (std::vector<std::string>{"\xEF\xBF\xBD"}));
+}
+
+TEST_F(Generate, NeedsNoListener) {
+  ScriptedSession session({0, 5, 6});
+  EXPECT_EQ(generate(session, tokenizer_, {}).tokens.size(), 3u);
+}
+
+TEST_F(Generate, TheSameSeedGivesTheSameAnswer) {
+  const auto sample = [&](uint64_t seed) {
+    ScriptedSession session({0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3}, 1000, 1.0f);
+    return run(session, {.sampling = {.temperature = 1.0, .seed = seed}, .max_tokens = 12}).tokens;
+  };
+  EXPECT_EQ(sample(4), sample(4));
+  int differ = 0;
+  for (uint64_t seed = 10; seed < 20; ++seed) differ += sample(seed) != sample(4) ? 1 : 0;
+  EXPECT_GE(differ, 9);
+}
+
+TEST_F(Generate, AnInterruptionKeepsWhatWasSaid) {
+  ScriptedSession session({0, 1, 2, 3});
+  session.on_accept = [&] {
+    if (session.accepted.size() == 2) set_interrupted(true);
+  };
+  const Generated result = run(session);
+  EXPECT_EQ(result.stop, StopReason::interrupted);
+  EXPECT_EQ(result.tokens, (std::vector<int32_t>{0, 1}));
+  EXPECT_EQ(result.answer.text, "01");
+  EXPECT_EQ(pieces_, (std::vector<std::string>{"a", "b"}));
+}
+
+TEST_F(Generate, ErrorsOfModelAndListenerPass) {
+  class Broken : public ScriptedSession {
+   public:
+    Broken() : ScriptedSession({0}) {}
+    std::span<const float> logits() const override { return broken_; }
+
+   private:
+    std::vector<float> broken_ = std::vector<float>(10, std::numeric_limits<float>::quiet_NaN());
+  };
+  Broken broken;
+  try {
+    run(broken);
+    FAIL() << "a token was chosen";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::numeric);
+  }
+  ScriptedSession session({0, 1});
+  EXPECT_THROW(generate(session, tokenizer_, {}, [](std::string_view) { throw Error(ErrorKind::io, "closed"); }),
+               Error);
+}
+
+}  // namespace
+}  // namespace sensorium::generate
