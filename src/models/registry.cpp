@@ -1,3 +1,5 @@
+#include <fmt/ranges.h>
+
 #include <array>
 
 #include "models/model.h"
@@ -23,10 +25,14 @@ std::unique_ptr<Model> load_model(const std::filesystem::path& directory) {
   require(config.is_object() && config.contains("model_type") && config.at("model_type").is_string(),
           ErrorKind::invalid_data, "{}: key \"model_type\" is missing (expected a string)", path.string());
   const std::string type = config.at("model_type").get<std::string>();
+  std::vector<std::string> known;
   for (const ModelFamily& family : kFamilies) {
     if (type == family.model_type) return family.load(directory);
+    known.emplace_back(family.model_type);
   }
-  fail(ErrorKind::unsupported, "{}: model_type \"{}\" is none that this program knows", path.string(), type);
+  const std::string near = nearest_match(type, known);
+  fail(ErrorKind::unsupported, "{}: model_type \"{}\" is none that this program knows{}", path.string(), type,
+       near.empty() ? fmt::format(" ({})", fmt::join(known, ", ")) : fmt::format("; did you mean \"{}\"?", near));
 }
 
 }  // namespace sensorium::models

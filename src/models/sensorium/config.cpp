@@ -18,6 +18,7 @@ DecoderConfig DecoderConfig::from_json(const Json& json, const std::string& wher
   require(config.heads % config.kv_heads == 0, ErrorKind::invalid_data, "{}: heads {} is no multiple of kv_heads {}", where,
           config.heads, config.kv_heads);
   require(config.head_dim % 8 == 0, ErrorKind::invalid_data, "{}: head_dim {} is no multiple of 8", where, config.head_dim);
+  require(config.rope_theta > 0, ErrorKind::invalid_data, "{}: rope_theta {} is not positive", where, config.rope_theta);
   return config;
 }
 
@@ -37,6 +38,15 @@ HeadsConfig HeadsConfig::from_json(const Json& json, const std::string& where) {
   reader.finish();
   require(config.thresholds.empty() || config.thresholds.size() == config.objects.size(), ErrorKind::invalid_data,
           "{}: {} thresholds for {} objects", where, config.thresholds.size(), config.objects.size());
+  for (const double threshold : config.thresholds) {
+    require(threshold >= 0 && threshold <= 1, ErrorKind::invalid_data, "{}: a score of {} in thresholds is outside 0..1",
+            where, threshold);
+  }
+  for (const auto& [key, phrases] : {std::pair("labels", &config.labels), {"objects", &config.objects}}) {
+    for (const std::string& phrase : *phrases) {
+      require(!phrase.empty(), ErrorKind::invalid_data, "{}: an empty phrase among the {}", where, key);
+    }
+  }
   return config;
 }
 

@@ -49,6 +49,11 @@ std::unique_ptr<SensoriumModel> SensoriumModel::load(const std::filesystem::path
   const std::filesystem::path config_path = directory / "config.json";
   SensoriumConfig config = SensoriumConfig::from_json(read_json_file(config_path), config_path.string());
   std::shared_ptr<const text::Tokenizer> tokenizer = text::read_tokenizer_json(directory / "tokenizer.json").value();
+  try {
+    const PromptWriter fits(*tokenizer, config);
+  } catch (const Error& error) {
+    throw error.with_context((directory / "tokenizer.json").string());
+  }
   const std::filesystem::path weights_path = directory / "model.safetensors";
   auto weights = std::make_shared<io::SafetensorsFile>(io::SafetensorsFile::open(weights_path));
   std::set<std::string> wanted;
