@@ -9,6 +9,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr double kBelowOne = 0.9999999;  // for what must not be 1: decays, label smoothing
+
 const Json& list_of(ConfigReader& reader, const char* key, const std::string& where) {
   static const Json empty = Json::array();
   if (!reader.has(key)) return empty;
@@ -31,6 +33,13 @@ SetRecipe read_set(const Json& json, const std::string& where) {
   require(set.weight > 0, ErrorKind::usage, "{}: weight {} is not positive", where, set.weight);
   augment_policy(set.augment);
   return set;
+}
+
+// A number within low..high.
+double number(ConfigReader& reader, const char* key, double fallback, double low, double high, const std::string& where) {
+  const double value = reader.get_or<double>(key, fallback);
+  require(value >= low && value <= high, ErrorKind::usage, "{}: \"{}\" is {}, expected {}..{}", where, key, value, low, high);
+  return value;
 }
 
 DType compute_type(const std::string& name, const std::string& where) {
@@ -77,44 +86,47 @@ Recipe Recipe::load(const fs::path& file, const std::vector<std::string>& overri
   {
     ConfigReader data(reader.child("data"), where + ": data");
     recipe.data_root = resolve(data.get_or<std::string>("root", "."), Json::json_pointer("/data/root"));
-    recipe.only = data.get_or<std::string>("train", "");
+    recipe.only = resolve(data.get_or<std::string>("train", ""), Json::json_pointer("/data/train"));
     for (const Json& set : list_of(data, "sets", where)) {
       recipe.sets.push_back(read_set(set, fmt::format("{}: data.sets[{}]", where, recipe.sets.size())));
     }
     for (const Json& set : list_of(data, "texts", where)) {
       recipe.texts.push_back(read_set(set, fmt::format("{}: data.texts[{}]", where, recipe.texts.size())));
     }
-    recipe.validation_fraction = data.get_or<double>("validation_fraction", 0);
+    recipe.validation_fraction = number(data, "validation_fraction", 0, 0, 1, where);
     recipe.images_per_batch = data.get_int_or("images_per_batch", recipe.images_per_batch, 0, 4096);
     recipe.texts_per_batch = data.get_int_or("texts_per_batch", recipe.texts_per_batch, 0, 4096);
     recipe.text_tokens = data.get_int_or("text_tokens", recipe.text_tokens, 16, 1 << 20);
     recipe.questions_per_image = data.get_int_or("questions_per_image", recipe.questions_per_image, 1, 64);
-    recipe.predicted_evidence = data.get_or<double>("predicted_evidence", recipe.predicted_evidence);
+    recipe.predicted_evidence = number(data, "predicted_evidence", recipe.predicted_evidence, 0, 1, where);
     recipe.cache_megabytes = data.get_int_or("cache_megabytes", recipe.cache_megabytes, 0, 1 << 20);
     data.finish();
   }
   {
     ConfigReader losses(reader.child("losses"), where + ": losses");
-    const auto weight = [&](const char* key, float& value) { value = static_cast<float>(losses.get_or<double>(key, value)); };
+    const auto weight = [&](const char* key, float& value) {
+      value = static_cast<float>(number(losses, key, value, 0, 1e6, where));
+    };
     weight("label", recipe.losses.label);
     weight("detection", recipe.losses.detection);
     weight("box", recipe.losses.box);
     weight("language", recipe.losses.language);
-    weight("label_smoothing", recipe.losses.label_smoothing);
+    recipe.losses.label_smoothing =
+        static_cast<float>(number(losses, "label_smoothing", recipe.losses.label_smoothing, 0, kBelowOne, where));
     losses.finish();
   }
   {
     ConfigReader train(reader.child("train"), where + ": train");
     TrainerOptions& options = recipe.trainer;
     options.schedule.total_steps = train.get_int("steps", 1, INT64_MAX / 2);
-    options.schedule.peak = train.get_or<double>("learning_rate", 1e-3);
+    options.schedule.peak = number(train, "learning_rate", 1e-3, 0, 1e38, where);
     options.schedule.warmup_steps = train.get_int_or("warmup_steps", 100, 0, INT64_MAX / 2);
-    options.schedule.final_fraction = train.get_or<double>("final_fraction", 0.02);
-    options.optimizer.weight_decay = train.get_or<double>("weight_decay", 0.05);
-    options.optimizer.beta1 = train.get_or<double>("beta1", 0.9);
-    options.optimizer.beta2 = train.get_or<double>("beta2", 0.95);
-    options.optimizer.clip_norm = train.get_or<double>("clip_norm", 1.0);
-    options.optimizer.ema_decay = train.get_or<double>("ema_decay", 0.0);
+    options.schedule.final_fraction = number(train, "final_fraction", 0.02, 0, 1, where);
+    options.optimizer.weight_decay = number(train, "weight_decay", 0.05, 0, 1e3, where);
+    options.optimizer.beta1 = number(train, "beta1", 0.9, 0, kBelowOne, where);
+    options.optimizer.beta2 = number(train, "beta2", 0.95, 0, kBelowOne, where);
+    options.optimizer.clip_norm = number(train, "clip_norm", 1.0, 0, 1e9, where);
+    options.optimizer.ema_decay = number(train, "ema_decay", 0, 0, kBelowOne, where);
     options.accumulate = train.get_int_or("accumulate", 1, 1, 4096);
     options.save_every = train.get_int_or("save_every", 200, 1, INT64_MAX / 2);
     options.stop_after = train.get_int_or("stop_after", 0, 0, INT64_MAX / 2);

@@ -94,17 +94,21 @@ TrainEnd run_training(nn::ParameterStore& store, const TrainerOptions& options, 
   const int64_t total = options.schedule.total_steps;
   const int64_t last = options.stop_after > 0 ? std::min(total, step + options.stop_after) : total;
   int64_t saved_step = step;
+  const auto report_saved = [&] {
+    if (!on_saved) return;
+    optimizer.swap_ema();
+    on_saved(step);
+    optimizer.swap_ema();
+  };
   const auto save = [&] {
     if (saved_step == step) return;
     save_checkpoint(options.out, step, store, optimizer, options.fingerprint);
     saved_step = step;
     log.write_plot();
-    if (on_saved) {
-      optimizer.swap_ema();
-      on_saved(step);
-      optimizer.swap_ema();
-    }
+    report_saved();
   };
+  // The process may have ended between the last checkpoint and what follows from it.
+  if (step >= last) report_saved();
 
   ProgressLine progress(total);
   const Clock::time_point start = Clock::now();

@@ -36,7 +36,8 @@ enum class TrainEnd : uint8_t { finished, stopped };
 // number alone, so a resumed run repeats the uninterrupted one bit for bit.
 // Saves a checkpoint every save_every steps, at the end, and when interrupted (then throws Error(interrupted)). A loss or
 // gradient that is not finite throws Error(numeric) that names the step; the last good checkpoint stays.
-// `on_saved(step)` runs after each checkpoint, with the moving average in place of the weights if there is one.
+// `on_saved(step)` runs after each checkpoint, with the moving average in place of the weights if there is one, and for a run
+// that is found finished.
 TrainEnd run_training(nn::ParameterStore& store, const TrainerOptions& options, const RunBatch& run_batch,
                       const std::function<void(int64_t step)>& on_saved = {});
 

@@ -159,6 +159,9 @@ TEST_F(Trainer, ACrashBetweenCheckpointsIsRepeatedFromTheLastOne) {
   EXPECT_THROW(run_training(crashing.store, options(25, "crashed"), crash), std::runtime_error);
   EXPECT_EQ(lines("crashed").size(), 17u);
   EXPECT_EQ(latest_checkpoint(folder_ / "crashed")->step, 10);
+  // The crash cut the log's last line off, too.
+  write_file_atomic(folder_ / "crashed" / "train.jsonl",
+                    read_file(folder_ / "crashed" / "train.jsonl") + "{\"step\": 18, \"lo");
   Toy resumed(5);
   run_training(resumed.store, options(25, "crashed"), resumed.batches_of(16));
   EXPECT_EQ(resumed.values(), straight.values());
@@ -251,6 +254,24 @@ TEST_F(Trainer, OnSavedSeesTheMovingAverage) {
   EXPECT_EQ(steps, (std::vector<int64_t>{10, 20}));
   EXPECT_EQ(toy.values(), plain.values());  // the average does not change the training
   EXPECT_NE(seen, toy.values());
+}
+
+TEST_F(Trainer, AFinishedRunThatEndedBeforeOnSavedReportsAgain) {
+  Toy toy;
+  std::vector<std::vector<float>> lost, again;
+  const auto killed = [&](int64_t step) {
+    lost = toy.values();
+    if (step == 20) throw std::runtime_error("power cut");
+  };
+  EXPECT_THROW(run_training(toy.store, options(20), toy.batches_of(16), killed), std::runtime_error);
+  Toy resumed(2);
+  int64_t reported = 0;
+  run_training(resumed.store, options(20), resumed.batches_of(16), [&](int64_t step) {
+    reported = step;
+    again = resumed.values();
+  });
+  EXPECT_EQ(reported, 20);
+  EXPECT_EQ(again, lost);
 }
 
 TEST_F(Trainer, AnotherRecipesRunIsNotOverwritten) {

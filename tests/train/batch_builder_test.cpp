@@ -1,0 +1,339 @@
+#include "train/batch_builder.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "models/tiny_model.h"
+
+namespace sensorium::train {
+namespace {
+
+using models::TokenSequence;
+using models::TrainingBatch;
+
+class Batches : public ::testing::Test {
+ protected:
+  Batches() {
+    models::SensoriumConfig config = models::tiny_config();
+    config.decoder.context = 256;
+    model_ = models::tiny_model(1, config);
+    recipe_.predicted_evidence = 0;
+    recipe_.compute = DType::f32;
+  }
+  // A picture of 48 x 32 pixels with everything that can be known about one.
+  static Lesson lesson() {
+    Lesson lesson;
+    lesson.image = std::make_shared<const media::Image>(models::tiny_image(3, 48, 32));
+    lesson.label = "dog";
+    lesson.boxes_known = true;
+    lesson.objects = {{"helmet", {4, 8, 20, 24}}, {"head", {28, 2, 44, 30}}, {"helmet", {24, 4, 34, 12}}};
+    lesson.exchanges = {{"which one?", "red"}};
+    lesson.captions = {"three dogs", "two cats"};
+    return lesson;
+  }
+  static SetRecipe set() { return {.path = "x", .objects = {"head", "helmet"}}; }
+  TrainingBatch build(const std::vector<Lesson>& lessons, uint64_t seed = 1, const SetRecipe& set_ = set()) const {
+    TrainingBatch batch;
+    BatchBuilder builder(*model_, recipe_);
+    Rng rng(seed);
+    for (const Lesson& lesson : lessons) builder.add(batch, lesson, set_, rng);
+    builder.finish(batch, rng);
+    return batch;
+  }
+  TrainingBatch build_text(const Lesson& lesson, uint64_t seed = 1) const {
+    TrainingBatch batch;
+    Rng rng(seed);
+    BatchBuilder(*model_, recipe_).add_text(batch, lesson, rng);
+    return batch;
+  }
+
+  const models::SpecialTokens& special() const { return model_->prompt().special(); }
+  std::string text_of(std::span<const int32_t> tokens) const { return model_->tokenizer().decode(tokens); }
+  // Questions and answers of a sequence; checks on the way that exactly the answers and their ends are learned.
+  std::vector<Exchange> exchanges_of(const TokenSequence& sequence) const {
+    std::vector<Exchange> result;
+    std::vector<int32_t> words;
+    bool answering = false;
+    EXPECT_EQ(sequence.tokens.size(), sequence.weights.size());
+    for (size_t i = 0; i < sequence.tokens.size(); ++i) {
+      const int32_t token = sequence.tokens[i];
+      EXPECT_EQ(sequence.weights[i], answering ? 1.0f : 0.0f) << i;
+      if (token == special().user || token == special().evidence) {
+        words.clear();
+      } else if (token == special().end) {
+        if (answering) {
+          result.back().answer = text_of(words);
+        } else {
+          if (!result.empty() && result.back().answer.empty()) result.pop_back();  // that was the evidence
+          result.push_back({text_of(words), ""});
+        }
+        answering = false;
+        words.clear();
+      } else if (token == special().assistant) {
+        answering = true;
+      } else {
+        words.push_back(token);
+      }
+    }
+    return result;
+  }
+  // What stands between <|evidence|> and the next <|end|>.
+  std::vector<int32_t> evidence_of(const TokenSequence& sequence) const {
+    const auto begin = std::find(sequence.tokens.begin(), sequence.tokens.end(), special().evidence);
+    return {begin + 1, std::find(begin, sequence.tokens.end(), special().end)};
+  }
+
+  std::unique_ptr<models::SensoriumModel> model_;
+  Recipe recipe_;
+};
+
+TEST(DerivedExchanges, CaptionsAndCounts) {
+  Lesson lesson;
+  lesson.captions = {"one", "two", "three", "four"};
+  lesson.objects = {{"head", {}}, {"hat", {}}, {"head", {}}};
+  std::vector<Exchange> exchanges = derived_exchanges(lesson, {"head", "helmet"});
+  ASSERT_EQ(exchanges.size(), 4u);  // nobody said that all boxes are there
+  EXPECT_NE(exchanges[0].question, exchanges[1].question);
+  EXPECT_EQ(exchanges[3].answer, "four");
+  lesson.boxes_known = true;
+  exchanges = derived_exchanges(lesson, {"head", "helmet"});
+  ASSERT_EQ(exchanges.size(), 6u);
+  EXPECT_EQ(exchanges[4].question, "How many heads are there?");
+  EXPECT_EQ(exchanges[4].answer, "2");
+  EXPECT_EQ(exchanges[5].question, "How many helmets are there?");
+  EXPECT_EQ(exchanges[5].answer, "0");
+}
+
+TEST_F(Batches, TargetsOfTheHeads) {
+  const TrainingBatch batch = build({lesson()});
+  ASSERT_EQ(batch.images.size(), 1u);
+  const models::TrainingImage& image = batch.images[0];
+  EXPECT_EQ(image.image, *lesson().image);  // it has its prepared size already
+  EXPECT_EQ(image.label, 1);                // of "cat", "dog", "red dog"
+  EXPECT_TRUE(image.boxes_known);
+  ASSERT_EQ(image.objects.size(), 3u);
+  EXPECT_EQ(image.objects[0].object, 1);  // of "head", "helmet"
+  EXPECT_EQ(image.objects[1].object, 0);
+  EXPECT_NEAR(image.objects[0].box.x0, 4, 1e-4);
+  EXPECT_NEAR(image.objects[0].box.y1, 24, 1e-4);
+}
+
+TEST_F(Batches, BoxesFollowTheResizedPicture) {
+  Lesson large = lesson();
+  large.image = std::make_shared<const media::Image>(models::tiny_image(3, 160, 90));
+  large.objects = {{"head", {80, 45, 160, 90}}};
+  const models::TrainingImage image = build({large}).images[0];
+  EXPECT_EQ(image.image.width, 85);
+  EXPECT_EQ(image.image.height, 48);
+  ASSERT_EQ(image.objects.size(), 1u);
+  EXPECT_NEAR(image.objects[0].box.x0, 42.5, 1e-3);
+  EXPECT_NEAR(image.objects[0].box.y0, 24, 1e-3);
+  EXPECT_NEAR(image.objects[0].box.x1, 85, 1e-3);
+}
+
+TEST_F(Batches, UnknownLabelsAndKindsAreLeftOut) {
+  Lesson other = lesson();
+  other.label = "horse";
+  other.objects.push_back({"saddle", {1, 1, 9, 9}});
+  other.boxes_known = false;
+  const models::TrainingImage image = build({other}).images[0];
+  EXPECT_EQ(image.label, -1);
+  EXPECT_EQ(image.objects.size(), 3u);
+  EXPECT_FALSE(image.boxes_known);
+
+  Lesson plain = lesson();
+  plain.label = "";
+  SetRecipe scenes = set();
+  EXPECT_EQ(build({plain}, 1, scenes).images[0].label, -1);
+  scenes.scene = "red dog";
+  EXPECT_EQ(build({plain}, 1, scenes).images[0].label, 2);
+  EXPECT_EQ(build({lesson()}, 1, scenes).images[0].label, 1);  // its own class goes first
+}
+
+TEST_F(Batches, AllQuestionsInRandomOrderAnswersAloneAreLearned) {
+  recipe_.questions_per_image = 20;
+  const std::vector<std::string> expected = {"2", "1", "red", "three dogs", "two cats"};
+  std::set<std::string> orders;
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
+    const TrainingBatch batch = build({lesson()}, seed);
+    ASSERT_EQ(batch.sequences.size(), 1u);
+    std::vector<std::string> answers;
+    std::string order;
+    for (const Exchange& exchange : exchanges_of(batch.sequences[0])) {
+      answers.push_back(exchange.answer);
+      order += exchange.answer + "|";
+      if (exchange.answer == "red") {
+        EXPECT_EQ(exchange.question, "which one?");
+      } else if (exchange.answer == "2") {
+        EXPECT_EQ(exchange.question, "How many helmets are there?");
+      }
+    }
+    orders.insert(order);
+    EXPECT_TRUE(std::is_permutation(answers.begin(), answers.end(), expected.begin(), expected.end())) << order;
+  }
+  EXPECT_GT(orders.size(), 5u);
+}
+
+TEST_F(Batches, NoMoreQuestionsThanAsked) {
+  recipe_.questions_per_image = 2;
+  std::set<std::string> seen;
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    const std::vector<Exchange> exchanges = exchanges_of(build({lesson()}, seed).sequences[0]);
+    EXPECT_EQ(exchanges.size(), 2u);
+    for (const Exchange& exchange : exchanges) seen.insert(exchange.answer);
+  }
+  EXPECT_EQ(seen.size(), 5u);  // in time all are asked
+}
+
+TEST_F(Batches, ThePictureStandsOnceBeforeTheFirstQuestion) {
+  recipe_.questions_per_image = 20;
+  const TokenSequence sequence = build({lesson()}).sequences[0];
+  EXPECT_EQ(sequence.tokens[0], special().bos);
+  EXPECT_EQ(sequence.tokens[1], special().user);
+  const int64_t places = std::count(sequence.tokens.begin(), sequence.tokens.end(), special().image);
+  EXPECT_EQ(places, model_->image_token_count(48, 32));
+  for (int64_t i = 0; i < places; ++i) EXPECT_EQ(sequence.tokens[static_cast<size_t>(2 + i)], special().image);
+  EXPECT_EQ(std::count(sequence.tokens.begin(), sequence.tokens.end(), special().evidence), 1);
+  EXPECT_EQ(sequence.images, (std::vector<int>{0}));
+}
+
+TEST_F(Batches, EvidenceFromTheTruthIsNearlyTheTruth) {
+  int complete = 0, moved = 0;
+  for (uint64_t seed = 1; seed <= 30; ++seed) {
+    const models::Answer evidence =
+        models::read_answer(evidence_of(build({lesson()}, seed).sequences[0]), model_->tokenizer(), special());
+    EXPECT_EQ(evidence.text.substr(0, 3), "dog");
+    if (evidence.boxes.size() < 3) continue;  // now and then one is missing
+    ++complete;
+    EXPECT_NE(evidence.text.find("; 1 head"), std::string::npos) << evidence.text;
+    EXPECT_NE(evidence.text.find("; 2 helmet"), std::string::npos) << evidence.text;
+    const models::Box head = evidence.boxes[0].box, truth{28.0f / 48, 2.0f / 32, 44.0f / 48, 30.0f / 32};
+    EXPECT_GT(models::intersection_over_union(head, truth), 0.7f);
+    EXPECT_GT(models::intersection_over_union(evidence.boxes[1].box, {4.0f / 48, 0.25f, 20.0f / 48, 0.75f}), 0.7f);
+    moved += std::abs(head.x0 - truth.x0) > 0.001f ? 1 : 0;
+  }
+  EXPECT_GE(complete, 22);
+  EXPECT_LE(complete, 30);
+  EXPECT_GE(moved, 15);
+}
+
+TEST_F(Batches, PredictedEvidenceIsWhatTheHeadsSee) {
+  recipe_.predicted_evidence = 1;
+  model_->store().find("detector.bias").value.data<float>()[0] = 0;
+  model_->mutable_config().heads.thresholds = {0.5, 0.55};
+  const TrainingBatch batch = build({lesson(), lesson()});
+  ASSERT_EQ(batch.sequences.size(), 2u);
+  const models::Evidence seen = model_->perceive(batch.images[0].image, DType::f32).evidence;
+  TokenSequence expected;
+  model_->prompt().image(expected, 0, model_->image_token_count(48, 32), seen);
+  EXPECT_FALSE(seen.objects.empty());
+  for (const TokenSequence& sequence : batch.sequences) EXPECT_EQ(evidence_of(sequence), evidence_of(expected));
+}
+
+TEST_F(Batches, CountsAreNotAskedForWhenAnObjectLeftThePicture) {
+  recipe_.questions_per_image = 20;
+  Lesson cut = lesson();
+  cut.objects[1].box = {100, 100, 120, 120};
+  const TrainingBatch batch = build({cut});
+  EXPECT_EQ(batch.images[0].objects.size(), 2u);
+  std::vector<std::string> answers;
+  for (const Exchange& exchange : exchanges_of(batch.sequences[0])) answers.push_back(exchange.answer);
+  std::sort(answers.begin(), answers.end());
+  EXPECT_EQ(answers, (std::vector<std::string>{"three dogs", "two cats"}));
+  cut.captions.clear();
+  EXPECT_TRUE(build({cut}).sequences.empty());
+}
+
+TEST_F(Batches, SequencesNameTheirPictures) {
+  Lesson silent = lesson();
+  silent.captions.clear();
+  silent.exchanges.clear();
+  silent.boxes_known = false;  // nothing to ask
+  TrainingBatch batch = build({lesson(), silent, lesson()});
+  ASSERT_EQ(batch.images.size(), 3u);
+  ASSERT_EQ(batch.sequences.size(), 2u);
+  EXPECT_EQ(batch.sequences[0].images, (std::vector<int>{0}));
+  EXPECT_EQ(batch.sequences[1].images, (std::vector<int>{2}));
+  // A second round goes on counting.
+  BatchBuilder builder(*model_, recipe_);
+  Rng rng(3);
+  builder.add(batch, lesson(), set(), rng);
+  builder.finish(batch, rng);
+  builder.finish(batch, rng);  // nothing new
+  ASSERT_EQ(batch.sequences.size(), 3u);
+  EXPECT_EQ(batch.sequences[2].images, (std::vector<int>{3}));
+  const models::BatchLosses losses = models::training_loss(*model_, batch, recipe_.losses, DType::f32);
+  EXPECT_TRUE(std::isfinite(losses.total.item()) && std::isfinite(losses.language));
+}
+
+TEST_F(Batches, WithoutALanguageLossThereAreNoSequences) {
+  recipe_.losses.language = 0;
+  const TrainingBatch batch = build({lesson()});
+  EXPECT_EQ(batch.images.size(), 1u);
+  EXPECT_TRUE(batch.sequences.empty());
+}
+
+TEST_F(Batches, ConversationsBeyondTheContextAreLeftOut) {
+  Lesson lengthy = lesson();
+  lengthy.captions = {std::string(300, '#')};
+  recipe_.questions_per_image = 20;
+  EXPECT_TRUE(build({lengthy}).sequences.empty());
+}
+
+TEST_F(Batches, RunningTextIsLearnedFromTheFirstWord) {
+  Lesson text;
+  text.text = "three dogs and two cats";
+  const TrainingBatch batch = build_text(text);
+  ASSERT_EQ(batch.sequences.size(), 1u);
+  const TokenSequence& sequence = batch.sequences[0];
+  EXPECT_EQ(sequence.tokens[0], special().bos);
+  EXPECT_EQ(text_of(std::span(sequence.tokens).subspan(1)), text.text);
+  EXPECT_EQ(sequence.weights[0], 0);
+  for (size_t i = 1; i < sequence.weights.size(); ++i) EXPECT_EQ(sequence.weights[i], 1);
+  EXPECT_TRUE(sequence.images.empty());
+}
+
+TEST_F(Batches, LongTextsAreReadInWindows) {
+  Lesson text;
+  for (char c = 33; c < 127; ++c) text.text += c;  // a token each, or nearly
+  recipe_.text_tokens = 20;
+  std::vector<int32_t> all = {special().bos};
+  for (const int32_t token : model_->tokenizer().encode(text.text)) all.push_back(token);
+  std::set<size_t> starts;
+  for (uint64_t seed = 1; seed <= 30; ++seed) {
+    const TokenSequence sequence = build_text(text, seed).sequences.at(0);
+    ASSERT_EQ(sequence.tokens.size(), 20u);
+    ASSERT_EQ(sequence.weights.size(), 20u);
+    const auto found = std::search(all.begin(), all.end(), sequence.tokens.begin(), sequence.tokens.end());
+    ASSERT_NE(found, all.end());
+    starts.insert(static_cast<size_t>(found - all.begin()));
+  }
+  EXPECT_GT(starts.size(), 10u);
+  recipe_.text_tokens = 100000;  // the context is a limit, too
+  text.text = std::string(1000, '#');
+  EXPECT_EQ(build_text(text).sequences.at(0).tokens.size(), 256u);
+}
+
+TEST_F(Batches, TextConversationsAreCutAtTheirEnd) {
+  Lesson chat;
+  chat.exchanges = {{"how many?", "three"}, {"which?", "red"}};
+  const TokenSequence whole = build_text(chat).sequences.at(0);
+  const std::vector<Exchange> exchanges = exchanges_of(whole);
+  ASSERT_EQ(exchanges.size(), 2u);
+  EXPECT_EQ(exchanges[1].question, "which?");
+  EXPECT_EQ(exchanges[1].answer, "red");
+  recipe_.text_tokens = static_cast<int64_t>(whole.tokens.size()) - 3;
+  const TokenSequence cut = build_text(chat).sequences.at(0);
+  EXPECT_EQ(cut.tokens, std::vector<int32_t>(whole.tokens.begin(), whole.tokens.end() - 3));
+  // Cut within the first question, there is nothing to learn.
+  chat.exchanges = {{std::string(100, '#'), "three"}};
+  recipe_.text_tokens = 50;
+  EXPECT_TRUE(build_text(chat).sequences.empty());
+  EXPECT_TRUE(build_text({}).sequences.empty());
+}
+
+}  // namespace
+}  // namespace sensorium::train
