@@ -36,9 +36,11 @@ SetRecipe read_set(const Json& json, const std::string& where) {
 }
 
 // A number within low..high.
-double number(ConfigReader& reader, const char* key, double fallback, double low, double high, const std::string& where) {
+double number(ConfigReader& reader, const char* key, double fallback, double low, double high,
+              const std::string& where) {
   const double value = reader.get_or<double>(key, fallback);
-  require(value >= low && value <= high, ErrorKind::usage, "{}: \"{}\" is {}, expected {}..{}", where, key, value, low, high);
+  require(value >= low && value <= high, ErrorKind::usage, "{}: \"{}\" is {}, expected {}..{}", where, key, value, low,
+          high);
   return value;
 }
 
