@@ -89,6 +89,9 @@ void add_eval(CLI::App& app) {
       ->required();
   verb->add_option("--model,-m", command->model, "Folder of the model")->capture_default_str();
   verb->add_option("--task,-t", command->options.task, task_help());
+  verb->add_option("--validation", command->options.validation,
+                   "Only the part of a training file that a recipe with this validation_fraction leaves out")
+      ->check(CLI::Range(0.0, 1.0));
   verb->add_option("--limit", command->options.limit, "Only the first records; 0: all")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);

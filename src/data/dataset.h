@@ -26,6 +26,10 @@ class Dataset {
   virtual uint64_t content_hash(int64_t index) const = 0;
 };
 
+// Training and tuning parts of a data set: `validation_fraction` of the records, chosen by the hash of their content, are not
+// trained on.
+bool in_validation_part(const Dataset& dataset, int64_t index, double validation_fraction);
+
 struct DatasetOptions {
   // The folder that relative media paths start from; empty: the folder of the data set's file.
   std::filesystem::path media_root;

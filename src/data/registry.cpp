@@ -34,6 +34,11 @@ std::span<const DatasetFormat> dataset_formats() {
   return kFormats;
 }
 
+bool in_validation_part(const Dataset& dataset, int64_t index, double validation_fraction) {
+  constexpr uint64_t kShares = 10000;
+  return dataset.content_hash(index) % kShares < static_cast<uint64_t>(validation_fraction * static_cast<double>(kShares));
+}
+
 std::unique_ptr<Dataset> open_dataset(const fs::path& path, const DatasetOptions& options) {
   require(fs::exists(path), ErrorKind::not_found, "{}: no such file or folder", path.string());
   const std::string head = fs::is_directory(path) ? std::string() : head_of(path);

@@ -85,12 +85,14 @@ std::vector<RunningTask> choose_tasks(const EvalOptions& options, std::span<cons
   return tasks;
 }
 
-std::vector<data::Record> read_records(const std::filesystem::path& path) {
-  const std::unique_ptr<data::Dataset> dataset = data::open_dataset(path);
+std::vector<data::Record> read_records(const EvalOptions& options) {
+  const std::unique_ptr<data::Dataset> dataset = data::open_dataset(options.data);
   std::vector<data::Record> records;
-  records.reserve(static_cast<size_t>(dataset->size()));
-  for (int64_t i = 0; i < dataset->size(); ++i) records.push_back(dataset->get(i));
-  require(!records.empty(), ErrorKind::invalid_data, "{}: holds no records", path.string());
+  for (int64_t i = 0; i < dataset->size(); ++i) {
+    if (options.validation > 0 && !data::in_validation_part(*dataset, i, options.validation)) continue;
+    records.push_back(dataset->get(i));
+  }
+  require(!records.empty(), ErrorKind::invalid_data, "{}: holds no records", options.data.string());
   return records;
 }
 
@@ -121,7 +123,7 @@ OrderedJson EvalReport::to_json() const {
 EvalReport evaluate(const models::Model& model, const std::string& model_name, const EvalOptions& options) {
   require(options.limit >= 0, ErrorKind::usage, "limit {} is negative", options.limit);
   if (!options.task.empty()) check_task(options.task);
-  const std::vector<data::Record> all = read_records(options.data);
+  const std::vector<data::Record> all = read_records(options);
   const Overview overview = survey(all);
   const size_t count = options.limit == 0 ? all.size() : std::min(all.size(), static_cast<size_t>(options.limit));
   const std::span<const data::Record> records(all.data(), count);

@@ -17,6 +17,7 @@ namespace sensorium::eval {
 struct EvalOptions {
   std::filesystem::path data;  // any format of data::open_dataset
   std::string task;            // one name of task_table(); "": every task that the records carry
+  double validation = 0;       // only the part that training with this validation_fraction leaves out; 0: all
   int64_t limit = 0;           // the first records only; 0: all
   int64_t max_tokens = 48;     // of an answer
   BootstrapOptions bootstrap;

@@ -35,6 +35,22 @@ BatchBuilder::BatchBuilder(const models::SensoriumModel& model, const Recipe& re
 int BatchBuilder::label_index(const std::string& label) const { return index_of(model_.config().heads.labels, label); }
 int BatchBuilder::object_index(const std::string& object) const { return index_of(model_.config().heads.objects, object); }
 
+std::vector<int> BatchBuilder::unknown_objects(const SetRecipe& set) const {
+  const std::vector<std::string>& objects = model_.config().heads.objects;
+  const auto marked = [&](const std::string& name) {
+    return std::find(set.objects.begin(), set.objects.end(), name) != set.objects.end();
+  };
+  std::vector<int> unknown;
+  for (size_t i = 0; i < objects.size(); ++i) {
+    if (marked(objects[i])) continue;
+    const std::string ending = " " + objects[i];
+    if (std::any_of(set.objects.begin(), set.objects.end(), [&](const std::string& o) { return o.ends_with(ending); })) {
+      unknown.push_back(static_cast<int>(i));
+    }
+  }
+  return unknown;
+}
+
 void BatchBuilder::add(models::TrainingBatch& batch, const Lesson& lesson, const SetRecipe& set, Rng& rng) {
   std::vector<models::Box> boxes;
   for (const Lesson::Object& object : lesson.objects) boxes.push_back(object.box);
@@ -44,6 +60,7 @@ void BatchBuilder::add(models::TrainingBatch& batch, const Lesson& lesson, const
   const std::string& label = lesson.label.empty() ? set.scene : lesson.label;
   image.label = label.empty() ? -1 : label_index(label);
   image.boxes_known = lesson.boxes_known;
+  if (image.boxes_known) image.unknown_objects = unknown_objects(set);
   Pending pending;
   if (!label.empty()) pending.truth.labels.push_back(label);
   const float width = static_cast<float>(augmented.image.width), height = static_cast<float>(augmented.image.height);
@@ -58,11 +75,11 @@ void BatchBuilder::add(models::TrainingBatch& batch, const Lesson& lesson, const
     }
     image.objects.push_back({object, box});
     if (rng.chance(kMissing)) continue;
-    const auto moved = [&](float value, float side) {
-      return value / side + static_cast<float>(rng.normal() * kBoxNoise) * (box.x1 - box.x0) / side;
-    };
+    const auto noise = [&](float side) { return static_cast<float>(rng.normal() * kBoxNoise) * side; };
+    const float w = box.x1 - box.x0, h = box.y1 - box.y0;
     pending.truth.objects.push_back({lesson.objects[i].name, 1.0f,
-                                     {moved(box.x0, width), moved(box.y0, height), moved(box.x1, width), moved(box.y1, height)}});
+                                     {(box.x0 + noise(w)) / width, (box.y0 + noise(h)) / height,
+                                      (box.x1 + noise(w)) / width, (box.y1 + noise(h)) / height}});
   }
   image.image = std::move(augmented.image);
   batch.images.push_back(std::move(image));

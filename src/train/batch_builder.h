@@ -30,6 +30,8 @@ class BatchBuilder {
   };
   // What the heads find in every picture of the batch; keeps the encoder's features if the encoder does not train.
   std::vector<models::Evidence> find_evidence(models::TrainingBatch& batch) const;
+  // Kinds that a set does not mark although it marks something more special: a black circle is a circle, too.
+  std::vector<int> unknown_objects(const SetRecipe& set) const;
   int label_index(const std::string& label) const;
   int object_index(const std::string& object) const;
   models::TokenSequence conversation(const std::vector<Exchange>& exchanges, int picture, int64_t picture_tokens,

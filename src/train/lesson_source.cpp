@@ -46,10 +46,8 @@ class RecordSource : public LessonSource {
  public:
   RecordSource(const SetRecipe& set, const Recipe& recipe, Part part)
       : set_(set), dataset_(data::open_dataset(recipe.data_root / set.path)), cache_(recipe.cache_megabytes) {
-    constexpr uint64_t kShares = 10000;
-    const auto kept = static_cast<uint64_t>(recipe.validation_fraction * static_cast<double>(kShares));
     for (int64_t i = 0; i < dataset_->size(); ++i) {
-      const bool validation = dataset_->content_hash(i) % kShares < kept;
+      const bool validation = data::in_validation_part(*dataset_, i, recipe.validation_fraction);
       if (validation == (part == Part::validation)) indices_.push_back(i);
     }
   }

@@ -17,8 +17,10 @@ TEST(PreparedSize, StaysInTheBudgetForAllAspects) {
     const PreparedSize size = prepared_size(w, h, config);
     EXPECT_GE(size.width, 16);
     EXPECT_GE(size.height, 16);
-    // Rounding may add up to half a pixel a side.
-    EXPECT_LE(static_cast<double>(size.width) * size.height, 1.02 * static_cast<double>(config.max_pixels)) << w << "x" << h;
+    EXPECT_LE(int64_t{size.width} * size.height, config.max_pixels) << w << "x" << h;
+    const PreparedSize again = prepared_size(size.width, size.height, config);
+    EXPECT_EQ(again.width, size.width) << w << "x" << h;
+    EXPECT_EQ(again.height, size.height) << w << "x" << h;
   }
   EXPECT_EQ(prepared_size(28, 28, config).width, 64);
 }

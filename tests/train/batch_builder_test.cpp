@@ -121,6 +121,13 @@ TEST_F(Batches, TargetsOfTheHeads) {
   EXPECT_NEAR(image.objects[0].box.y1, 24, 1e-4);
 }
 
+// A set that marks hard helmets says nothing about other helmets, but that there are no heads.
+TEST_F(Batches, WhatIsOnlyMarkedAsSomethingMoreSpecialIsUnknown) {
+  EXPECT_TRUE(build({lesson()}).images[0].unknown_objects.empty());
+  const SetRecipe special{.path = "x", .objects = {"hard helmet"}};
+  EXPECT_EQ(build({lesson()}, 1, special).images[0].unknown_objects, (std::vector<int>{1}));
+}
+
 TEST_F(Batches, BoxesFollowTheResizedPicture) {
   Lesson large = lesson();
   large.image = std::make_shared<const media::Image>(models::tiny_image(3, 160, 90));

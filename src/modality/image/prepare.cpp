@@ -15,8 +15,11 @@ PreparedSize prepared_size(int width, int height, const ImagePrepareConfig& conf
   w = std::min(w, h * aspect);
   h = std::min(h, w * aspect);
   double factor = std::max(1.0, static_cast<double>(config.min_side) / std::min(w, h));
-  factor = std::min(factor, std::sqrt(static_cast<double>(config.max_pixels) / (w * h)));
-  const auto side = [&](double length) { return std::max(16, static_cast<int>(std::lround(length * factor))); };
+  const double most = std::sqrt(static_cast<double>(config.max_pixels) / (w * h));
+  // At the limit sides are rounded down: the result keeps to it, and preparing it again changes nothing.
+  const auto side = [&](double length) {
+    return std::max(16, factor < most ? static_cast<int>(std::lround(length * factor)) : static_cast<int>(length * most));
+  };
   return {side(w), side(h)};
 }
 
