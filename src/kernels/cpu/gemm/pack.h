@@ -170,15 +170,22 @@ RowsOfA rows_of(const GemmOperand& a, int64_t m, int64_t k, bool alone, int slot
       for (int64_t task = begin; task < end; ++task) {
         const int64_t first = task / pieces * kRowBlock, last = std::min(m, first + kRowBlock);
         const int64_t g0 = task % pieces * kPiece, g1 = std::min(groups, g0 + kPiece);
+        // First the words of all rows of the block, vector by vector; then each tile takes its own of them.
+        alignas(64) uint32_t words[kPiece * kRowBlock + kLanes];
+        for (int64_t g = g0; g < g1; ++g) {
+          const T* from = data + g * G * a.col_stride;
+          const int64_t present = std::min(G, k - g * G);
+          for (int64_t row = first; row < last; row += kLanes) {
+            store_vector(words + (g - g0) * kRowBlock + row - first,
+                         Products::across(from + row, a.col_stride, present, last - row));
+          }
+        }
         for (int64_t row = first; row < last;) {
           const int64_t rows = next_tile(last - row);
           uint32_t* to = copy + row * groups + g0 * rows;
-          for (int64_t g = g0; g < g1; ++g, to += rows) {
-            const T* from = data + g * G * a.col_stride + row;
-            const int64_t present = std::min(G, k - g * G);
-            for (int64_t r = 0; r < rows; r += kLanes) {
-              store_words(to + r, Products::across(from + r, a.col_stride, present, rows - r), rows - r);
-            }
+          const uint32_t* from = words + row - first;
+          for (int64_t g = g0; g < g1; ++g, to += rows, from += kRowBlock) {
+            for (int64_t r = 0; r < rows; r += kLanes) store_words(to + r, load_vector(from + r), rows - r);
           }
           row += rows;
         }
