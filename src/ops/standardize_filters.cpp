@@ -15,12 +15,21 @@ struct Moments {
   double mean, inverse_std;
 };
 
+// The sum of term(0) .. term(count - 1) in eight partial sums, so that additions need not wait for one another.
+template <class Term>
+double sum_of(int64_t count, const Term& term) {
+  double partial[8] = {};
+  int64_t i = 0;
+  for (; i + 8 <= count; i += 8) {
+    for (int64_t k = 0; k < 8; ++k) partial[k] += term(i + k);
+  }
+  for (; i < count; ++i) partial[i % 8] += term(i);
+  return ((partial[0] + partial[1]) + (partial[2] + partial[3])) + ((partial[4] + partial[5]) + (partial[6] + partial[7]));
+}
+
 Moments moments_of(const float* w, int64_t count, float eps) {
-  double sum = 0;
-  for (int64_t i = 0; i < count; ++i) sum += w[i];
-  const double mean = sum / static_cast<double>(count);
-  double squares = 0;
-  for (int64_t i = 0; i < count; ++i) squares += (w[i] - mean) * (w[i] - mean);
+  const double mean = sum_of(count, [&](int64_t i) { return double{w[i]}; }) / static_cast<double>(count);
+  const double squares = sum_of(count, [&](int64_t i) { return (w[i] - mean) * (w[i] - mean); });
   return {mean, 1.0 / std::sqrt(squares / static_cast<double>(count) + eps)};
 }
 
@@ -58,12 +67,10 @@ Tensor standardize_filters(const Tensor& weight_NKKC, const Tensor& gain_N, floa
                       // With z = (w - mean) / std and y = z * gain / sqrt(F):
                       //   dgain = sum(dy z) / sqrt(F);  dw = (dz - mean(dz) - z mean(dz z)) / std
                       const Moments moments = moments_of(values + n * size, size, eps);
-                      double sum = 0, dot = 0;
-                      for (int64_t i = n * size; i < (n + 1) * size; ++i) {
-                        sum += dout[i];
-                        dot += dout[i] * (values[i] - moments.mean);
-                      }
-                      dot *= moments.inverse_std;
+                      const float *value = values + n * size, *slopes = dout + n * size;
+                      const double sum = sum_of(size, [&](int64_t i) { return double{slopes[i]}; });
+                      const double dot = moments.inverse_std *
+                                         sum_of(size, [&](int64_t i) { return slopes[i] * (value[i] - moments.mean); });
                       if (dgain) dgain[n] += static_cast<float>(dot * fan_in_scale);
                       if (!dw) continue;
                       const auto factor = static_cast<float>(moments.inverse_std) * gains[n] * fan_in_scale;

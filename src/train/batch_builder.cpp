@@ -8,6 +8,7 @@ namespace {
 constexpr const char* kCaptionQuestions[] = {"Describe the picture.", "What does the picture show?", "Write a caption."};
 // Evidence from the truth is never quite what a detector gives: boxes move a little, now and then one is missing.
 constexpr double kBoxNoise = 0.02, kMissing = 0.02;
+constexpr double kOneLabel = 0.5;  // how often evidence from the truth names no label but the right one
 
 int index_of(const std::vector<std::string>& names, const std::string& name) {
   const auto found = std::find(names.begin(), names.end(), name);
@@ -51,6 +52,45 @@ std::vector<int> BatchBuilder::unknown_objects(const SetRecipe& set) const {
   return unknown;
 }
 
+models::Evidence BatchBuilder::told(const Lesson& lesson, const std::vector<models::Box>& boxes, int width, int height,
+                                    const SetRecipe& set, Rng& rng) const {
+  models::Evidence evidence;
+  const std::string& label = lesson.label.empty() ? set.scene : lesson.label;
+  const std::vector<std::string>& labels = model_.config().heads.labels;
+  if (!label.empty()) {
+    evidence.labels.push_back(label);
+    const uint64_t further = rng.chance(kOneLabel) ? 0 : 1 + rng.below(2);
+    for (uint64_t i = 0; i < further; ++i) {
+      const std::string& other = labels[rng.below(labels.size())];
+      if (std::find(evidence.labels.begin(), evidence.labels.end(), other) == evidence.labels.end()) {
+        evidence.labels.push_back(other);
+      }
+    }
+  }
+  for (size_t i = 0; i < lesson.objects.size(); ++i) {
+    const models::Box& box = boxes[i];
+    if (object_index(lesson.objects[i].name) < 0 || box.area() <= 0 || rng.chance(kMissing)) continue;
+    const auto noise = [&](float side) { return static_cast<float>(rng.normal() * kBoxNoise) * side; };
+    const float w = box.x1 - box.x0, h = box.y1 - box.y0;
+    const auto x = static_cast<float>(width), y = static_cast<float>(height);
+    evidence.objects.push_back({lesson.objects[i].name, 1.0f,
+                                {(box.x0 + noise(w)) / x, (box.y0 + noise(h)) / y, (box.x1 + noise(w)) / x,
+                                 (box.y1 + noise(h)) / y}});
+  }
+  return evidence;
+}
+
+std::vector<Exchange> BatchBuilder::questions(const Lesson& lesson, bool all_visible, const SetRecipe& set, Rng& rng) const {
+  std::vector<Exchange> exchanges;
+  if (all_visible) exchanges = lesson.exchanges;
+  std::vector<Exchange> derived = derived_exchanges(lesson, set.objects);
+  if (!all_visible) derived.resize(std::min(derived.size(), lesson.captions.size()));
+  exchanges.insert(exchanges.end(), derived.begin(), derived.end());
+  rng.shuffle(exchanges);
+  exchanges.resize(std::min(exchanges.size(), static_cast<size_t>(recipe_.questions_per_image)));
+  return exchanges;
+}
+
 void BatchBuilder::add(models::TrainingBatch& batch, const Lesson& lesson, const SetRecipe& set, Rng& rng) {
   std::vector<models::Box> boxes;
   for (const Lesson::Object& object : lesson.objects) boxes.push_back(object.box);
@@ -61,9 +101,6 @@ void BatchBuilder::add(models::TrainingBatch& batch, const Lesson& lesson, const
   image.label = label.empty() ? -1 : label_index(label);
   image.boxes_known = lesson.boxes_known;
   if (image.boxes_known) image.unknown_objects = unknown_objects(set);
-  Pending pending;
-  if (!label.empty()) pending.truth.labels.push_back(label);
-  const float width = static_cast<float>(augmented.image.width), height = static_cast<float>(augmented.image.height);
   bool all_visible = true;
   for (size_t i = 0; i < lesson.objects.size(); ++i) {
     const models::Box& box = augmented.boxes[i];
@@ -71,29 +108,28 @@ void BatchBuilder::add(models::TrainingBatch& batch, const Lesson& lesson, const
     if (object < 0) continue;
     if (box.area() <= 0) {
       all_visible = false;
-      continue;
+    } else {
+      image.objects.push_back({object, box});
     }
-    image.objects.push_back({object, box});
-    if (rng.chance(kMissing)) continue;
-    const auto noise = [&](float side) { return static_cast<float>(rng.normal() * kBoxNoise) * side; };
-    const float w = box.x1 - box.x0, h = box.y1 - box.y0;
-    pending.truth.objects.push_back({lesson.objects[i].name, 1.0f,
-                                     {(box.x0 + noise(w)) / width, (box.y0 + noise(h)) / height,
-                                      (box.x1 + noise(w)) / width, (box.y1 + noise(h)) / height}});
   }
+  const int width = augmented.image.width, height = augmented.image.height;
   image.image = std::move(augmented.image);
   batch.images.push_back(std::move(image));
-
   if (recipe_.losses.language > 0) {
-    // Questions about numbers are only right while every object is still in the picture.
-    if (all_visible) pending.exchanges = lesson.exchanges;
-    std::vector<Exchange> derived = derived_exchanges(lesson, set.objects);
-    if (!all_visible) derived.resize(std::min(derived.size(), lesson.captions.size()));
-    pending.exchanges.insert(pending.exchanges.end(), derived.begin(), derived.end());
-    rng.shuffle(pending.exchanges);
-    pending.exchanges.resize(std::min(pending.exchanges.size(), static_cast<size_t>(recipe_.questions_per_image)));
-    pending_.push_back(std::move(pending));
+    models::Evidence truth = told(lesson, augmented.boxes, width, height, set, rng);
+    pending_.push_back({std::move(truth), questions(lesson, all_visible, set, rng)});
   }
+}
+
+void BatchBuilder::add_reading(models::TrainingBatch& batch, const Lesson& lesson, const SetRecipe& set, Rng& rng) {
+  require(lesson.image != nullptr, ErrorKind::usage, "{}: a set of \"readings\" needs pictures", set.path + set.world);
+  const bool complete = set.objects.empty() ? !lesson.label.empty() : lesson.boxes_known;
+  std::vector<models::Box> boxes;
+  for (const Lesson::Object& object : lesson.objects) boxes.push_back(object.box);
+  const models::Evidence evidence =
+      complete ? told(lesson, boxes, lesson.image->width, lesson.image->height, set, rng) : seen(lesson.image);
+  const std::vector<Exchange> exchanges = questions(lesson, true, set, rng);
+  if (!exchanges.empty()) push_if_it_fits(batch, conversation(exchanges, -1, 0, evidence));
 }
 
 models::TokenSequence BatchBuilder::conversation(const std::vector<Exchange>& exchanges, int picture, int64_t picture_tokens,
@@ -103,7 +139,8 @@ models::TokenSequence BatchBuilder::conversation(const std::vector<Exchange>& ex
   writer.begin(sequence);
   for (size_t i = 0; i < exchanges.size(); ++i) {
     writer.begin_turn(sequence, "user");
-    if (i == 0 && picture >= 0) writer.image(sequence, picture, picture_tokens, evidence);
+    if (i == 0 && picture >= 0) writer.image(sequence, picture, picture_tokens);
+    if (i == 0 && (picture >= 0 || !evidence.empty())) writer.evidence(sequence, evidence);
     writer.text(sequence, exchanges[i].question);
     writer.end_turn(sequence);
     writer.begin_turn(sequence, "assistant");
@@ -113,16 +150,34 @@ models::TokenSequence BatchBuilder::conversation(const std::vector<Exchange>& ex
   return sequence;
 }
 
+void BatchBuilder::push_if_it_fits(models::TrainingBatch& batch, models::TokenSequence sequence) const {
+  if (static_cast<int64_t>(sequence.tokens.size()) > model_.config().decoder.context) return;
+  batch.sequences.push_back(std::move(sequence));
+}
+
+bool BatchBuilder::trains(std::initializer_list<std::string_view> modules) const {
+  const auto& parameters = model_.store().parameters();
+  return std::any_of(parameters.begin(), parameters.end(), [&](const nn::Parameter& parameter) {
+    return parameter.value.requires_grad() &&
+           std::any_of(modules.begin(), modules.end(), [&](auto module) { return parameter.name.starts_with(module); });
+  });
+}
+
+models::Evidence BatchBuilder::seen(const std::shared_ptr<const media::Image>& image) {
+  const auto look = [&] { return model_.perceive(*image, recipe_.compute).evidence; };
+  if (trains({"image.", "classifier.", "detector."})) return look();
+  // An owner that still lives is the same picture, not another at the address of one that is gone.
+  Seen& entry = seen_[image.get()];
+  if (entry.image.lock() != image) entry = {image, look()};
+  return entry.evidence;
+}
+
 std::vector<models::Evidence> BatchBuilder::find_evidence(models::TrainingBatch& batch) const {
   const NoGrad no_grad;
   const modality::PreparedImages prepared = models::pack_pictures(batch, recipe_.compute);
   modality::ImageFeatures features = model_.encode(prepared);
   std::vector<models::Evidence> evidence = model_.find_evidence(features, prepared.pictures);
-  const auto& parameters = model_.store().parameters();
-  const bool encoder_trains = std::any_of(parameters.begin(), parameters.end(), [](const nn::Parameter& parameter) {
-    return parameter.name.starts_with("image.") && parameter.value.requires_grad();
-  });
-  if (!encoder_trains) batch.features = std::move(features);
+  if (!trains({"image."})) batch.features = std::move(features);
   return evidence;
 }
 
@@ -137,12 +192,9 @@ void BatchBuilder::finish(models::TrainingBatch& batch, Rng& rng) {
     const Pending& pending = pending_[i];
     if (pending.exchanges.empty()) continue;
     const media::Image& image = batch.images[first + i].image;
-    models::TokenSequence sequence = conversation(pending.exchanges, static_cast<int>(first + i),
-                                                  model_.image_token_count(image.width, image.height),
-                                                  use_predicted[i] ? predicted[first + i] : pending.truth);
-    if (static_cast<int64_t>(sequence.tokens.size()) <= model_.config().decoder.context) {
-      batch.sequences.push_back(std::move(sequence));
-    }
+    push_if_it_fits(batch, conversation(pending.exchanges, static_cast<int>(first + i),
+                                        model_.image_token_count(image.width, image.height),
+                                        use_predicted[i] ? predicted[first + i] : pending.truth));
   }
   pending_.clear();
 }

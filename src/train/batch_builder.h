@@ -1,7 +1,11 @@
 // Lessons to batches: augmentation, targets of the heads, prompts with evidence, questions in random order.
 #pragma once
 
+#include <initializer_list>
+#include <memory>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "models/sensorium/training.h"
@@ -17,6 +21,9 @@ class BatchBuilder {
 
   // Adds a picture with what the heads should find in it, and remembers its questions.
   void add(models::TrainingBatch& batch, const Lesson& lesson, const SetRecipe& set, Rng& rng);
+  // Adds a lesson whose picture the decoder does not see: evidence and questions alone, so that it learns to read evidence.
+  // It costs a fraction of a picture. The evidence is the truth where all of it is known, else what the heads find.
+  void add_reading(models::TrainingBatch& batch, const Lesson& lesson, const SetRecipe& set, Rng& rng);
   // Adds a text without a picture: an exchange as a conversation, or a window of running text.
   void add_text(models::TrainingBatch& batch, const Lesson& lesson, Rng& rng) const;
   // Writes the sequences of all pictures added since the last call. A share of the pictures (recipe.predicted_evidence)
@@ -28,18 +35,34 @@ class BatchBuilder {
     models::Evidence truth;
     std::vector<Exchange> exchanges;
   };
+  // The truth as heads might report it: boxes a little off, now and then one missing, further labels behind the right one.
+  // `boxes`: of the lesson's objects, in pixels of a picture of this size; one without an area is not told.
+  models::Evidence told(const Lesson& lesson, const std::vector<models::Box>& boxes, int width, int height,
+                        const SetRecipe& set, Rng& rng) const;
+  // A lesson's questions in random order; without those about numbers if not every object is in the picture.
+  std::vector<Exchange> questions(const Lesson& lesson, bool all_visible, const SetRecipe& set, Rng& rng) const;
   // What the heads find in every picture of the batch; keeps the encoder's features if the encoder does not train.
   std::vector<models::Evidence> find_evidence(models::TrainingBatch& batch) const;
+  // What the heads find in a picture as it is; remembered if neither encoder nor heads train.
+  models::Evidence seen(const std::shared_ptr<const media::Image>& image);
+  bool trains(std::initializer_list<std::string_view> modules) const;
   // Kinds that a set does not mark although it marks something more special: a black circle is a circle, too.
   std::vector<int> unknown_objects(const SetRecipe& set) const;
   int label_index(const std::string& label) const;
   int object_index(const std::string& object) const;
+  // `picture`: of the batch, with its count of tokens; -1: none, then evidence is told only if there is some.
   models::TokenSequence conversation(const std::vector<Exchange>& exchanges, int picture, int64_t picture_tokens,
                                      const models::Evidence& evidence) const;
+  void push_if_it_fits(models::TrainingBatch& batch, models::TokenSequence sequence) const;
 
   const models::SensoriumModel& model_;
   const Recipe& recipe_;
   std::vector<Pending> pending_;
+  struct Seen {
+    std::weak_ptr<const media::Image> image;
+    models::Evidence evidence;
+  };
+  std::unordered_map<const media::Image*, Seen> seen_;
 };
 
 // Questions that the supervision itself answers: captions, where things are, how many there are.

@@ -89,14 +89,14 @@ Recipe Recipe::load(const fs::path& file, const std::vector<std::string>& overri
     ConfigReader data(reader.child("data"), where + ": data");
     recipe.data_root = resolve(data.get_or<std::string>("root", "."), Json::json_pointer("/data/root"));
     recipe.only = resolve(data.get_or<std::string>("train", ""), Json::json_pointer("/data/train"));
-    for (const Json& set : list_of(data, "sets", where)) {
-      recipe.sets.push_back(read_set(set, fmt::format("{}: data.sets[{}]", where, recipe.sets.size())));
-    }
-    for (const Json& set : list_of(data, "texts", where)) {
-      recipe.texts.push_back(read_set(set, fmt::format("{}: data.texts[{}]", where, recipe.texts.size())));
+    for (const auto& [key, sets] : {std::pair("sets", &recipe.sets), {"readings", &recipe.readings}, {"texts", &recipe.texts}}) {
+      for (const Json& set : list_of(data, key, where)) {
+        sets->push_back(read_set(set, fmt::format("{}: data.{}[{}]", where, key, sets->size())));
+      }
     }
     recipe.validation_fraction = number(data, "validation_fraction", 0, 0, 1, where);
     recipe.images_per_batch = data.get_int_or("images_per_batch", recipe.images_per_batch, 0, 4096);
+    recipe.readings_per_batch = data.get_int_or("readings_per_batch", recipe.readings_per_batch, 0, 4096);
     recipe.texts_per_batch = data.get_int_or("texts_per_batch", recipe.texts_per_batch, 0, 4096);
     recipe.text_tokens = data.get_int_or("text_tokens", recipe.text_tokens, 16, 1 << 20);
     recipe.questions_per_image = data.get_int_or("questions_per_image", recipe.questions_per_image, 1, 64);

@@ -37,9 +37,10 @@ struct Recipe {
   std::filesystem::path data_root;
   std::vector<SetRecipe> sets;
   std::vector<SetRecipe> texts;              // sets without pictures, for the decoder
+  std::vector<SetRecipe> readings;           // sets with pictures of which the decoder sees the evidence alone
   std::filesystem::path only;                // data.train=FILE: one set in place of `sets`
   double validation_fraction = 0;            // of every train file, kept out of training
-  int64_t images_per_batch = 32, texts_per_batch = 0, text_tokens = 256;
+  int64_t images_per_batch = 32, readings_per_batch = 0, texts_per_batch = 0, text_tokens = 256;
   int64_t questions_per_image = 3;
   double predicted_evidence = 0.5;           // share of pictures whose evidence comes from the heads, not from the truth
   int64_t cache_megabytes = 2048;            // decoded pictures kept in memory

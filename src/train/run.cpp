@@ -42,34 +42,38 @@ Mixture open_mixture(const std::vector<SetRecipe>& sets, const Recipe& recipe) {
   return mixture;
 }
 
-// What a step draws: for each picture or text, its set and its index there.
+// What a step draws: for each picture, reading or text, its set and its lesson.
 struct Draw {
   size_t set;
   Lesson lesson;
   Rng rng;
 };
 struct StepDraws {
-  std::vector<Draw> pictures, texts;
+  std::vector<Draw> pictures, readings, texts;
+};
+struct Mixtures {
+  Mixture pictures, readings, texts;
 };
 
-StepDraws draw_step(const Mixture& pictures, const Mixture& texts, const Recipe& recipe, int64_t step, int64_t part) {
+StepDraws draw_step(const Mixtures& mixtures, const Recipe& recipe, int64_t step, int64_t part) {
   StepDraws draws;
   const auto index = static_cast<uint64_t>(step * recipe.trainer.accumulate + part);
   const auto draw = [&](const Mixture& mixture, int64_t count, uint64_t stream, std::vector<Draw>& out) {
-    for (int64_t i = 0; i < count; ++i) {
+    for (int64_t i = 0; i < (mixture.sets.empty() ? 0 : count); ++i) {
       Rng rng = Rng::for_item(recipe.seed * 2 + stream, index * 65536 + static_cast<uint64_t>(i));
       const size_t set = mixture.pick(rng);
       const auto item = static_cast<int64_t>(rng.below(static_cast<uint64_t>(mixture.sources[set]->size())));
       out.push_back({set, mixture.sources[set]->get(item), rng});
     }
   };
-  if (!pictures.sets.empty()) draw(pictures, recipe.images_per_batch, 0, draws.pictures);
-  if (!texts.sets.empty()) draw(texts, recipe.texts_per_batch, 1, draws.texts);
+  draw(mixtures.pictures, recipe.images_per_batch, 0, draws.pictures);
+  draw(mixtures.texts, recipe.texts_per_batch, 1, draws.texts);
+  draw(mixtures.readings, recipe.readings_per_batch, 2, draws.readings);
   return draws;
 }
 
 // A new tokenizer learns from everything that the sets and texts of the mixture say, and from recipe.tokenizer_texts.
-std::string train_tokenizer(const Recipe& recipe, const Mixture& pictures, const Mixture& texts) {
+std::string train_tokenizer(const Recipe& recipe, const Mixtures& mixtures) {
   std::vector<std::string> corpus;
   const auto collect = [&](const Lesson& lesson) {
     for (const Exchange& exchange : lesson.exchanges) {
@@ -84,7 +88,7 @@ std::string train_tokenizer(const Recipe& recipe, const Mixture& pictures, const
     constexpr int64_t kPerSource = 4000;
     for (int64_t i = 0; i < std::min(source.word_lessons(), kPerSource); ++i) collect(source.get_words(i));
   };
-  for (const Mixture* mixture : {&pictures, &texts}) {
+  for (const Mixture* mixture : {&mixtures.pictures, &mixtures.readings, &mixtures.texts}) {
     for (const auto& source : mixture->sources) collect_source(*source);
   }
   for (const std::string& path : recipe.tokenizer_texts) collect_source(*open_source({.path = path}, recipe, Part::train));
@@ -107,7 +111,8 @@ struct BuiltModel {
   std::string tokenizer_json;
 };
 
-BuiltModel build_model(const Recipe& recipe, const Mixture& pictures, const Mixture& texts) {
+BuiltModel build_model(const Recipe& recipe, const Mixtures& mixtures) {
+  const Mixture& pictures = mixtures.pictures;
   std::set<std::string> labels, objects;
   for (size_t i = 0; i < pictures.sets.size(); ++i) {
     pictures.sources[i]->collect_names(labels, objects);
@@ -116,7 +121,7 @@ BuiltModel build_model(const Recipe& recipe, const Mixture& pictures, const Mixt
   BuiltModel built;
   models::SensoriumConfig config;
   if (recipe.init.empty()) {
-    built.tokenizer_json = train_tokenizer(recipe, pictures, texts);
+    built.tokenizer_json = train_tokenizer(recipe, mixtures);
     Json json = recipe.model;
     json["model_type"] = "sensorium";
     json["format_version"] = 1;
@@ -169,9 +174,10 @@ RunSummary run_recipe(const Recipe& recipe) {
     only.world.clear();
     sets = {only};
   }
-  const Mixture pictures = open_mixture(sets, recipe), texts = open_mixture(recipe.texts, recipe);
-  require(!pictures.sets.empty() || !texts.sets.empty(), ErrorKind::usage, "the recipe names no data: give data.train=FILE");
-  const BuiltModel built = build_model(recipe, pictures, texts);
+  const Mixtures mixtures{.pictures = open_mixture(sets, recipe), .readings = open_mixture(recipe.readings, recipe),
+                          .texts = open_mixture(recipe.texts, recipe)};
+  require(!mixtures.pictures.sets.empty() || !mixtures.readings.sets.empty() || !mixtures.texts.sets.empty(), ErrorKind::usage, "the recipe names no data: give data.train=FILE");
+  const BuiltModel built = build_model(recipe, mixtures);
   models::SensoriumModel& model = *built.model;
   model.store().set_trainable({"*"}, false);
   require(model.store().set_trainable(recipe.trainable, true) > 0, ErrorKind::usage,
@@ -187,14 +193,15 @@ RunSummary run_recipe(const Recipe& recipe) {
     const int64_t index = step * parts + part;
     if (index != next) {
       prefetcher = std::make_unique<data::Prefetcher<StepDraws>>(
-          [&, index](int64_t i) { return draw_step(pictures, texts, recipe, (index + i) / parts, (index + i) % parts); }, 3);
+          [&, index](int64_t i) { return draw_step(mixtures, recipe, (index + i) / parts, (index + i) % parts); }, 3);
     }
     next = index + 1;
     StepDraws draws = prefetcher->next();
     models::TrainingBatch batch;
-    for (Draw& draw : draws.pictures) builder.add(batch, draw.lesson, pictures.sets[draw.set], draw.rng);
+    for (Draw& draw : draws.pictures) builder.add(batch, draw.lesson, mixtures.pictures.sets[draw.set], draw.rng);
     Rng rng = Rng::for_item(recipe.seed * 2 + 7, static_cast<uint64_t>(index));
     builder.finish(batch, rng);
+    for (Draw& draw : draws.readings) builder.add_reading(batch, draw.lesson, mixtures.readings.sets[draw.set], draw.rng);
     for (Draw& draw : draws.texts) builder.add_text(batch, draw.lesson, draw.rng);
     const models::BatchLosses losses = models::training_loss(model, batch, recipe.losses, recipe.compute);
     summary.loss = losses.total.item();

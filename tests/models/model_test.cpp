@@ -138,9 +138,11 @@ TEST(SensoriumChat, InterleavedPicturesStandWhereTheMessagePutsThem) {
   writer.begin(sequence);
   writer.begin_turn(sequence, "user");
   writer.text(sequence, "a ");
-  writer.image(sequence, 0, 1, model->perceive(*first, DType::f32).evidence);
+  writer.image(sequence, 0, 1);
+  writer.evidence(sequence, model->perceive(*first, DType::f32).evidence);
   writer.text(sequence, "two");
-  writer.image(sequence, 1, 2, model->perceive(*second, DType::f32).evidence);
+  writer.image(sequence, 1, 2);
+  writer.evidence(sequence, model->perceive(*second, DType::f32).evidence);
   writer.text(sequence, "which?");
   writer.end_turn(sequence);
   writer.begin_turn(sequence, "assistant");

@@ -25,7 +25,8 @@ class Prompt : public ::testing::Test {
   }
   std::vector<int32_t> evidence_tokens(const Evidence& evidence, int64_t places = 1) const {
     TokenSequence sequence;
-    writer_.image(sequence, 0, places, evidence);
+    writer_.image(sequence, 0, places);
+    writer_.evidence(sequence, evidence);
     return sequence.tokens;
   }
 
@@ -41,9 +42,9 @@ TEST_F(Prompt, LayoutOfAConversationWithAPicture) {
   writer_.text(out, "a head");
   writer_.end_turn(out);
   writer_.begin_turn(out, "user");
-  writer_.image(out, 4, 3,
-                {.labels = {"red dog", "cat"},
-                 .objects = {{"helmet", 1, {0.25f, 0, 0.5f, 1}}, {"head", 0.4f, {0, 0.1f, 0.2f, 0.3f}}}});
+  writer_.image(out, 4, 3);
+  writer_.evidence(out, {.labels = {"red dog", "cat"},
+                         .objects = {{"helmet", 1, {0.25f, 0, 0.5f, 1}}, {"head", 0.4f, {0, 0.1f, 0.2f, 0.3f}}}});
   writer_.text(out, "how many?");
   writer_.end_turn(out);
   writer_.begin_turn(out, "assistant");

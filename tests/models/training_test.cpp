@@ -15,7 +15,8 @@ TokenSequence question_about(const SensoriumModel& model, int picture, int64_t t
   TokenSequence sequence;
   writer.begin(sequence);
   writer.begin_turn(sequence, "user");
-  writer.image(sequence, picture, tokens, {.labels = {"dog"}, .objects = {{"head", 1, {0.1f, 0.2f, 0.6f, 0.9f}}}});
+  writer.image(sequence, picture, tokens);
+  writer.evidence(sequence, {.labels = {"dog"}, .objects = {{"head", 1, {0.1f, 0.2f, 0.6f, 0.9f}}}});
   writer.text(sequence, "how many?");
   writer.end_turn(sequence);
   writer.begin_turn(sequence, "assistant");

@@ -43,6 +43,12 @@ class Batches : public ::testing::Test {
     builder.finish(batch, rng);
     return batch;
   }
+  TrainingBatch build_reading(const Lesson& lesson, uint64_t seed = 1) const {
+    TrainingBatch batch;
+    Rng rng(seed);
+    BatchBuilder(*model_, recipe_).add_reading(batch, lesson, set(), rng);
+    return batch;
+  }
   TrainingBatch build_text(const Lesson& lesson, uint64_t seed = 1) const {
     TrainingBatch batch;
     Rng rng(seed);
@@ -235,7 +241,7 @@ TEST_F(Batches, PredictedEvidenceIsWhatTheHeadsSee) {
   ASSERT_EQ(batch.sequences.size(), 2u);
   const models::Evidence seen = model_->perceive(batch.images[0].image, DType::f32).evidence;
   TokenSequence expected;
-  model_->prompt().image(expected, 0, model_->image_token_count(48, 32), seen);
+  model_->prompt().evidence(expected, seen);
   EXPECT_FALSE(seen.objects.empty());
   for (const TokenSequence& sequence : batch.sequences) EXPECT_EQ(evidence_of(sequence), evidence_of(expected));
 }
@@ -288,6 +294,78 @@ TEST_F(Batches, ConversationsBeyondTheContextAreLeftOut) {
   lengthy.captions = {std::string(300, '#')};
   recipe_.questions_per_image = 20;
   EXPECT_TRUE(build({lengthy}).sequences.empty());
+}
+
+TEST_F(Batches, AReadingIsEvidenceWithoutAPicture) {
+  recipe_.questions_per_image = 20;
+  std::set<std::string> first_labels, all_labels;
+  for (uint64_t seed = 1; seed <= 30; ++seed) {
+    const TrainingBatch batch = build_reading(lesson(), seed);
+    EXPECT_TRUE(batch.images.empty());
+    ASSERT_EQ(batch.sequences.size(), 1u);
+    const TokenSequence& sequence = batch.sequences[0];
+    EXPECT_TRUE(sequence.images.empty());
+    EXPECT_EQ(std::count(sequence.tokens.begin(), sequence.tokens.end(), special().image), 0);
+    EXPECT_EQ(sequence.tokens[2], special().evidence);
+    EXPECT_EQ(exchanges_of(sequence).size(), 5u);
+    const std::string told = text_of(evidence_of(sequence));
+    const std::string labels = told.substr(0, told.find(';'));
+    first_labels.insert(labels.substr(0, labels.find(',')));
+    all_labels.insert(labels);
+  }
+  EXPECT_EQ(first_labels, (std::set<std::string>{"dog"}));  // the right one stands first
+  EXPECT_GE(all_labels.size(), 3u);                         // others may follow
+  const models::BatchLosses losses =
+      models::training_loss(*model_, build_reading(lesson()), recipe_.losses, DType::f32);
+  EXPECT_TRUE(std::isfinite(losses.total.item()));
+  EXPECT_GT(losses.language, 0);
+  EXPECT_TRUE(std::isnan(losses.label));
+}
+
+TEST_F(Batches, AReadingOfAnUnmarkedPictureTellsWhatTheHeadsFind) {
+  model_->store().find("detector.bias").value.data<float>()[0] = 0;
+  model_->mutable_config().heads.thresholds = {0.5, 0.55};
+  Lesson unmarked = lesson();
+  unmarked.boxes_known = false;
+  TokenSequence expected;
+  const models::Evidence found = model_->perceive(*unmarked.image, DType::f32).evidence;
+  EXPECT_FALSE(found.objects.empty());
+  model_->prompt().evidence(expected, found);
+
+  TrainingBatch batch;
+  BatchBuilder builder(*model_, recipe_);
+  Rng rng(1);
+  builder.add_reading(batch, unmarked, set(), rng);
+  EXPECT_EQ(evidence_of(batch.sequences.at(0)), evidence_of(expected));
+  // While the eyes learn, the next look may find something else; frozen eyes are asked once.
+  const auto change = [&](float bias) { model_->store().find("detector.bias").value.data<float>()[0] = bias; };
+  change(-100);
+  builder.add_reading(batch, unmarked, set(), rng);
+  EXPECT_NE(evidence_of(batch.sequences.at(1)), evidence_of(expected));
+  model_->store().set_trainable({"image.*", "classifier.*", "detector.*"}, false);
+  builder.add_reading(batch, unmarked, set(), rng);
+  change(0);
+  builder.add_reading(batch, unmarked, set(), rng);
+  EXPECT_EQ(evidence_of(batch.sequences.at(3)), evidence_of(batch.sequences.at(2)));
+  // Another picture at the same place is another picture.
+  unmarked.image = std::make_shared<const media::Image>(models::tiny_image(9, 40, 40));
+  builder.add_reading(batch, unmarked, set(), rng);
+  TokenSequence other;
+  model_->prompt().evidence(other, model_->perceive(*unmarked.image, DType::f32).evidence);
+  EXPECT_EQ(evidence_of(batch.sequences.at(4)), evidence_of(other));
+}
+
+TEST_F(Batches, AReadingNeedsAPicture) {
+  Lesson words;
+  words.exchanges = {{"how many?", "three"}};
+  TrainingBatch batch;
+  Rng rng(1);
+  try {
+    BatchBuilder(*model_, recipe_).add_reading(batch, words, {.path = "words.jsonl"}, rng);
+    ADD_FAILURE() << "it was taken";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("words.jsonl"), std::string::npos) << error.what();
+  }
 }
 
 TEST_F(Batches, RunningTextIsLearnedFromTheFirstWord) {

@@ -19,10 +19,13 @@ tokenizer: {vocabulary: 700, texts: [words.jsonl]}
 data:
   root: ../sets
   images_per_batch: 4
+  readings_per_batch: 7
   validation_fraction: 0.1
   sets:
     - {path: a.jsonl, weight: 2, augment: photo, objects: [head, helmet], scene: people}
     - {world: shapes}
+  readings:
+    - {world: blocks, weight: 3, objects: [black square], scene: blocks}
   texts:
     - {path: b.txt}
 train:
@@ -66,7 +69,12 @@ TEST_F(RecipeFile, ReadsEveryPart) {
   EXPECT_EQ(recipe.sets[1].world, "shapes");
   EXPECT_EQ(recipe.sets[1].weight, 1);
   EXPECT_EQ(recipe.sets[1].augment, "none");
+  ASSERT_EQ(recipe.readings.size(), 1u);
+  EXPECT_EQ(recipe.readings[0].world, "blocks");
+  EXPECT_EQ(recipe.readings[0].weight, 3);
+  EXPECT_EQ(recipe.readings_per_batch, 7);
   ASSERT_EQ(recipe.texts.size(), 1u);
+  EXPECT_EQ(recipe.texts[0].path, "b.txt");
   EXPECT_EQ(recipe.images_per_batch, 4);
   EXPECT_DOUBLE_EQ(recipe.validation_fraction, 0.1);
   EXPECT_EQ(recipe.losses.label, 0.5f);

@@ -33,6 +33,7 @@ ImageEncoderConfig ImageEncoderConfig::from_json(const Json& json, const std::st
   }
   require(config.dim % config.heads == 0 && config.dim / config.heads % 8 == 0, ErrorKind::invalid_data,
           "{}: dim {} must be a multiple of 8 x heads {}", where, config.dim, config.heads);
+  require(config.rope_theta > 0, ErrorKind::invalid_data, "{}: rope_theta {} is not positive", where, config.rope_theta);
   return config;
 }
 

@@ -184,7 +184,8 @@ class Session : public ChatSession {
       for (const ChatPart& part : message.parts) {
         if (part.image) {
           const Perception& perception = *pictures_[static_cast<size_t>(picture)].perception;
-          writer.image(prompt, picture++, perception.image_tokens_TC.dim(0), perception.evidence);
+          writer.image(prompt, picture++, perception.image_tokens_TC.dim(0));
+          writer.evidence(prompt, perception.evidence);
         } else {
           writer.text(prompt, part.text);
           if (message.role == "user") question_ += part.text + " ";

@@ -71,9 +71,12 @@ void PromptWriter::begin_turn(TokenSequence& out, std::string_view role) const {
 
 void PromptWriter::end_turn(TokenSequence& out, float weight) const { out.push(special_.end, weight); }
 
-void PromptWriter::image(TokenSequence& out, int index, int64_t tokens, const Evidence& evidence) const {
+void PromptWriter::image(TokenSequence& out, int index, int64_t tokens) const {
   out.images.push_back(index);
   for (int64_t i = 0; i < tokens; ++i) out.push(special_.image);
+}
+
+void PromptWriter::evidence(TokenSequence& out, const Evidence& evidence) const {
   out.push(special_.evidence);
   for (size_t i = 0; i < std::min(kToldLabels, evidence.labels.size()); ++i) {
     text(out, (i == 0 ? "" : ", ") + evidence.labels[i]);

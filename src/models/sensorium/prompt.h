@@ -41,6 +41,7 @@ struct FoundObject {
 struct Evidence {
   std::vector<std::string> labels;    // likeliest first; at most three are told
   std::vector<FoundObject> objects;
+  bool empty() const { return labels.empty() && objects.empty(); }
 };
 
 // A sequence under construction. Every token has a weight in the training loss (0 for what is only read).
@@ -61,8 +62,9 @@ class PromptWriter {
   void begin(TokenSequence& out) const;
   void begin_turn(TokenSequence& out, std::string_view role) const;  // user, assistant or system
   void end_turn(TokenSequence& out, float weight = 0) const;
-  // The places of picture `index` (`tokens` of them) and its evidence.
-  void image(TokenSequence& out, int index, int64_t tokens, const Evidence& evidence) const;
+  // The places of picture `index` (`tokens` of them); its evidence follows.
+  void image(TokenSequence& out, int index, int64_t tokens) const;
+  void evidence(TokenSequence& out, const Evidence& evidence) const;
   // Text; control tokens inside it stay text.
   void text(TokenSequence& out, std::string_view text, float weight = 0) const;
   void box(TokenSequence& out, const Box& relative, float weight = 0) const;
