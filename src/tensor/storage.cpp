@@ -1,3 +1,5 @@
+#include <sys/mman.h>
+
 #include <atomic>
 #include <map>
 #include <mutex>
@@ -9,7 +11,20 @@ namespace sensorium {
 namespace {
 
 constexpr size_t kAlignment = 64;
+constexpr size_t kHugePage = size_t{2} << 20;
 constexpr size_t kMaxCachedBytes = size_t{8} << 30;
+
+// Large blocks ask for huge pages: a matrix product walks many rows at once, each on a page of its own, and runs out of
+// entries for their addresses.
+std::align_val_t alignment_of(size_t bytes) { return std::align_val_t{bytes >= kHugePage ? kHugePage : kAlignment}; }
+
+void* allocate_block(size_t bytes) {
+  void* block = ::operator new(bytes, alignment_of(bytes), std::nothrow);
+  if (block != nullptr && bytes >= kHugePage) ::madvise(block, bytes, MADV_HUGEPAGE);  // a wish: small pages do as well
+  return block;
+}
+
+void free_block(void* block, size_t bytes) { ::operator delete(block, alignment_of(bytes)); }
 
 // Freed blocks by size. Fresh pages cost a page fault per 4 KB, as much as computing on them: a training step that frees
 // and takes the same sizes again must not pay that.
@@ -33,9 +48,9 @@ class BlockCache {
         return block;
       }
     }
-    if (void* block = ::operator new(bytes, std::align_val_t{kAlignment}, std::nothrow)) return block;
+    if (void* block = allocate_block(bytes)) return block;
     release();
-    if (void* block = ::operator new(bytes, std::align_val_t{kAlignment}, std::nothrow)) return block;
+    if (void* block = allocate_block(bytes)) return block;
     fail(ErrorKind::limit, "out of memory: a tensor of {} bytes", bytes);
   }
 
@@ -44,7 +59,7 @@ class BlockCache {
     in_use_ -= bytes;
     if (cached_ + bytes > kMaxCachedBytes) {
       lock.unlock();
-      ::operator delete(block, std::align_val_t{kAlignment});
+      free_block(block, bytes);
       return;
     }
     cached_ += bytes;
@@ -53,7 +68,7 @@ class BlockCache {
 
   void release() {
     std::lock_guard lock(mutex_);
-    for (const auto& [bytes, block] : free_) ::operator delete(block, std::align_val_t{kAlignment});
+    for (const auto& [bytes, block] : free_) free_block(block, bytes);
     free_.clear();
     cached_ = 0;
   }

@@ -164,17 +164,25 @@ RowsOfA rows_of(const GemmOperand& a, int64_t m, int64_t k, bool alone, int slot
       return;
     }
     // Pieces of 64 groups, so that a task's rows of A stay in the L1 cache for all tiles of the block.
-    constexpr int64_t kPiece = 64;
+    constexpr int64_t kPiece = 64, kAhead = 6;
+    constexpr int64_t kRowWords = 8;
+    static_assert(kTileRows <= kRowWords);
     const int64_t blocks = div_up(m, kRowBlock), pieces = div_up(groups, kPiece);
     parallel_for(blocks * pieces, alone ? blocks * pieces : 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t task = begin; task < end; ++task) {
         const int64_t first = task / pieces * kRowBlock, last = std::min(m, first + kRowBlock);
         const int64_t g0 = task % pieces * kPiece, g1 = std::min(groups, g0 + kPiece);
         // First the words of all rows of the block, vector by vector; then each tile takes its own of them.
-        alignas(64) uint32_t words[kPiece * kRowBlock + kLanes];
+        alignas(64) uint32_t words[kPiece * kRowBlock + std::max<int64_t>(kLanes, kRowWords)];
         for (int64_t g = g0; g < g1; ++g) {
           const T* from = data + g * G * a.col_stride;
           const int64_t present = std::min(G, k - g * G);
+          if (g + kAhead < g1) {
+            for (int64_t i = 0; i < G; ++i) {
+              const T* later = from + (kAhead * G + i) * a.col_stride;
+              for (int64_t row = first; row < last; row += 64 / static_cast<int64_t>(sizeof(T))) __builtin_prefetch(later + row);
+            }
+          }
           for (int64_t row = first; row < last; row += kLanes) {
             store_vector(words + (g - g0) * kRowBlock + row - first,
                          Products::across(from + row, a.col_stride, present, last - row));
@@ -184,9 +192,10 @@ RowsOfA rows_of(const GemmOperand& a, int64_t m, int64_t k, bool alone, int slot
           const int64_t rows = next_tile(last - row);
           uint32_t* to = copy + row * groups + g0 * rows;
           const uint32_t* from = words + row - first;
-          for (int64_t g = g0; g < g1; ++g, to += rows, from += kRowBlock) {
-            for (int64_t r = 0; r < rows; r += kLanes) store_words(to + r, load_vector(from + r), rows - r);
-          }
+          const uint32_t* stop = to + (g1 - g0) * rows;
+          // Whole vectors: the next group overwrites what is too much.
+          for (; to + kRowWords <= stop; to += rows, from += kRowBlock) std::memcpy(to, from, kRowWords * 4);
+          for (; to < stop; to += rows, from += kRowBlock) std::memcpy(to, from, static_cast<size_t>(rows) * 4);
           row += rows;
         }
       }
