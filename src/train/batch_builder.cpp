@@ -6,8 +6,8 @@ namespace sensorium::train {
 namespace {
 
 constexpr const char* kCaptionQuestions[] = {"Describe the picture.", "What does the picture show?", "Write a caption."};
-// Evidence from the truth is never quite what a detector gives: boxes move a little, now and then one is missing.
-constexpr double kBoxNoise = 0.02, kMissing = 0.02;
+constexpr double kBoxNoise = 0.02;     // of evidence from the truth, as a share of a box's own sides
+constexpr double kDerivedFirst = 0.2;  // how often derived questions go before the lesson's own
 constexpr double kOneLabel = 0.5;  // how often evidence from the truth names no label but the right one
 
 int index_of(const std::vector<std::string>& names, const std::string& name) {
@@ -69,7 +69,7 @@ models::Evidence BatchBuilder::told(const Lesson& lesson, const std::vector<mode
   }
   for (size_t i = 0; i < lesson.objects.size(); ++i) {
     const models::Box& box = boxes[i];
-    if (object_index(lesson.objects[i].name) < 0 || box.area() <= 0 || rng.chance(kMissing)) continue;
+    if (object_index(lesson.objects[i].name) < 0 || box.area() <= 0) continue;
     const auto noise = [&](float side) { return static_cast<float>(rng.normal() * kBoxNoise) * side; };
     const float w = box.x1 - box.x0, h = box.y1 - box.y0;
     const auto x = static_cast<float>(width), y = static_cast<float>(height);
@@ -82,12 +82,23 @@ models::Evidence BatchBuilder::told(const Lesson& lesson, const std::vector<mode
 
 std::vector<Exchange> BatchBuilder::questions(const Lesson& lesson, bool all_visible, const SetRecipe& set, Rng& rng) const {
   std::vector<Exchange> exchanges;
-  if (all_visible) exchanges = lesson.exchanges;
+  // The lesson's own questions mostly go first: those derived from many kinds of objects would crowd them out.
+  const auto add_all = [&](std::vector<Exchange> more) {
+    rng.shuffle(more);
+    for (Exchange& exchange : more) {
+      if (exchanges.size() == static_cast<size_t>(recipe_.questions_per_image)) return;
+      const bool known = std::any_of(exchanges.begin(), exchanges.end(),
+                                     [&](const Exchange& e) { return e.question == exchange.question; });
+      if (!known) exchanges.push_back(std::move(exchange));
+    }
+  };
+  const bool own_first = !rng.chance(kDerivedFirst);
+  if (all_visible && own_first) add_all(lesson.exchanges);
   std::vector<Exchange> derived = derived_exchanges(lesson, set.objects);
   if (!all_visible) derived.resize(std::min(derived.size(), lesson.captions.size()));
-  exchanges.insert(exchanges.end(), derived.begin(), derived.end());
+  add_all(std::move(derived));
+  if (all_visible && !own_first) add_all(lesson.exchanges);
   rng.shuffle(exchanges);
-  exchanges.resize(std::min(exchanges.size(), static_cast<size_t>(recipe_.questions_per_image)));
   return exchanges;
 }
 

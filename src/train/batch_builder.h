@@ -35,7 +35,7 @@ class BatchBuilder {
     models::Evidence truth;
     std::vector<Exchange> exchanges;
   };
-  // The truth as heads might report it: boxes a little off, now and then one missing, further labels behind the right one.
+  // The truth as heads might report it: boxes a little off, further labels behind the right one.
   // `boxes`: of the lesson's objects, in pixels of a picture of this size; one without an area is not told.
   models::Evidence told(const Lesson& lesson, const std::vector<models::Box>& boxes, int width, int height,
                         const SetRecipe& set, Rng& rng) const;

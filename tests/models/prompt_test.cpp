@@ -60,8 +60,12 @@ TEST_F(Prompt, LayoutOfAConversationWithAPicture) {
       words(", cat"),
       // Thousandths of 999 steps, rounded: 0.1 is 99.9, 0.25 is 249.75, 0.5 is 499.5.
       words("; 1 head"),
-      {location(0), location(100), location(200), location(300)},
       words("; 1 helmet"),
+      words(":"),
+      words(" head"),
+      {location(0), location(100), location(200), location(300)},
+      words(","),
+      words(" helmet"),
       {location(250), location(0), location(500), location(999)},
       {id("<|end|>")},
       words("how many?"),
@@ -129,22 +133,41 @@ TEST_F(Prompt, EvidenceOfNothing) {
             (std::vector<int32_t>{id("<|image|>"), id("<|image|>"), id("<|evidence|>"), id("<|end|>")}));
 }
 
-TEST_F(Prompt, EvidenceTellsThreeLabelsAndTwelveBoxesOfAKind) {
+TEST_F(Prompt, EvidenceTellsThreeLabelsAndTheBoxesOfFortyObjects) {
   Evidence evidence{.labels = {"cat", "dog", "head", "helmet"}, .objects = {}};
-  // Fifteen from right to left: told are the leftmost twelve, from left to right.
-  for (int i = 14; i >= 0; --i) {
-    const float x = static_cast<float>(i) / 20;
-    evidence.objects.push_back({"dog", 1, {x, 0, x + 0.05f, 1}});
+  // Forty-five from right to left: told are the leftmost forty, from left to right.
+  for (int i = 44; i >= 0; --i) {
+    const float x = static_cast<float>(i) / 50;
+    evidence.objects.push_back({"dog", 1, {x, 0, x + 0.02f, 1}});
   }
   std::vector<std::vector<int32_t>> expected = {
-      {id("<|image|>"), id("<|evidence|>")}, words("cat"), words(", dog"), words(", head"), words("; 15 dog")};
-  for (int i = 0; i < 12; ++i) {
+      {id("<|image|>"), id("<|evidence|>")}, words("cat"), words(", dog"), words(", head"), words("; 45 dog"), words(":")};
+  for (int i = 0; i < 40; ++i) {
     const auto bin = [](float value) { return static_cast<int>(std::lround(value * 999)); };
-    const float x = static_cast<float>(i) / 20;
-    expected.push_back({location(bin(x)), location(0), location(bin(x + 0.05f)), location(999)});
+    const float x = static_cast<float>(i) / 50;
+    if (i > 0) expected.push_back(words(","));
+    expected.push_back(words(" dog"));
+    expected.push_back({location(bin(x)), location(0), location(bin(x + 0.02f)), location(999)});
   }
   expected.push_back({id("<|end|>")});
   EXPECT_EQ(evidence_tokens(evidence), join(expected));
+}
+
+// A tower is told from the bottom up, though its blocks do not stand exactly above one another.
+TEST_F(Prompt, EvidenceIsToldColumnByColumn) {
+  const Evidence evidence{.labels = {},
+                          .objects = {{"cat", 1, {0.71f, 0.5f, 0.81f, 0.7f}},
+                                      {"head", 1, {0.09f, 0.3f, 0.19f, 0.5f}},
+                                      {"dog", 1, {0.7f, 0.8f, 0.8f, 1.0f}},
+                                      {"dog", 1, {0.1f, 0.1f, 0.2f, 0.3f}},
+                                      {"cat", 1, {0.11f, 0.5f, 0.21f, 0.7f}}}};
+  const auto object = [&](const char* name, int x0, int y0, int x1, int y1) {
+    return join({words(name), {location(x0), location(y0), location(x1), location(y1)}});
+  };
+  EXPECT_EQ(evidence_tokens(evidence),
+            join({{id("<|image|>"), id("<|evidence|>")}, words("; 2 cat"), words("; 2 dog"), words("; 1 head"), words(":"),
+                  object(" cat", 110, 500, 210, 699), object(" head", 90, 300, 190, 500), object(" dog", 100, 100, 200, 300),
+                  words(","), object(" dog", 699, 799, 799, 999), object(" cat", 709, 500, 809, 699), {id("<|end|>")}}));
 }
 
 TEST_F(Prompt, LocationsOutsideThePictureAreClamped) {

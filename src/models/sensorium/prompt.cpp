@@ -8,12 +8,32 @@ namespace sensorium::models {
 namespace {
 
 constexpr size_t kToldLabels = 3;
-constexpr size_t kToldBoxes = 12;   // of one kind; the count tells of more
-constexpr size_t kToldKinds = 12;
+constexpr size_t kToldObjects = 40;  // with their boxes; the counts tell of more
 
 int32_t location_token(const SpecialTokens& special, float relative) {
   const int bin = static_cast<int>(std::lround(std::clamp(relative, 0.0f, 1.0f) * (kLocationBins - 1)));
   return special.location0 + bin;
+}
+
+// Columns from left to right, each from the bottom up. An object belongs to the column of the one at its left if its middle
+// is not beyond that one's right side.
+std::vector<std::vector<FoundObject>> columns_of(std::vector<FoundObject> objects) {
+  std::sort(objects.begin(), objects.end(),
+            [](const FoundObject& a, const FoundObject& b) { return a.box.x0 + a.box.x1 < b.box.x0 + b.box.x1; });
+  std::vector<std::vector<FoundObject>> columns;
+  float right = 0;
+  for (FoundObject& object : objects) {
+    if (columns.empty() || object.box.x0 + object.box.x1 > 2 * right) {
+      columns.emplace_back();
+      right = object.box.x1;
+    }
+    columns.back().push_back(std::move(object));
+  }
+  for (std::vector<FoundObject>& column : columns) {
+    std::sort(column.begin(), column.end(),
+              [](const FoundObject& a, const FoundObject& b) { return a.box.y0 + a.box.y1 > b.box.y0 + b.box.y1; });
+  }
+  return columns;
 }
 
 }  // namespace
@@ -81,15 +101,21 @@ void PromptWriter::evidence(TokenSequence& out, const Evidence& evidence) const 
   for (size_t i = 0; i < std::min(kToldLabels, evidence.labels.size()); ++i) {
     text(out, (i == 0 ? "" : ", ") + evidence.labels[i]);
   }
-  // Kinds in the order of their names, objects from left to right: one picture has one description.
-  std::map<std::string, std::vector<Box>> kinds;
-  for (const FoundObject& object : evidence.objects) kinds[object.label].push_back(object.box);
+  // First how many of each kind, in the order of their names; then the objects in the order in which one reads a picture of
+  // columns. One picture has one description.
+  std::map<std::string, int> kinds;
+  for (const FoundObject& object : evidence.objects) ++kinds[object.label];
+  for (const auto& [label, count] : kinds) text(out, fmt::format("; {} {}", count, label));
+  if (!kinds.empty()) text(out, ":");
   size_t told = 0;
-  for (auto& [label, boxes] : kinds) {
-    if (told++ == kToldKinds) break;
-    std::sort(boxes.begin(), boxes.end(), [](const Box& a, const Box& b) { return a.x0 + a.x1 < b.x0 + b.x1; });
-    text(out, fmt::format("; {} {}", boxes.size(), label));
-    for (size_t i = 0; i < std::min(kToldBoxes, boxes.size()); ++i) box(out, boxes[i]);
+  for (const std::vector<FoundObject>& column : columns_of(evidence.objects)) {
+    if (told > 0) text(out, ",");
+    for (const FoundObject& object : column) {
+      if (told++ >= kToldObjects) break;
+      text(out, " " + object.label);
+      box(out, object.box);
+    }
+    if (told >= kToldObjects) break;
   }
   out.push(special_.end);
 }

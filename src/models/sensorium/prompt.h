@@ -1,11 +1,11 @@
 // The token sequences of the native model: turns, pictures, and the evidence that the model's own eyes found in them.
 //
-//   <|bos|><|user|> <|image|>*n <|evidence|> looks like a dog; 2 helmet <box> <box> <|end|> question <|end|>
+//   <|bos|><|user|> <|image|>*n <|evidence|>dog, cat; 1 head; 2 helmet: helmet<box> head<box>, helmet<box><|end|> question <|end|>
 //   <|assistant|> answer <|end|>
 //
-// After each picture stands its evidence: the likeliest labels of the whole picture and, per kind of object, the count and
-// the boxes that the detector found, as four location tokens each (x0 y0 x1 y1 in thousandths of the picture's width and
-// height). So an answer about a number can be checked against boxes, and the decoder reads what it reasons about.
+// After each picture stands its evidence: the likeliest labels of the whole picture, the count of every kind of object that the
+// detector found, and the objects with their boxes, four location tokens each (x0 y0 x1 y1 in thousandths of the picture's
+// width and height), column by column from left to right and from the bottom up, so that neighbours stand side by side. So an answer about a number can be checked against boxes, and the decoder reads what it reasons about.
 #pragma once
 
 #include <memory>
