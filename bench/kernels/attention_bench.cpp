@@ -60,7 +60,8 @@ void run(const Shape& s, DType type) {
   args.out_row_stride = s.heads * D;
   args.log_sum_exp = lse.data();
   // Causal: the pairs that are seen.
-  const double pairs = s.causal ? static_cast<double>(s.queries) * (static_cast<double>(s.keys) - (static_cast<double>(s.queries) - 1) / 2)
+  const double pairs = s.causal ? static_cast<double>(s.queries) *
+                                      (static_cast<double>(s.keys) - (static_cast<double>(s.queries) - 1) / 2)
                                 : static_cast<double>(s.queries) * static_cast<double>(s.keys);
   const double flops = 4.0 * pairs * static_cast<double>(s.sequences * s.heads * D);
   const kernels::KernelTable& table = kernels::cpu_kernels(kernels::active_isa());
@@ -70,8 +71,8 @@ void run(const Shape& s, DType type) {
                             table.attention_backward({args, dout.data(), dq.data(), dk.data(), dv.data()});
                           }});
   }
-  compare(fmt::format("{}: {} x {} heads ({} of keys) x {} x {} x {}{}", s.name, s.sequences, s.heads, s.kv_heads, s.queries, s.keys, D,
-                      s.causal ? ", causal" : ""),
+  compare(fmt::format("{}: {} x {} heads ({} of keys) x {} x {} x {}{}", s.name, s.sequences, s.heads, s.kv_heads,
+                      s.queries, s.keys, D, s.causal ? ", causal" : ""),
           type, candidates);
   if (s.queries == 1) {
     const double bytes = 2.0 * static_cast<double>(S * s.kv_heads * D) * static_cast<double>(size_of(type));

@@ -55,7 +55,8 @@ void run(const Shape& s) {
   weight.w.data = dw.data();
   const double flops = 2.0 * static_cast<double>(out_rows) * static_cast<double>(weights);
   const kernels::KernelTable& table = kernels::cpu_kernels(kernels::active_isa());
-  compare(fmt::format("{} x {} -> {}, {} x {} / {}, {} x {}", s.pictures, s.in, s.out, s.kernel, s.kernel, s.stride, s.height, s.width),
+  compare(fmt::format("{} x {} -> {}, {} x {} / {}, {} x {}", s.pictures, s.in, s.out, s.kernel, s.kernel, s.stride,
+                      s.height, s.width),
           DType::bf16,
           {{"forward", flops, [&] { table.conv2d(args); }},
            {"gradient of the input", flops, [&] { table.conv2d_backward_input(input); }},
@@ -68,8 +69,9 @@ void run(const Shape& s) {
 
 int main() {
   const sensorium::bench::Shape shapes[] = {
-      {3, 32, 3, 2, 240, 320, 8}, {3, 64, 7, 2, 160, 160, 8}, {32, 64, 3, 2, 80, 80, 16},  {64, 64, 3, 1, 40, 40, 32},
-      {128, 128, 3, 1, 20, 20, 32}, {256, 256, 3, 1, 10, 10, 32}, {128, 256, 3, 2, 20, 20, 32},
+      {3, 32, 3, 2, 240, 320, 8},   {3, 64, 7, 2, 160, 160, 8},   {32, 64, 3, 2, 80, 80, 16},
+      {64, 64, 3, 1, 40, 40, 32},   {128, 128, 3, 1, 20, 20, 32}, {256, 256, 3, 1, 10, 10, 32},
+      {128, 256, 3, 2, 20, 20, 32},
   };
   for (const auto& shape : shapes) sensorium::bench::run(shape);
 }

@@ -32,21 +32,31 @@ std::vector<Case> make_cases(int64_t rows, int64_t cols, DType dtype) {
   const int64_t count = rows * cols;
   const double size = static_cast<double>(count) * static_cast<double>(size_of(dtype));
   const auto random = [&](const Shape& shape, DType type) { return Tensor::randn(shape, rng).to(type); };
-  const Tensor x = random({rows, cols}, dtype), dy = random({rows, cols}, dtype), y = Tensor::zeros({rows, cols}, dtype);
+  const Tensor x = random({rows, cols}, dtype), dy = random({rows, cols}, dtype),
+               y = Tensor::zeros({rows, cols}, dtype);
   const Tensor weight = random({cols}, DType::f32), bias = random({cols}, DType::f32);
   const Tensor grad_weight = Tensor::zeros({cols}), grad_bias = Tensor::zeros({cols});
   const Tensor mean = Tensor::full({rows}, 0), inverse = Tensor::full({rows}, 1);
-  const kernels::RowNormArgs norm{.rows = rows, .cols = cols, .x = view(x), .weight = weight.data<float>(),
-                                  .bias = bias.data<float>(), .y = view(y)};
+  const kernels::RowNormArgs norm{.rows = rows,
+                                  .cols = cols,
+                                  .x = view(x),
+                                  .weight = weight.data<float>(),
+                                  .bias = bias.data<float>(),
+                                  .y = view(y)};
   kernels::RowNormArgs kept = norm;
   kept.mean = mean.data<float>();
   kept.inverse_std = inverse.data<float>();
-  const kernels::RowNormBackwardArgs norm_back{.forward = kept, .grad_y = view(dy), .grad_x = view(y),
+  const kernels::RowNormBackwardArgs norm_back{.forward = kept,
+                                               .grad_y = view(dy),
+                                               .grad_x = view(y),
                                                .grad_weight = grad_weight.data<float>(),
                                                .grad_bias = grad_bias.data<float>()};
   std::vector<Case> cases;
   const auto add = [&](const std::string& name, double bytes, std::vector<Tensor> outputs, auto run) {
-    cases.push_back({fmt::format("{}/{}/{}x{}", name, name_of(dtype), rows, cols), bytes, std::move(outputs), run,
+    cases.push_back({fmt::format("{}/{}/{}x{}", name, name_of(dtype), rows, cols),
+                     bytes,
+                     std::move(outputs),
+                     run,
                      {x, dy, y, weight, bias, grad_weight, grad_bias, mean, inverse}});
   };
   add("rms_norm", 2 * size, {y}, [=](const KernelTable& t) { t.rms_norm(norm); });
@@ -59,25 +69,37 @@ std::vector<Case> make_cases(int64_t rows, int64_t cols, DType dtype) {
   for (int64_t i = 0; i <= pictures; ++i) offsets.push_back(rows * i / pictures);
   const Tensor group_mean = Tensor::full({pictures * groups}, 0), group_inverse = Tensor::full({pictures * groups}, 1);
   const auto group = [=](const std::vector<int64_t>& at) {
-    return kernels::GroupNormArgs{.offsets = at, .channels = cols, .groups = groups, .x = view(x),
-                                  .weight = weight.data<float>(), .bias = bias.data<float>(),
-                                  .activation = kernels::NormActivation::silu, .y = view(y),
-                                  .mean = group_mean.data<float>(), .inverse_std = group_inverse.data<float>()};
+    return kernels::GroupNormArgs{.offsets = at,
+                                  .channels = cols,
+                                  .groups = groups,
+                                  .x = view(x),
+                                  .weight = weight.data<float>(),
+                                  .bias = bias.data<float>(),
+                                  .activation = kernels::NormActivation::silu,
+                                  .y = view(y),
+                                  .mean = group_mean.data<float>(),
+                                  .inverse_std = group_inverse.data<float>()};
   };
   add("group_norm_silu", 3 * size, {y}, [=](const KernelTable& t) { t.group_norm(group(offsets)); });
   add("group_norm_silu_backward", 5 * size, {y}, [=](const KernelTable& t) {
-    t.group_norm_backward({.forward = group(offsets), .grad_y = view(dy), .grad_x = view(y),
-                           .grad_weight = grad_weight.data<float>(), .grad_bias = grad_bias.data<float>()});
+    t.group_norm_backward({.forward = group(offsets),
+                           .grad_y = view(dy),
+                           .grad_x = view(y),
+                           .grad_weight = grad_weight.data<float>(),
+                           .grad_bias = grad_bias.data<float>()});
   });
 
-  for (const auto& [function, name] : {std::pair{kernels::Unary::relu, "relu"}, {kernels::Unary::gelu_erf, "gelu_erf"},
-                                       {kernels::Unary::gelu_tanh, "gelu_tanh"}, {kernels::Unary::silu, "silu"}}) {
+  for (const auto& [function, name] : {std::pair{kernels::Unary::relu, "relu"},
+                                       {kernels::Unary::gelu_erf, "gelu_erf"},
+                                       {kernels::Unary::gelu_tanh, "gelu_tanh"},
+                                       {kernels::Unary::silu, "silu"}}) {
     const kernels::UnaryArgs args{function, count, view(x), view(y)};
     add(name, 2 * size, {y}, [=](const KernelTable& t) { t.unary(args); });
     const kernels::UnaryBackwardArgs back{function, count, view(x), view(dy), view(y)};
     add(std::string(name) + "_backward", 3 * size, {y}, [=](const KernelTable& t) { t.unary_backward(back); });
   }
-  const kernels::BinaryArgs sum{.function = kernels::Binary::add, .count = count, .a = view(x), .b = view(dy), .y = view(y)};
+  const kernels::BinaryArgs sum{
+      .function = kernels::Binary::add, .count = count, .a = view(x), .b = view(dy), .y = view(y)};
   add("add", 3 * size, {y}, [=](const KernelTable& t) { t.binary(sum); });
   const Tensor gated = random({rows, cols / 2}, dtype), gated_grad = random({rows, cols / 2}, dtype);
   add("swiglu", 1.5 * size, {gated}, [=](const KernelTable& t) { t.swiglu({rows, cols / 2, view(x), view(gated)}); });
@@ -85,18 +107,25 @@ std::vector<Case> make_cases(int64_t rows, int64_t cols, DType dtype) {
     t.swiglu_backward({rows, cols / 2, view(x), view(gated_grad), view(y)});
   });
   const Tensor other = Tensor::zeros({rows, cols}, dtype == DType::f32 ? DType::bf16 : DType::f32);
-  add("cast", 6.0 * static_cast<double>(count), {other}, [=](const KernelTable& t) { t.cast({count, view(x), view(other)}); });
+  add("cast", 6.0 * static_cast<double>(count), {other}, [=](const KernelTable& t) {
+    t.cast({count, view(x), view(other)});
+  });
 
   std::vector<int32_t> index, targets;
   for (int64_t i = 0; i < rows; ++i) {
     index.push_back(static_cast<int32_t>(rng.below(static_cast<uint64_t>(rows))));
     targets.push_back(static_cast<int32_t>(rng.below(static_cast<uint64_t>(cols))));
   }
-  add("gather_rows", 2 * size, {y}, [=](const KernelTable& t) { t.gather_rows({rows, cols, index.data(), rows, view(x), view(y)}); });
+  add("gather_rows", 2 * size, {y}, [=](const KernelTable& t) {
+    t.gather_rows({rows, cols, index.data(), rows, view(x), view(y)});
+  });
   const Tensor table = Tensor::zeros({rows, cols});
-  add("scatter_add_rows", size + 8.0 * static_cast<double>(count), {},
-      [=](const KernelTable& t) { t.scatter_add_rows({rows, cols, index.data(), rows, view(x), view(table)}); });
-  add("column_sum", size, {}, [=](const KernelTable& t) { t.column_sum({rows, cols, view(x), grad_bias.data<float>()}); });
+  add("scatter_add_rows", size + 8.0 * static_cast<double>(count), {}, [=](const KernelTable& t) {
+    t.scatter_add_rows({rows, cols, index.data(), rows, view(x), view(table)});
+  });
+  add("column_sum", size, {}, [=](const KernelTable& t) {
+    t.column_sum({rows, cols, view(x), grad_bias.data<float>()});
+  });
   const Tensor losses = Tensor::zeros({rows});
   add("cross_entropy", 2 * size, {losses, y}, [=](const KernelTable& t) {
     t.cross_entropy({rows, cols, view(x), targets.data(), 0.0f, losses.data<float>(), view(y), nullptr});
@@ -104,9 +133,16 @@ std::vector<Case> make_cases(int64_t rows, int64_t cols, DType dtype) {
   if (dtype == DType::f32) {
     const Tensor p = random({count}, dtype), m = random({count}, dtype), v = Tensor::full({count}, 1), ema = p.clone();
     const auto adamw = [=](bool with_ema) {
-      return kernels::AdamWArgs{.count = count, .parameter = p.data<float>(), .grad = dy.data<float>(), .m = m.data<float>(),
-                                .v = v.data<float>(), .ema = with_ema ? ema.data<float>() : nullptr, .learning_rate = 1e-6f,
-                                .weight_decay = 0.1f, .ema_decay = 0.999f, .step = 10};
+      return kernels::AdamWArgs{.count = count,
+                                .parameter = p.data<float>(),
+                                .grad = dy.data<float>(),
+                                .m = m.data<float>(),
+                                .v = v.data<float>(),
+                                .ema = with_ema ? ema.data<float>() : nullptr,
+                                .learning_rate = 1e-6f,
+                                .weight_decay = 0.1f,
+                                .ema_decay = 0.999f,
+                                .step = 10};
     };
     add("adamw", 7 * size, {}, [=](const KernelTable& t) { t.adamw(adamw(false)); });
     add("adamw_ema", 9 * size, {}, [=](const KernelTable& t) { t.adamw(adamw(true)); });
@@ -160,7 +196,8 @@ void run(int64_t rows, int64_t cols, DType dtype, const std::string& filter) {
     const Times t = summary(times), best = summary(copies);
     const double rate = c.bytes / t.median, ceiling = 2.0 * static_cast<double>(bytes) / best.median;
     fmt::print(
-        "{{\"name\":\"{}\",\"isa\":\"{}\",\"threads\":{},\"median_ms\":{:.3f},\"p10_ms\":{:.3f},\"p90_ms\":{:.3f},\"gb_s\":{:.1f},"
+        "{{\"name\":\"{}\",\"isa\":\"{}\",\"threads\":{},\"median_ms\":{:.3f},\"p10_ms\":{:.3f},\"p90_ms\":{:.3f},\"gb_"
+        "s\":{:.1f},"
         "\"copy_gb_s\":{:.1f},\"of_copy\":{:.2f}}}\n",
         c.name, name_of(kernels::active_isa()), thread_count(), t.median * 1e3, t.p10 * 1e3, t.p90 * 1e3, rate * 1e-9,
         ceiling * 1e-9, rate / ceiling);

@@ -61,7 +61,8 @@ template <typename T>
 struct Typed<std::vector<T>> {
   static constexpr const char* name = "a list";
   static bool matches(const Json& value) {
-    return value.is_array() && std::all_of(value.begin(), value.end(), [](const Json& v) { return Typed<T>::matches(v); });
+    return value.is_array() &&
+           std::all_of(value.begin(), value.end(), [](const Json& v) { return Typed<T>::matches(v); });
   }
 };
 
@@ -113,8 +114,8 @@ template std::vector<double> ConfigReader::get<std::vector<double>>(std::string_
 
 int64_t ConfigReader::get_int(std::string_view key, int64_t low, int64_t high) {
   const int64_t value = get<int64_t>(key);
-  require(value >= low && value <= high, ErrorKind::invalid_data, "{}: \"{}\" is {}, expected {}..{}", where_, key, value,
-          low, high);
+  require(value >= low && value <= high, ErrorKind::invalid_data, "{}: \"{}\" is {}, expected {}..{}", where_, key,
+          value, low, high);
   return value;
 }
 

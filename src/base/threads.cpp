@@ -3,8 +3,8 @@
 #include <sched.h>
 
 #include <algorithm>
-#include <atomic>
 #include <array>
+#include <atomic>
 #include <condition_variable>
 #include <cstdlib>
 #include <exception>
@@ -157,7 +157,8 @@ class ThreadPool {
   bool enter(uint64_t state) {
     const uint64_t job = job_of(state);
     while ((state & kClosed) == 0 && job_of(state) == job) {
-      if (state_.compare_exchange_weak(state, state + 1, std::memory_order_acq_rel, std::memory_order_acquire)) return true;
+      if (state_.compare_exchange_weak(state, state + 1, std::memory_order_acq_rel, std::memory_order_acquire))
+        return true;
     }
     return false;
   }
@@ -195,7 +196,7 @@ class ThreadPool {
 };
 
 struct FreeDeleter {
-  void operator()(void* pointer) const { ::operator delete(pointer, std::align_val_t{64}); }
+  void operator()(void* pointer) const { ::operator delete (pointer, std::align_val_t{64}); }
 };
 
 }  // namespace
@@ -224,7 +225,7 @@ void* thread_scratch(size_t bytes, int slot) {
   if (buffer.capacity < bytes) {
     const size_t capacity = (bytes + 4095) / 4096 * 4096;
     buffer.memory.reset();
-    buffer.memory.reset(::operator new(capacity, std::align_val_t{64}));
+    buffer.memory.reset(::operator new (capacity, std::align_val_t{64}));
     buffer.capacity = capacity;
   }
   return buffer.memory.get();

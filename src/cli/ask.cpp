@@ -102,7 +102,8 @@ void ask(const AskOptions& options) {
                 {"total", milliseconds(start, end)}});
   } else {
     std::fputc('\n', stdout);
-    if (!options.annotate.empty()) std::puts(fmt::format("{} boxes drawn into {}", result.answer.boxes.size(), options.annotate).c_str());
+    if (!options.annotate.empty())
+      std::puts(fmt::format("{} boxes drawn into {}", result.answer.boxes.size(), options.annotate).c_str());
   }
   if (result.stop == generate::StopReason::interrupted) fail(ErrorKind::interrupted, "interrupted");
 }
@@ -116,15 +117,22 @@ void add_ask(CLI::App& app) {
   command->add_option("files", options->files, "Pictures: JPEG, PNG or WebP");
   command->add_option("--model,-m", options->model, "Folder of the model")->capture_default_str();
   command->add_option("--annotate", options->annotate, "Write the picture with the answer's boxes to this PNG");
-  command->add_option("--temperature", options->generate.sampling.temperature, "0: always the likeliest token")->capture_default_str();
-  command->add_option("--top-p", options->generate.sampling.top_p, "Sample from the likeliest tokens of this total probability")->capture_default_str();
-  command->add_option("--top-k", options->generate.sampling.top_k, "Sample from this many tokens; 0: all")->capture_default_str();
-  command->add_option("--seed", options->generate.sampling.seed, "The same seed gives the same answer")->capture_default_str();
+  command->add_option("--temperature", options->generate.sampling.temperature, "0: always the likeliest token")
+      ->capture_default_str();
+  command
+      ->add_option("--top-p", options->generate.sampling.top_p,
+                   "Sample from the likeliest tokens of this total probability")
+      ->capture_default_str();
+  command->add_option("--top-k", options->generate.sampling.top_k, "Sample from this many tokens; 0: all")
+      ->capture_default_str();
+  command->add_option("--seed", options->generate.sampling.seed, "The same seed gives the same answer")
+      ->capture_default_str();
   command->add_option("--max-tokens", options->generate.max_tokens, "Longest answer")->capture_default_str();
   command->add_flag("--json", options->json, "Print one JSON object: answer, boxes (pixels), tokens, timings");
-  command->footer("Examples:\n"
-                  "  sensorium ask \"How many people wear a safety helmet?\" site.jpg --annotate found.png\n"
-                  "  echo \"What is the main object?\" | sensorium ask - photo.jpg --json");
+  command->footer(
+      "Examples:\n"
+      "  sensorium ask \"How many people wear a safety helmet?\" site.jpg --annotate found.png\n"
+      "  echo \"What is the main object?\" | sensorium ask - photo.jpg --json");
   command->callback([options] { ask(*options); });
 }
 

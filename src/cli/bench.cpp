@@ -59,9 +59,7 @@ double ceiling(const MachinePeaks& peaks, Peak peak) {
   return 0;
 }
 
-double rounded(double value) {
-  return std::round(value * 1e4) / 1e4;
-}
+double rounded(double value) { return std::round(value * 1e4) / 1e4; }
 
 // Instead of timing: the chosen cases write their traces.
 void trace(const std::vector<BenchCase>& cases, const std::regex& filter, const std::filesystem::path& folder) {

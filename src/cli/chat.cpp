@@ -74,9 +74,14 @@ void add_chat(CLI::App& app) {
   auto options = std::make_shared<ChatOptions>();
   CLI::App* command = app.add_subcommand("chat", "Talk with a model in the terminal");
   command->add_option("--model,-m", options->model, "Folder of the model")->capture_default_str();
-  command->add_option("--temperature", options->generate.sampling.temperature, "0: always the likeliest token")->capture_default_str();
-  command->add_option("--top-p", options->generate.sampling.top_p, "Sample from the likeliest tokens of this total probability")->capture_default_str();
-  command->add_option("--seed", options->generate.sampling.seed, "The same seed gives the same answers")->capture_default_str();
+  command->add_option("--temperature", options->generate.sampling.temperature, "0: always the likeliest token")
+      ->capture_default_str();
+  command
+      ->add_option("--top-p", options->generate.sampling.top_p,
+                   "Sample from the likeliest tokens of this total probability")
+      ->capture_default_str();
+  command->add_option("--seed", options->generate.sampling.seed, "The same seed gives the same answers")
+      ->capture_default_str();
   command->add_option("--max-tokens", options->generate.max_tokens, "Longest answer")->capture_default_str();
   command->footer(std::string("In the conversation:\n") + kHelp);
   command->callback([options] { chat(*options); });

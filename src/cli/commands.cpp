@@ -74,11 +74,12 @@ int run(int argc, char** argv) {
   CLI::App app("Sensorium: one program to ask, train, evaluate and inspect large multimodal models", "sensorium");
   app.set_version_flag("--version", SENSORIUM_VERSION);
   app.require_subcommand(1);
-  app.footer("Examples:\n"
-             "  sensorium ask \"How many people wear a helmet?\" photo.jpg\n"
-             "  sensorium train recipes/tiny.yaml out=runs/tiny\n"
-             "  sensorium eval --data test.jsonl --json\n"
-             "Every command has its own --help.");
+  app.footer(
+      "Examples:\n"
+      "  sensorium ask \"How many people wear a helmet?\" photo.jpg\n"
+      "  sensorium train recipes/tiny.yaml out=runs/tiny\n"
+      "  sensorium eval --data test.jsonl --json\n"
+      "Every command has its own --help.");
   int threads = 0;
   app.add_option("--threads", threads, "Threads to compute with (default: all processors, or SENSORIUM_THREADS)");
   app.parse_complete_callback([&] {

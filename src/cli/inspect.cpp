@@ -38,7 +38,8 @@ void print_lines(const OrderedJson& json, const std::string& indent) {
     } else if (value.is_number_integer() && value.get<int64_t>() >= 100'000) {
       std::puts(fmt::format("{}{}: {}", indent, key, short_count(value.get<int64_t>())).c_str());
     } else {
-      std::puts(fmt::format("{}{}: {}", indent, key, value.is_string() ? value.get<std::string>() : value.dump()).c_str());
+      std::puts(
+          fmt::format("{}{}: {}", indent, key, value.is_string() ? value.get<std::string>() : value.dump()).c_str());
     }
   }
 }
@@ -51,7 +52,8 @@ void add_inspect(CLI::App& app) {
     bool json = false, tensors = false;
   };
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("inspect", "Show what a model is: senses, sizes, dtype, licence, training data");
+  CLI::App* command =
+      app.add_subcommand("inspect", "Show what a model is: senses, sizes, dtype, licence, training data");
   command->add_option("model", options->model, "Folder of the model")->capture_default_str();
   command->add_flag("--tensors", options->tensors, "List every tensor with shape and dtype");
   command->add_flag("--json", options->json, "Print one JSON object");

@@ -14,15 +14,19 @@ void add_train(CLI::App& app) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("train", "Train a model by a recipe; the same command resumes a stopped run");
   command->add_option("recipe", options->recipe, "Recipe file (YAML)")->required();
-  command->add_option("overrides", options->overrides, "key=value, for example out=runs/a train.steps=100 data.train=my.jsonl");
+  command->add_option("overrides", options->overrides,
+                      "key=value, for example out=runs/a train.steps=100 data.train=my.jsonl");
   command->add_flag("--json", options->json, "Print one JSON object at the end");
-  command->footer("The run's folder receives train.jsonl, TensorBoard events, loss.svg, checkpoints/ and model/ (what ask,\n"
-                  "eval and inspect take).\n"
-                  "Example:\n  sensorium train recipes/tiny.yaml out=runs/tiny train.steps=200");
+  command->footer(
+      "The run's folder receives train.jsonl, TensorBoard events, loss.svg, checkpoints/ and model/ (what ask,\n"
+      "eval and inspect take).\n"
+      "Example:\n  sensorium train recipes/tiny.yaml out=runs/tiny train.steps=200");
   command->callback([options] {
     const train::RunSummary summary = train::run_recipe(train::Recipe::load(options->recipe, options->overrides));
     if (options->json) {
-      std::puts(OrderedJson{{"out", summary.out.string()}, {"model", summary.model.string()}, {"steps", summary.steps},
+      std::puts(OrderedJson{{"out", summary.out.string()},
+                            {"model", summary.model.string()},
+                            {"steps", summary.steps},
                             {"loss", summary.loss}}
                     .dump()
                     .c_str());

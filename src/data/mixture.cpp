@@ -13,9 +13,7 @@ constexpr uint64_t kBlock = 4096;
 constexpr size_t kMaxSets = 1024;
 constexpr int kRounds = 4;
 
-uint64_t mix(uint64_t seed, uint64_t stream) {
-  return Rng::for_item(seed, stream).next();
-}
+uint64_t mix(uint64_t seed, uint64_t stream) { return Rng::for_item(seed, stream).next(); }
 
 }  // namespace
 

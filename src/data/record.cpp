@@ -6,9 +6,7 @@
 namespace sensorium::data {
 namespace detail {
 
-void fault(const std::string& what) {
-  throw Error(ErrorKind::invalid_data, what);
-}
+void fault(const std::string& what) { throw Error(ErrorKind::invalid_data, what); }
 
 std::string text_of(const Json& value, const std::string& field) {
   if (!value.is_string()) fault(fmt::format("\"{}\" is {}, expected a string", field, value.type_name()));
@@ -66,9 +64,7 @@ std::vector<std::string> RecordReader::ignored() const {
 
 }  // namespace detail
 
-std::string statement_question(const std::string& sentence) {
-  return "Is this statement true? " + sentence;
-}
+std::string statement_question(const std::string& sentence) { return "Is this statement true? " + sentence; }
 
 Result<Record> parse_record(const Json& json, const std::string& folder, const std::string& where) {
   Record record;

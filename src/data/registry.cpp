@@ -30,13 +30,12 @@ std::string head_of(const fs::path& path) {
 
 }  // namespace
 
-std::span<const DatasetFormat> dataset_formats() {
-  return kFormats;
-}
+std::span<const DatasetFormat> dataset_formats() { return kFormats; }
 
 bool in_validation_part(const Dataset& dataset, int64_t index, double validation_fraction) {
   constexpr uint64_t kShares = 10000;
-  return dataset.content_hash(index) % kShares < static_cast<uint64_t>(validation_fraction * static_cast<double>(kShares));
+  return dataset.content_hash(index) % kShares <
+         static_cast<uint64_t>(validation_fraction * static_cast<double>(kShares));
 }
 
 std::unique_ptr<Dataset> open_dataset(const fs::path& path, const DatasetOptions& options) {

@@ -36,7 +36,8 @@ int32_t Sampler::choose(std::span<const float> logits) {
   }
   double kept = 0;
   size_t count = 0;
-  while (count < candidates_.size() && (count == 0 || kept < options_.top_p * total)) kept += candidates_[count++].first;
+  while (count < candidates_.size() && (count == 0 || kept < options_.top_p * total))
+    kept += candidates_[count++].first;
   double point = rng_.uniform() * kept;
   for (size_t i = 0; i + 1 < count; ++i) {
     point -= candidates_[i].first;

@@ -55,9 +55,7 @@ bool has_duplicate_keys(std::string_view header) {
 }
 
 // Integers that are not negative; the format knows no others.
-bool is_size(const Json& value) {
-  return value.is_number_unsigned();
-}
+bool is_size(const Json& value) { return value.is_number_unsigned(); }
 
 // What the header says about one tensor.
 struct TensorEntry {

@@ -20,22 +20,22 @@ struct HeadsView {
 
 struct AttentionArgs {
   int64_t heads = 0, kv_heads = 0, head_dim = 0;
-  HeadsView q, k, v;                  // all f32 or all bf16; k and v may be f16 or bf16 beside f32/bf16 q (KV caches)
+  HeadsView q, k, v;  // all f32 or all bf16; k and v may be f16 or bf16 beside f32/bf16 q (KV caches)
   int64_t sequences = 0;
   const int32_t* query_offsets = nullptr;  // sequences + 1
   const int32_t* key_offsets = nullptr;    // sequences + 1
   // Causal: query i of a sequence with n queries and m >= n keys sees keys 0..i + m - n.
   bool causal = false;
-  float scale = 1.0f;                 // of q·k, usually 1/sqrt(D)
-  void* out = nullptr;                // T x H x D with row stride out_row_stride, q's dtype
+  float scale = 1.0f;   // of q·k, usually 1/sqrt(D)
+  void* out = nullptr;  // T x H x D with row stride out_row_stride, q's dtype
   int64_t out_row_stride = 0;
-  float* log_sum_exp = nullptr;       // H x T (T = query_offsets[sequences]), or none: what backward needs
+  float* log_sum_exp = nullptr;  // H x T (T = query_offsets[sequences]), or none: what backward needs
 };
 void attention(const AttentionArgs& args);
 
 struct AttentionBackwardArgs {
-  AttentionArgs forward;              // with out and log_sum_exp as attention() filled them
-  const void* grad_out = nullptr;     // as out
+  AttentionArgs forward;           // with out and log_sum_exp as attention() filled them
+  const void* grad_out = nullptr;  // as out
   // Gradients, written (not added), q's dtype, laid out like q, k, v with their strides.
   void* grad_q = nullptr;
   void* grad_k = nullptr;

@@ -7,8 +7,8 @@ namespace {
 
 void check(const char* operation, const char* what, const int32_t* values, int64_t count, int64_t limit) {
   for (int64_t i = 0; i < count; ++i) {
-    require(values[i] >= -1 && values[i] < limit, ErrorKind::shape, "{}: {} {} at position {} is outside -1..{}", operation,
-            what, values[i], i, limit - 1);
+    require(values[i] >= -1 && values[i] < limit, ErrorKind::shape, "{}: {} {} at position {} is outside -1..{}",
+            operation, what, values[i], i, limit - 1);
   }
 }
 

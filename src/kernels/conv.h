@@ -15,13 +15,13 @@ namespace sensorium::kernels {
 struct Conv2dArgs {
   std::span<const int32_t> heights, widths;  // of the input pictures
   int64_t in_channels = 0, out_channels = 0, kernel = 1, stride = 1, padding = 0;
-  int64_t groups = 1;                        // 1, or in_channels == out_channels == groups (depthwise)
+  int64_t groups = 1;  // 1, or in_channels == out_channels == groups (depthwise)
   // forward: reads x, w, bias, writes y. backward_input: reads y (the gradient) and w, writes x. backward_weight: reads
   // x and y (the gradient), ADDS to w and bias (both f32 then; bias may be none).
-  View x, y;                                 // f32 or bf16
-  View w;                                    // f32 or bf16
-  float* bias = nullptr;                     // [out_channels]
-  DType compute = DType::f32;                // f32, or bf16 products with f32 sums
+  View x, y;                   // f32 or bf16
+  View w;                      // f32 or bf16
+  float* bias = nullptr;       // [out_channels]
+  DType compute = DType::f32;  // f32, or bf16 products with f32 sums
 };
 void conv2d(const Conv2dArgs& args);
 void conv2d_backward_input(const Conv2dArgs& args);

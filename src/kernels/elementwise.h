@@ -31,10 +31,10 @@ struct BinaryArgs {
   Binary function = Binary::add;
   int64_t count = 0;
   ConstView a, b;
-  int64_t b_period = 0;             // 0: none
-  int64_t b_row = 0;                // 0: none; b then has count / b_row elements
+  int64_t b_period = 0;                  // 0: none
+  int64_t b_row = 0;                     // 0: none; b then has count / b_row elements
   float scale_a = 1.0f, scale_b = 1.0f;  // add only
-  View y;                           // may be a
+  View y;                                // may be a
 };
 void binary(const BinaryArgs& args);
 

@@ -66,19 +66,11 @@ PackedMatrix::PackedMatrix() : impl_(std::make_unique<Impl>()) {}
 PackedMatrix::~PackedMatrix() = default;
 PackedMatrix::PackedMatrix(PackedMatrix&&) noexcept = default;
 PackedMatrix& PackedMatrix::operator=(PackedMatrix&&) noexcept = default;
-int64_t PackedMatrix::k() const {
-  return impl_->k;
-}
-int64_t PackedMatrix::n() const {
-  return impl_->n;
-}
-size_t PackedMatrix::bytes() const {
-  return impl_->panels.defined() ? impl_->panels.bytes() : 0;
-}
+int64_t PackedMatrix::k() const { return impl_->k; }
+int64_t PackedMatrix::n() const { return impl_->n; }
+size_t PackedMatrix::bytes() const { return impl_->panels.defined() ? impl_->panels.bytes() : 0; }
 
-void gemm(const GemmArgs& args) {
-  backend().gemm(args);
-}
+void gemm(const GemmArgs& args) { backend().gemm(args); }
 
 PackedMatrix pack_rhs(const GemmOperand& b, int64_t k, int64_t n, DType compute) {
   require(is_float(b.dtype), ErrorKind::shape, "pack_rhs: the matrix is {}, expected f32, bf16 or f16",

@@ -22,14 +22,14 @@ struct GemmOperand {
 // c_MN = (accumulate ? c_MN : 0) + a_MK * b_KN + bias_N
 struct GemmArgs {
   int64_t m = 0, n = 0, k = 0;
-  GemmOperand a;                      // M x K
-  GemmOperand b;                      // K x N; a weight w_NK of a linear layer is {w, dtype, 1, K}
-  void* c = nullptr;                  // M x N, row-major with row stride ldc
-  DType c_dtype = DType::f32;         // f32 or bf16
+  GemmOperand a;               // M x K
+  GemmOperand b;               // K x N; a weight w_NK of a linear layer is {w, dtype, 1, K}
+  void* c = nullptr;           // M x N, row-major with row stride ldc
+  DType c_dtype = DType::f32;  // f32 or bf16
   int64_t ldc = 0;
-  const float* bias = nullptr;        // N, or none
-  bool accumulate = false;            // add to what c holds
-  DType compute = DType::f32;         // f32: exact products; bf16: operands are rounded to bf16 first
+  const float* bias = nullptr;  // N, or none
+  bool accumulate = false;      // add to what c holds
+  DType compute = DType::f32;   // f32: exact products; bf16: operands are rounded to bf16 first
 };
 void gemm(const GemmArgs& args);
 

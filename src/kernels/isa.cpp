@@ -3,7 +3,6 @@
 #include <cstdlib>
 #include <vector>
 
-
 namespace sensorium::kernels {
 namespace {
 

@@ -16,19 +16,19 @@ struct RowNormArgs {
   const float* weight = nullptr;  // cols
   const float* bias = nullptr;    // cols; LayerNorm only, or none
   float eps = 1e-6f;
-  View y;                         // rows x cols, x's dtype
-  float* mean = nullptr;          // rows; LayerNorm only, kept for backward, or none
-  float* inverse_std = nullptr;   // rows; kept for backward, or none
+  View y;                        // rows x cols, x's dtype
+  float* mean = nullptr;         // rows; LayerNorm only, kept for backward, or none
+  float* inverse_std = nullptr;  // rows; kept for backward, or none
 };
 void rms_norm(const RowNormArgs& args);
 void layer_norm(const RowNormArgs& args);
 
 struct RowNormBackwardArgs {
-  RowNormArgs forward;            // with mean and inverse_std filled; y is not read
+  RowNormArgs forward;  // with mean and inverse_std filled; y is not read
   ConstView grad_y;
-  View grad_x;                    // written
-  float* grad_weight = nullptr;   // cols, added to
-  float* grad_bias = nullptr;     // cols, added to, or none
+  View grad_x;                   // written
+  float* grad_weight = nullptr;  // cols, added to
+  float* grad_bias = nullptr;    // cols, added to, or none
 };
 void rms_norm_backward(const RowNormBackwardArgs& args);
 void layer_norm_backward(const RowNormBackwardArgs& args);
@@ -39,23 +39,23 @@ enum class NormActivation : uint8_t { none, relu, silu };
 struct GroupNormArgs {
   std::span<const int64_t> offsets;  // pictures + 1
   int64_t channels = 0, groups = 1;
-  ConstView x;                       // rows x channels
-  const float* weight = nullptr;     // channels
-  const float* bias = nullptr;       // channels
+  ConstView x;                    // rows x channels
+  const float* weight = nullptr;  // channels
+  const float* bias = nullptr;    // channels
   float eps = 1e-5f;
   NormActivation activation = NormActivation::none;
   View y;
-  float* mean = nullptr;             // pictures x groups
-  float* inverse_std = nullptr;      // pictures x groups
+  float* mean = nullptr;         // pictures x groups
+  float* inverse_std = nullptr;  // pictures x groups
 };
 void group_norm(const GroupNormArgs& args);
 
 struct GroupNormBackwardArgs {
-  GroupNormArgs forward;             // the activation's input is recomputed from x
+  GroupNormArgs forward;  // the activation's input is recomputed from x
   ConstView grad_y;
-  View grad_x;                       // written
-  float* grad_weight = nullptr;      // channels, added to
-  float* grad_bias = nullptr;        // channels, added to
+  View grad_x;                   // written
+  float* grad_weight = nullptr;  // channels, added to
+  float* grad_bias = nullptr;    // channels, added to
 };
 void group_norm_backward(const GroupNormBackwardArgs& args);
 

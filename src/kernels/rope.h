@@ -18,10 +18,10 @@ struct RopeTable {
 // In place, on `heads` heads of every row.
 struct RopeArgs {
   int64_t rows = 0, heads = 0, head_dim = 0;
-  View x;                      // head h of row t at t * row_stride + h * head_dim
+  View x;  // head h of row t at t * row_stride + h * head_dim
   int64_t row_stride = 0;
   RopeTable table;
-  bool inverse = false;        // turns back: the gradient
+  bool inverse = false;  // turns back: the gradient
 };
 void rope(const RopeArgs& args);
 

@@ -11,9 +11,9 @@ namespace sensorium::kernels {
 // gather_rows: y[i] = x[index[i]]; index -1 gives a row of zeros. scatter_add_rows: y[index[i]] += x[i] (y f32 or bf16;
 // -1 is skipped; the order of additions is fixed).
 struct GatherRowsArgs {
-  int64_t rows = 0, cols = 0;        // rows = length of index
+  int64_t rows = 0, cols = 0;  // rows = length of index
   const int32_t* index = nullptr;
-  int64_t other_rows = 0;            // rows of the indexed side, for bounds
+  int64_t other_rows = 0;  // rows of the indexed side, for bounds
   ConstView x;
   View y;
 };

@@ -63,9 +63,7 @@ Result<T> no_throw(const ImageInfo& info, Fn&& fn) {
   }
 }
 
-bool swaps_sides(int orientation) {
-  return orientation >= 5;
-}
+bool swaps_sides(int orientation) { return orientation >= 5; }
 
 }  // namespace
 

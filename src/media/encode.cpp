@@ -145,12 +145,8 @@ std::string encode_png_samples(const BasicImage<Sample>& image, int compression)
 
 }  // namespace
 
-std::string encode_png(const Image& image, int compression) {
-  return encode_png_samples(image, compression);
-}
-std::string encode_png(const Image16& image, int compression) {
-  return encode_png_samples(image, compression);
-}
+std::string encode_png(const Image& image, int compression) { return encode_png_samples(image, compression); }
+std::string encode_png(const Image16& image, int compression) { return encode_png_samples(image, compression); }
 
 std::string encode_jpeg(const Image& image, int quality) {
   require(!image.empty(), ErrorKind::shape, "encode_jpeg: the picture is empty");

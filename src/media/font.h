@@ -11,8 +11,6 @@ namespace sensorium::media::detail {
 // by spaces. Empty for a newline.
 std::string_view next_glyph(std::string_view& text);
 
-inline int glyph_width(std::string_view glyph) {
-  return static_cast<int>(std::min(glyph.find(' '), glyph.size()));
-}
+inline int glyph_width(std::string_view glyph) { return static_cast<int>(std::min(glyph.find(' '), glyph.size())); }
 
 }  // namespace sensorium::media::detail

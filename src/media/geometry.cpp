@@ -86,12 +86,8 @@ Image pad(const Image& image, int left, int top, int right, int bottom, Color fi
   return result;
 }
 
-Image flip_horizontal(const Image& image) {
-  return remap(image, Transpose::no, true, false);
-}
-Image flip_vertical(const Image& image) {
-  return remap(image, Transpose::no, false, true);
-}
+Image flip_horizontal(const Image& image) { return remap(image, Transpose::no, true, false); }
+Image flip_vertical(const Image& image) { return remap(image, Transpose::no, false, true); }
 
 Image rotate_quarter(const Image& image, int quarter_turns) {
   switch (((quarter_turns % 4) + 4) % 4) {

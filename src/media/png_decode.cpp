@@ -22,9 +22,7 @@ constexpr uint64_t kMaxDeflateRatio = 1032;
 Error truncated(size_t bytes) {
   return Error(ErrorKind::invalid_data, fmt::format("truncated PNG: the data end after {} bytes", bytes));
 }
-Error damaged(std::string_view why) {
-  return Error(ErrorKind::invalid_data, fmt::format("damaged PNG: {}", why));
-}
+Error damaged(std::string_view why) { return Error(ErrorKind::invalid_data, fmt::format("damaged PNG: {}", why)); }
 
 int channels_of(uint32_t color_type) {
   switch (color_type) {
@@ -222,9 +220,7 @@ Result<Header> checked_header(ByteSpan bytes, const ImageInfo& info, Decoder& de
 
 }  // namespace
 
-bool sniff_png(ByteSpan bytes) {
-  return ByteReader(bytes, ByteOrder::big).matches(0, kSignature);
-}
+bool sniff_png(ByteSpan bytes) { return ByteReader(bytes, ByteOrder::big).matches(0, kSignature); }
 
 Result<ImageInfo> read_png_header(ByteSpan bytes) {
   Result<Header> header = walk_chunks(bytes);

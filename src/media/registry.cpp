@@ -12,8 +12,6 @@ constexpr Codec kCodecs[] = {
 
 }  // namespace
 
-std::span<const Codec> codecs() {
-  return kCodecs;
-}
+std::span<const Codec> codecs() { return kCodecs; }
 
 }  // namespace sensorium::media::detail

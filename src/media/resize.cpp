@@ -20,9 +20,7 @@ struct Kernel {
   double (*weight)(double x);
 };
 
-double box_weight(double x) {
-  return x > -0.5 && x <= 0.5 ? 1.0 : 0.0;
-}
+double box_weight(double x) { return x > -0.5 && x <= 0.5 ? 1.0 : 0.0; }
 
 double triangle_weight(double x) {
   x = std::abs(x);
@@ -44,9 +42,7 @@ double sinc(double x) {
   return std::sin(x) / x;
 }
 
-double lanczos_weight(double x) {
-  return x >= -3.0 && x < 3.0 ? sinc(x) * sinc(x / 3) : 0.0;
-}
+double lanczos_weight(double x) { return x >= -3.0 && x < 3.0 ? sinc(x) * sinc(x / 3) : 0.0; }
 
 Kernel kernel_of(ResizeFilter filter) {
   switch (filter) {

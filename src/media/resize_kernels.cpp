@@ -186,9 +186,7 @@ constexpr ResizeKernels kAvx2{horizontal_avx2, vertical_avx2};
 
 }  // namespace
 
-const ResizeKernels& scalar_resize_kernels() {
-  return kScalar;
-}
+const ResizeKernels& scalar_resize_kernels() { return kScalar; }
 
 const ResizeKernels& best_resize_kernels() {
 #if defined(__x86_64__)

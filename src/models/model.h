@@ -66,7 +66,8 @@ class Model {
   // For `inspect`: family, modalities, layers, context, licence, trained on; the order is the order of the output.
   virtual OrderedJson describe() const = 0;
   // What the model finds in a picture without a question: {"labels": [[name, probability]..], "boxes": [..]}.
-  virtual std::vector<AnswerBox> find_objects(const media::Image& image, std::span<const std::string> phrases) const = 0;
+  virtual std::vector<AnswerBox> find_objects(const media::Image& image,
+                                              std::span<const std::string> phrases) const = 0;
   // Probabilities of labels for a picture; they sum to 1.
   virtual std::vector<float> classify(const media::Image& image, std::span<const std::string> labels) const = 0;
   // Sum of the negative log-likelihoods (nats) of a text's tokens after the first, and how many.

@@ -84,18 +84,14 @@ SwigluMlp::SwigluMlp(ParameterStore& store, const std::string& name, int64_t dim
     : gate_up(store, name + ".gate_up", dim, 2 * width, Bias::none),
       down(store, name + ".down", width, dim, Bias::none, out_scale) {}
 
-Tensor SwigluMlp::operator()(const Tensor& x_TC) const {
-  return down(ops::swiglu(gate_up(x_TC)));
-}
+Tensor SwigluMlp::operator()(const Tensor& x_TC) const { return down(ops::swiglu(gate_up(x_TC))); }
 
 GeluMlp::GeluMlp(ParameterStore& store, const std::string& name, int64_t in, int64_t width, int64_t out,
                  float out_scale)
     : fc1(store, name + ".fc1", in, width, Bias::zeros),
       fc2(store, name + ".fc2", width, out, Bias::zeros, out_scale) {}
 
-Tensor GeluMlp::operator()(const Tensor& x_TC) const {
-  return fc2(ops::gelu(fc1(x_TC)));
-}
+Tensor GeluMlp::operator()(const Tensor& x_TC) const { return fc2(ops::gelu(fc1(x_TC))); }
 
 TransformerBlock::TransformerBlock(ParameterStore& store, const std::string& name, const AttentionConfig& config,
                                    int64_t mlp_width, float out_scale)

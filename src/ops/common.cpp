@@ -48,8 +48,6 @@ float* GradTarget::data_or_scratch() {
   return scratch_.data<float>();
 }
 
-Tensor GradTarget::result() const {
-  return leaf_ || !sum_.defined() ? Tensor() : converted(sum_, input_.dtype());
-}
+Tensor GradTarget::result() const { return leaf_ || !sum_.defined() ? Tensor() : converted(sum_, input_.dtype()); }
 
 }  // namespace sensorium::ops::detail

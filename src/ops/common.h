@@ -54,21 +54,15 @@ inline void require_cpu(const Tensor& x, const char* op) {
 void require_pictures(const Tensor& x, const Pictures& pictures, const char* op);
 
 // Rows and columns of a tensor seen as a matrix: everything but the last dimension makes the rows.
-inline int64_t last_dim(const Tensor& x) {
-  return x.dim(-1);
-}
-inline int64_t leading_rows(const Tensor& x) {
-  return last_dim(x) == 0 ? 0 : x.elements() / last_dim(x);
-}
+inline int64_t last_dim(const Tensor& x) { return x.dim(-1); }
+inline int64_t leading_rows(const Tensor& x) { return last_dim(x) == 0 ? 0 : x.elements() / last_dim(x); }
 
 // A parameter vector as the kernels want it: f32. Frozen parameters may be stored in 16 bits; undefined stays
 // undefined.
 inline Tensor as_f32(const Tensor& vector) {
   return !vector.defined() || vector.dtype() == DType::f32 ? vector : vector.to(DType::f32);
 }
-inline const float* f32_data(const Tensor& vector) {
-  return vector.defined() ? vector.data<float>() : nullptr;
-}
+inline const float* f32_data(const Tensor& vector) { return vector.defined() ? vector.data<float>() : nullptr; }
 
 // Another dtype, through the device's kernel; the same tensor if it has that dtype already.
 Tensor converted(const Tensor& x, DType dtype);

@@ -24,7 +24,8 @@ double sum_of(int64_t count, const Term& term) {
     for (int64_t k = 0; k < 8; ++k) partial[k] += term(i + k);
   }
   for (; i < count; ++i) partial[i % 8] += term(i);
-  return ((partial[0] + partial[1]) + (partial[2] + partial[3])) + ((partial[4] + partial[5]) + (partial[6] + partial[7]));
+  return ((partial[0] + partial[1]) + (partial[2] + partial[3])) +
+         ((partial[4] + partial[5]) + (partial[6] + partial[7]));
 }
 
 Moments moments_of(const float* w, int64_t count, float eps) {

@@ -19,21 +19,11 @@ Tensor unary(Unary function, const Tensor& x) {
   });
 }
 
-Tensor gelu(const Tensor& x) {
-  return unary(Unary::gelu_erf, x);
-}
-Tensor gelu_tanh(const Tensor& x) {
-  return unary(Unary::gelu_tanh, x);
-}
-Tensor silu(const Tensor& x) {
-  return unary(Unary::silu, x);
-}
-Tensor relu(const Tensor& x) {
-  return unary(Unary::relu, x);
-}
-Tensor sigmoid(const Tensor& x) {
-  return unary(Unary::sigmoid, x);
-}
+Tensor gelu(const Tensor& x) { return unary(Unary::gelu_erf, x); }
+Tensor gelu_tanh(const Tensor& x) { return unary(Unary::gelu_tanh, x); }
+Tensor silu(const Tensor& x) { return unary(Unary::silu, x); }
+Tensor relu(const Tensor& x) { return unary(Unary::relu, x); }
+Tensor sigmoid(const Tensor& x) { return unary(Unary::sigmoid, x); }
 
 Tensor swiglu(const Tensor& x_T2F) {
   require_activation(x_T2F, "swiglu", "x");

@@ -111,13 +111,9 @@ void run_backward(const Tensor& root, Tensor seed) {
 
 }  // namespace
 
-bool grad_enabled() {
-  return recording;
-}
+bool grad_enabled() { return recording; }
 NoGrad::NoGrad() : outer_(std::exchange(recording, false)) {}
-NoGrad::~NoGrad() {
-  recording = outer_;
-}
+NoGrad::~NoGrad() { recording = outer_; }
 
 bool will_record(std::initializer_list<Tensor> inputs) {
   return recording && std::any_of(inputs.begin(), inputs.end(), [](const Tensor& t) { return t.requires_grad(); });

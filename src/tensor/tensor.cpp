@@ -76,7 +76,8 @@ std::string name_of(Device device) {
 }
 
 Shape::Shape(std::span<const int64_t> dims) : rank_(static_cast<int>(dims.size())) {
-  require(dims.size() <= kMaxRank, ErrorKind::shape, "a shape has at most {} dimensions, got {}", +kMaxRank, dims.size());
+  require(dims.size() <= kMaxRank, ErrorKind::shape, "a shape has at most {} dimensions, got {}", +kMaxRank,
+          dims.size());
   int64_t total = 1;
   for (size_t i = 0; i < dims.size(); ++i) {
     require(dims[i] >= 0, ErrorKind::shape, "negative dimension {}", dims[i]);
@@ -146,8 +147,8 @@ Tensor Tensor::borrow(const void* data, const Shape& shape, DType dtype, std::sh
   impl->shape = shape;
   impl->elements = shape.elements();
   impl->dtype = dtype;
-  impl->storage = Storage::borrow(const_cast<void*>(data), static_cast<size_t>(impl->elements) * size_of(dtype),
-                                  std::move(owner));
+  impl->storage =
+      Storage::borrow(const_cast<void*>(data), static_cast<size_t>(impl->elements) * size_of(dtype), std::move(owner));
   return Tensor(std::move(impl));
 }
 
@@ -174,14 +175,13 @@ Tensor Tensor::view(const Shape& shape, size_t offset) const {
 
 Tensor Tensor::reshape(const Shape& shape) const {
   require(shape.elements() == elements(), ErrorKind::shape, "cannot reshape {} to {}", this->shape(), shape);
-  return record("reshape", view(shape, 0), {*this}, [from = this->shape()](const Tensor& grad) {
-    return std::vector<Tensor>{grad.reshape(from)};
-  });
+  return record("reshape", view(shape, 0), {*this},
+                [from = this->shape()](const Tensor& grad) { return std::vector<Tensor>{grad.reshape(from)}; });
 }
 
 Tensor Tensor::slice(int64_t begin, int64_t end) const {
-  require(rank() >= 1 && begin >= 0 && begin <= end && end <= dim(0), ErrorKind::shape, "slice [{}, {}) of shape {}", begin,
-          end, shape());
+  require(rank() >= 1 && begin >= 0 && begin <= end && end <= dim(0), ErrorKind::shape, "slice [{}, {}) of shape {}",
+          begin, end, shape());
   std::vector<int64_t> dims(shape().dims().begin(), shape().dims().end());
   dims[0] = end - begin;
   const int64_t row = dim(0) == 0 ? 0 : elements() / dim(0);
@@ -214,8 +214,10 @@ void Tensor::copy_from(const Tensor& other) {
     if (bytes() != 0) std::memcpy(raw(), other.raw(), bytes());
     return;
   }
-  if (dtype() == DType::f32 && other.dtype() == DType::bf16) return convert(data<float>(), other.data<bf16>(), elements());
-  if (dtype() == DType::bf16 && other.dtype() == DType::f32) return convert(data<bf16>(), other.data<float>(), elements());
+  if (dtype() == DType::f32 && other.dtype() == DType::bf16)
+    return convert(data<float>(), other.data<bf16>(), elements());
+  if (dtype() == DType::bf16 && other.dtype() == DType::f32)
+    return convert(data<bf16>(), other.data<float>(), elements());
   for (int64_t i = 0; i < elements(); ++i) store(raw(), dtype(), i, load(other.raw(), other.dtype(), i));
 }
 

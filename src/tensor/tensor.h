@@ -141,9 +141,9 @@ class Tensor {
   // in autograd.
   Tensor reshape(const Shape& shape) const;
   Tensor slice(int64_t begin, int64_t end) const;
-  Tensor clone() const;   // copies the elements; outside autograd
-  Tensor detach() const;  // same memory, outside autograd
-  Tensor to(DType dtype) const;  // conversion outside autograd (ops::cast takes part in it)
+  Tensor clone() const;                 // copies the elements; outside autograd
+  Tensor detach() const;                // same memory, outside autograd
+  Tensor to(DType dtype) const;         // conversion outside autograd (ops::cast takes part in it)
   void copy_from(const Tensor& other);  // same shape; converts
   void fill(float value);
 

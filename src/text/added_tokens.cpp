@@ -12,9 +12,7 @@ bool word_before(std::string_view text, size_t at) {
   return is_word(next_char(text, i));
 }
 
-bool word_at(std::string_view text, size_t at) {
-  return is_word(next_char(text, at));
-}
+bool word_at(std::string_view text, size_t at) { return is_word(next_char(text, at)); }
 
 }  // namespace
 

@@ -36,9 +36,7 @@ constexpr std::array<char32_t, 256> kChars = make_chars();
 
 }  // namespace
 
-char32_t byte_to_char(uint8_t byte) {
-  return kChars[byte];
-}
+char32_t byte_to_char(uint8_t byte) { return kChars[byte]; }
 
 int char_to_byte(char32_t character) {
   if (character < 0x100) return stands_for_itself(static_cast<int>(character)) ? static_cast<int>(character) : -1;

@@ -47,9 +47,7 @@ int32_t token_of_pair(const Json& json, std::string_view key) {
   return parse_id(pair[1]);
 }
 
-AffixIds make_cls_sep(const Json& json, int) {
-  return {{token_of_pair(json, "cls")}, {token_of_pair(json, "sep")}};
-}
+AffixIds make_cls_sep(const Json& json, int) { return {{token_of_pair(json, "cls")}, {token_of_pair(json, "sep")}}; }
 
 AffixIds make_sequence(const Json& json, int depth) {
   require(depth < kMaxComponentDepth, ErrorKind::limit, "post_processor: sequences nested deeper than {}",

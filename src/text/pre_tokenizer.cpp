@@ -270,9 +270,7 @@ Made make_metaspace(const Json& json) {
   return std::make_unique<Metaspace>(get_character(json, "replacement"), prepend, get_flag(json, "split", true));
 }
 
-bool is_number(char32_t c) {
-  return char_class(c) == CharClass::number;
-}
+bool is_number(char32_t c) { return char_class(c) == CharClass::number; }
 
 Made make_digits(const Json& json) {
   const bool individual = get_flag(json, "individual_digits", false);

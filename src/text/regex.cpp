@@ -230,9 +230,7 @@ struct Regex::Compiled {
   Pcre<pcre2_code> code;
 };
 
-std::string translate_oniguruma(std::string_view pattern) {
-  return Translator(pattern).run();
-}
+std::string translate_oniguruma(std::string_view pattern) { return Translator(pattern).run(); }
 
 Regex::Regex(std::string_view pattern) : pattern_(pattern), compiled_(std::make_unique<Compiled>()) {
   require(pattern.size() <= kMaxPatternBytes, ErrorKind::limit,

@@ -11,9 +11,7 @@ constexpr TokenizerFormat kFormats[] = {
 
 }  // namespace
 
-std::span<const TokenizerFormat> tokenizer_formats() {
-  return kFormats;
-}
+std::span<const TokenizerFormat> tokenizer_formats() { return kFormats; }
 
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& path) {
   std::error_code ignored;

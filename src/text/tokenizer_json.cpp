@@ -144,9 +144,7 @@ BpeParts parse_parts(const Json& json) {
   return parts;
 }
 
-OrderedJson text_or_null(const std::string& text) {
-  return text.empty() ? OrderedJson() : OrderedJson(text);
-}
+OrderedJson text_or_null(const std::string& text) { return text.empty() ? OrderedJson() : OrderedJson(text); }
 
 }  // namespace
 

@@ -103,9 +103,7 @@ CharClass char_class(char32_t character) {
   return table[character];
 }
 
-bool is_white_space(char32_t character) {
-  return char_class(character) == CharClass::space;
-}
+bool is_white_space(char32_t character) { return char_class(character) == CharClass::space; }
 
 bool is_word(char32_t c) {
   if (c < 0x80) return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
@@ -136,9 +134,7 @@ bool is_punctuation(char32_t c) {
   return category >= UTF8PROC_CATEGORY_PC && category <= UTF8PROC_CATEGORY_PO;
 }
 
-bool is_ascii(std::string_view text) {
-  return ascii_end(text, 0) == text.size();
-}
+bool is_ascii(std::string_view text) { return ascii_end(text, 0) == text.size(); }
 
 bool is_valid_utf8(std::string_view text) {
   char32_t character = 0;

@@ -56,9 +56,7 @@ bool Vocab::add(std::string_view token, int32_t id) {
   return true;
 }
 
-int32_t Vocab::find(std::string_view wanted) const {
-  return table_.empty() ? kNone : table_[slot_of(wanted)];
-}
+int32_t Vocab::find(std::string_view wanted) const { return table_.empty() ? kNone : table_[slot_of(wanted)]; }
 
 std::string_view Vocab::token(int32_t id) const {
   if (!has(id)) return {};

@@ -13,6 +13,7 @@
 namespace sensorium::train {
 namespace {
 
+// clang-format off
 constexpr std::array<AugmentPolicy, 6> kPolicies = {{
     {.name = "photo", .scale_low = 0.85, .scale_high = 1.5, .aspect = 0.15, .rotate_degrees = 10, .shift = 0.12, .mirror = 0.5,
      .quarter_turns = 0, .brightness = 0.35, .contrast = 0.35, .saturation = 0.35, .hue = 0.03, .erase = 0.25, .blur = 0.05,
@@ -33,6 +34,7 @@ constexpr std::array<AugmentPolicy, 6> kPolicies = {{
      .quarter_turns = 0, .brightness = 0, .contrast = 0, .saturation = 0, .hue = 0, .erase = 0, .blur = 0,
      .size_low = 1.0, .size_high = 1.0},
 }};
+// clang-format on
 
 // A box must keep this share of its area inside the picture to count as still there.
 constexpr float kLeastVisible = 0.34f;
@@ -61,8 +63,9 @@ models::Box map_box(const media::Affine& forward, const models::Box& box, int wi
       hull = {std::min(hull.x0, mx), std::min(hull.y0, my), std::max(hull.x1, mx), std::max(hull.y1, my)};
     }
   }
-  models::Box inside{std::clamp(hull.x0, 0.0f, static_cast<float>(width)), std::clamp(hull.y0, 0.0f, static_cast<float>(height)),
-                     std::clamp(hull.x1, 0.0f, static_cast<float>(width)), std::clamp(hull.y1, 0.0f, static_cast<float>(height))};
+  models::Box inside{
+      std::clamp(hull.x0, 0.0f, static_cast<float>(width)), std::clamp(hull.y0, 0.0f, static_cast<float>(height)),
+      std::clamp(hull.x1, 0.0f, static_cast<float>(width)), std::clamp(hull.y1, 0.0f, static_cast<float>(height))};
   return inside.area() < kLeastVisible * hull.area() ? models::Box{} : inside;
 }
 
@@ -76,7 +79,8 @@ const AugmentPolicy& augment_policy(const std::string& name) {
   }
   const std::string near = nearest_match(name, known);
   fail(ErrorKind::usage, "unknown augmentation \"{}\"{}", name,
-       near.empty() ? std::string(" (photo, photo_boxes, digit, cells, scene or none)") : fmt::format("; did you mean \"{}\"?", near));
+       near.empty() ? std::string(" (photo, photo_boxes, digit, cells, scene or none)")
+                    : fmt::format("; did you mean \"{}\"?", near));
 }
 
 AugmentedImage augment(const media::Image& source, const std::vector<models::Box>& boxes, const AugmentPolicy& policy,
@@ -140,8 +144,10 @@ AugmentedImage augment(const media::Image& source, const std::vector<models::Box
   for (const models::Box& box : boxes) result.boxes.push_back(map_box(forward, box, width, height));
 
   result.image = media::jitter_color(media::to_rgb(result.image),
-                                     {.brightness = policy.brightness, .contrast = policy.contrast,
-                                      .saturation = policy.saturation, .hue = policy.hue},
+                                     {.brightness = policy.brightness,
+                                      .contrast = policy.contrast,
+                                      .saturation = policy.saturation,
+                                      .hue = policy.hue},
                                      rng);
   if (blur) result.image = media::box_blur(result.image, 1);
   const media::PixelRect rect = media::random_erase_rect(rng, width, height, 0.02, 0.15);

@@ -6,8 +6,8 @@
 
 #include "base/rng.h"
 #include "media/image.h"
-#include "models/sensorium/heads.h"
 #include "modality/image/prepare.h"
+#include "models/sensorium/heads.h"
 
 namespace sensorium::train {
 
@@ -15,24 +15,24 @@ namespace sensorium::train {
 // whose questions say "left" neither.
 struct AugmentPolicy {
   const char* name;
-  double scale_low, scale_high;   // of the content
-  double aspect;                  // width against height, up to 1 +- aspect
+  double scale_low, scale_high;  // of the content
+  double aspect;                 // width against height, up to 1 +- aspect
   double rotate_degrees;
-  double shift;                   // of the side
-  double mirror;                  // probability of a left-right flip
-  double quarter_turns;           // probability of a random quarter turn
+  double shift;          // of the side
+  double mirror;         // probability of a left-right flip
+  double quarter_turns;  // probability of a random quarter turn
   double brightness, contrast, saturation, hue;
-  double erase;                   // probability of an erased rectangle
-  double blur;                    // probability
-  double size_low, size_high;     // of the prepared picture's sides, within the pixel budget
+  double erase;                // probability of an erased rectangle
+  double blur;                 // probability
+  double size_low, size_high;  // of the prepared picture's sides, within the pixel budget
 };
 
 // photo, photo_boxes, digit, cells, scene, none. Throws Error(usage) for other names, suggesting the nearest.
 const AugmentPolicy& augment_policy(const std::string& name);
 
 struct AugmentedImage {
-  media::Image image;             // of a size that the encoder takes
-  std::vector<models::Box> boxes; // in its pixels; empty (all zero) if less than a third of the box is left
+  media::Image image;              // of a size that the encoder takes
+  std::vector<models::Box> boxes;  // in its pixels; empty (all zero) if less than a third of the box is left
 };
 AugmentedImage augment(const media::Image& image, const std::vector<models::Box>& boxes, const AugmentPolicy& policy,
                        const modality::ImagePrepareConfig& prepare, Rng& rng);

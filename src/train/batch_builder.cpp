@@ -5,10 +5,11 @@
 namespace sensorium::train {
 namespace {
 
-constexpr const char* kCaptionQuestions[] = {"Describe the picture.", "What does the picture show?", "Write a caption."};
+constexpr const char* kCaptionQuestions[] = {"Describe the picture.", "What does the picture show?",
+                                             "Write a caption."};
 constexpr double kBoxNoise = 0.02;     // of evidence from the truth, as a share of a box's own sides
 constexpr double kDerivedFirst = 0.2;  // how often derived questions go before the lesson's own
-constexpr double kOneLabel = 0.5;  // how often evidence from the truth names no label but the right one
+constexpr double kOneLabel = 0.5;      // how often evidence from the truth names no label but the right one
 
 int index_of(const std::vector<std::string>& names, const std::string& name) {
   const auto found = std::find(names.begin(), names.end(), name);
@@ -31,10 +32,13 @@ std::vector<Exchange> derived_exchanges(const Lesson& lesson, const std::vector<
   return result;
 }
 
-BatchBuilder::BatchBuilder(const models::SensoriumModel& model, const Recipe& recipe) : model_(model), recipe_(recipe) {}
+BatchBuilder::BatchBuilder(const models::SensoriumModel& model, const Recipe& recipe)
+    : model_(model), recipe_(recipe) {}
 
 int BatchBuilder::label_index(const std::string& label) const { return index_of(model_.config().heads.labels, label); }
-int BatchBuilder::object_index(const std::string& object) const { return index_of(model_.config().heads.objects, object); }
+int BatchBuilder::object_index(const std::string& object) const {
+  return index_of(model_.config().heads.objects, object);
+}
 
 std::vector<int> BatchBuilder::unknown_objects(const SetRecipe& set) const {
   const std::vector<std::string>& objects = model_.config().heads.objects;
@@ -45,7 +49,8 @@ std::vector<int> BatchBuilder::unknown_objects(const SetRecipe& set) const {
   for (size_t i = 0; i < objects.size(); ++i) {
     if (marked(objects[i])) continue;
     const std::string ending = " " + objects[i];
-    if (std::any_of(set.objects.begin(), set.objects.end(), [&](const std::string& o) { return o.ends_with(ending); })) {
+    if (std::any_of(set.objects.begin(), set.objects.end(),
+                    [&](const std::string& o) { return o.ends_with(ending); })) {
       unknown.push_back(static_cast<int>(i));
     }
   }
@@ -73,14 +78,16 @@ models::Evidence BatchBuilder::told(const Lesson& lesson, const std::vector<mode
     const auto noise = [&](float side) { return static_cast<float>(rng.normal() * kBoxNoise) * side; };
     const float w = box.x1 - box.x0, h = box.y1 - box.y0;
     const auto x = static_cast<float>(width), y = static_cast<float>(height);
-    evidence.objects.push_back({lesson.objects[i].name, 1.0f,
-                                {(box.x0 + noise(w)) / x, (box.y0 + noise(h)) / y, (box.x1 + noise(w)) / x,
-                                 (box.y1 + noise(h)) / y}});
+    evidence.objects.push_back(
+        {lesson.objects[i].name,
+         1.0f,
+         {(box.x0 + noise(w)) / x, (box.y0 + noise(h)) / y, (box.x1 + noise(w)) / x, (box.y1 + noise(h)) / y}});
   }
   return evidence;
 }
 
-std::vector<Exchange> BatchBuilder::questions(const Lesson& lesson, bool all_visible, const SetRecipe& set, Rng& rng) const {
+std::vector<Exchange> BatchBuilder::questions(const Lesson& lesson, bool all_visible, const SetRecipe& set,
+                                              Rng& rng) const {
   std::vector<Exchange> exchanges;
   // The lesson's own questions mostly go first: those derived from many kinds of objects would crowd them out.
   const auto add_all = [&](std::vector<Exchange> more) {
@@ -143,8 +150,8 @@ void BatchBuilder::add_reading(models::TrainingBatch& batch, const Lesson& lesso
   if (!exchanges.empty()) push_if_it_fits(batch, conversation(exchanges, -1, 0, evidence));
 }
 
-models::TokenSequence BatchBuilder::conversation(const std::vector<Exchange>& exchanges, int picture, int64_t picture_tokens,
-                                                 const models::Evidence& evidence) const {
+models::TokenSequence BatchBuilder::conversation(const std::vector<Exchange>& exchanges, int picture,
+                                                 int64_t picture_tokens, const models::Evidence& evidence) const {
   const models::PromptWriter& writer = model_.prompt();
   models::TokenSequence sequence;
   writer.begin(sequence);

@@ -44,7 +44,8 @@ void save_checkpoint(const fs::path& run, int64_t step, const nn::ParameterStore
   require(!code, ErrorKind::io, "{}: cannot create: {}", temporary.string(), code.message());
   try {
     std::vector<io::NamedTensor> tensors;
-    for (const nn::Parameter& parameter : store.parameters()) tensors.push_back({parameter.name, parameter.value.detach()});
+    for (const nn::Parameter& parameter : store.parameters())
+      tensors.push_back({parameter.name, parameter.value.detach()});
     for (const AdamW::State& entry : optimizer.state()) tensors.push_back({entry.name, entry.tensor});
     io::write_safetensors(temporary / "state.safetensors", tensors, {});
     const OrderedJson state{{"step", step}, {"optimizer_steps", optimizer.steps_done()}, {"recipe", fingerprint}};

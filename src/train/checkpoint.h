@@ -18,8 +18,8 @@ struct CheckpointInfo {
 };
 
 // Saves after `step` steps and removes all but the newest `keep` checkpoints. `fingerprint` identifies the recipe.
-void save_checkpoint(const std::filesystem::path& run, int64_t step, const nn::ParameterStore& store, const AdamW& optimizer,
-                     const std::string& fingerprint, int keep = 2);
+void save_checkpoint(const std::filesystem::path& run, int64_t step, const nn::ParameterStore& store,
+                     const AdamW& optimizer, const std::string& fingerprint, int keep = 2);
 // The newest complete checkpoint of a run.
 std::optional<CheckpointInfo> latest_checkpoint(const std::filesystem::path& run);
 // Throws Error: invalid_data (damaged; names the tensor), usage (made by another recipe).

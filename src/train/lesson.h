@@ -21,13 +21,13 @@ struct Lesson {
   std::string label;                          // class of the whole picture; "": unknown
   struct Object {
     std::string name;
-    models::Box box;                          // pixels of the picture
+    models::Box box;  // pixels of the picture
   };
-  bool boxes_known = false;                   // every object of the set's kinds is listed
+  bool boxes_known = false;  // every object of the set's kinds is listed
   std::vector<Object> objects;
-  std::vector<Exchange> exchanges;            // questions with their answers
+  std::vector<Exchange> exchanges;  // questions with their answers
   std::vector<std::string> captions;
-  std::string text;                           // running text, for language modelling
+  std::string text;  // running text, for language modelling
 };
 
 }  // namespace sensorium::train

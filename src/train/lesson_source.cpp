@@ -73,7 +73,9 @@ class RecordSource : public LessonSource {
     return lesson;
   }
 
-  Lesson get_words(int64_t index) const override { return words_of(dataset_->get(indices_[static_cast<size_t>(index)])); }
+  Lesson get_words(int64_t index) const override {
+    return words_of(dataset_->get(indices_[static_cast<size_t>(index)]));
+  }
 
   void collect_names(std::set<std::string>& labels, std::set<std::string>& objects) const override {
     objects.insert(set_.objects.begin(), set_.objects.end());
@@ -121,7 +123,8 @@ class RecordSource : public LessonSource {
 class WorldSource : public LessonSource {
  public:
   WorldSource(const SetRecipe& set, const Recipe& recipe, Part part)
-      : set_(set), seed_(part == Part::train ? recipe.seed : recipe.seed ^ kValidationSeed),
+      : set_(set),
+        seed_(part == Part::train ? recipe.seed : recipe.seed ^ kValidationSeed),
         size_(part == Part::train ? kWorldLessons : kWorldValidation) {
     options_.kinds = {set.world};
     (void)data::generate_world_sample(seed_, 0, options_);  // an unknown kind is an error now, not at step 1000

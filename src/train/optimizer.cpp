@@ -24,7 +24,8 @@ double AdamW::step(double learning_rate) {
     const Tensor grad = slot.parameter.grad();
     if (grad.defined()) {
       const kernels::KernelTable& table = kernels::kernel_table(grad.device());
-      squares += kernels::find_kernel(table.sum_of_squares, table, "sum_of_squares")(grad.data<float>(), grad.elements());
+      squares +=
+          kernels::find_kernel(table.sum_of_squares, table, "sum_of_squares")(grad.data<float>(), grad.elements());
     }
   }
   const double norm = std::sqrt(squares);

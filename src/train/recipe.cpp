@@ -29,7 +29,8 @@ SetRecipe read_set(const Json& json, const std::string& where) {
   set.objects = reader.get_or<std::vector<std::string>>("objects", {});
   set.scene = reader.get_or<std::string>("scene", "");
   reader.finish();
-  require(set.path.empty() != set.world.empty(), ErrorKind::usage, "{}: needs \"path\" or \"world\", one of them", where);
+  require(set.path.empty() != set.world.empty(), ErrorKind::usage, "{}: needs \"path\" or \"world\", one of them",
+          where);
   require(set.weight > 0, ErrorKind::usage, "{}: weight {} is not positive", where, set.weight);
   augment_policy(set.augment);
   return set;
@@ -89,7 +90,8 @@ Recipe Recipe::load(const fs::path& file, const std::vector<std::string>& overri
     ConfigReader data(reader.child("data"), where + ": data");
     recipe.data_root = resolve(data.get_or<std::string>("root", "."), Json::json_pointer("/data/root"));
     recipe.only = resolve(data.get_or<std::string>("train", ""), Json::json_pointer("/data/train"));
-    for (const auto& [key, sets] : {std::pair("sets", &recipe.sets), {"readings", &recipe.readings}, {"texts", &recipe.texts}}) {
+    for (const auto& [key, sets] :
+         {std::pair("sets", &recipe.sets), {"readings", &recipe.readings}, {"texts", &recipe.texts}}) {
       for (const Json& set : list_of(data, key, where)) {
         sets->push_back(read_set(set, fmt::format("{}: data.{}[{}]", where, key, sets->size())));
       }

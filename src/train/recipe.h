@@ -14,12 +14,12 @@ namespace sensorium::train {
 
 // One data set of the mixture.
 struct SetRecipe {
-  std::string path;             // a file or folder that the readers know; or
-  std::string world;            // a kind of scene of the synthetic world
-  double weight = 1;            // of the set in the mixture
-  std::string augment = "none"; // see augment.h
-  std::vector<std::string> objects;          // kinds of objects that are marked in this set (none: no boxes)
-  std::string scene;            // label of every picture that has no class of its own
+  std::string path;                  // a file or folder that the readers know; or
+  std::string world;                 // a kind of scene of the synthetic world
+  double weight = 1;                 // of the set in the mixture
+  std::string augment = "none";      // see augment.h
+  std::vector<std::string> objects;  // kinds of objects that are marked in this set (none: no boxes)
+  std::string scene;                 // label of every picture that has no class of its own
 };
 
 struct Recipe {
@@ -30,20 +30,20 @@ struct Recipe {
   // config.json without vocabulary, labels and objects, which come from the data; beside `init`: changes to its config.json
   // (name the tensors whose shapes change in `reset`).
   Json model;
-  int64_t vocabulary = 4096;    // of a new tokenizer, control tokens left out
+  int64_t vocabulary = 4096;                 // of a new tokenizer, control tokens left out
   std::vector<std::string> tokenizer_texts;  // further data sets that a new tokenizer learns from
   std::vector<std::string> reset;            // patterns of parameters that start anew although `init` has them
 
   std::filesystem::path data_root;
   std::vector<SetRecipe> sets;
-  std::vector<SetRecipe> texts;              // sets without pictures, for the decoder
-  std::vector<SetRecipe> readings;           // sets with pictures of which the decoder sees the evidence alone
-  std::filesystem::path only;                // data.train=FILE: one set in place of `sets`
-  double validation_fraction = 0;            // of every train file, kept out of training
+  std::vector<SetRecipe> texts;     // sets without pictures, for the decoder
+  std::vector<SetRecipe> readings;  // sets with pictures of which the decoder sees the evidence alone
+  std::filesystem::path only;       // data.train=FILE: one set in place of `sets`
+  double validation_fraction = 0;   // of every train file, kept out of training
   int64_t images_per_batch = 32, readings_per_batch = 0, texts_per_batch = 0, text_tokens = 256;
   int64_t questions_per_image = 3;
-  double predicted_evidence = 0.5;           // share of pictures whose evidence comes from the heads, not from the truth
-  int64_t cache_megabytes = 2048;            // decoded pictures kept in memory
+  double predicted_evidence = 0.5;  // share of pictures whose evidence comes from the heads, not from the truth
+  int64_t cache_megabytes = 2048;   // decoded pictures kept in memory
 
   std::vector<std::string> trainable = {"*"};
   models::LossWeights losses;

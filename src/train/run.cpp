@@ -91,7 +91,8 @@ std::string train_tokenizer(const Recipe& recipe, const Mixtures& mixtures) {
   for (const Mixture* mixture : {&mixtures.pictures, &mixtures.readings, &mixtures.texts}) {
     for (const auto& source : mixture->sources) collect_source(*source);
   }
-  for (const std::string& path : recipe.tokenizer_texts) collect_source(*open_source({.path = path}, recipe, Part::train));
+  for (const std::string& path : recipe.tokenizer_texts)
+    collect_source(*open_source({.path = path}, recipe, Part::train));
   text::TrainOptions options;
   options.pattern = text::kQwen2Pattern;  // every digit is a token: numbers are read and written digit by digit
   options.special_tokens = models::SpecialTokens::names();
@@ -155,10 +156,12 @@ BuiltModel build_model(const Recipe& recipe, const Mixtures& mixtures) {
   built.model = std::make_unique<models::SensoriumModel>(config, tokenizer, nn::ParameterStore(recipe.seed));
   const io::SafetensorsFile weights = io::SafetensorsFile::open(folder / "model.safetensors");
   for (nn::Parameter& parameter : built.model->store().parameters()) {
-    const bool anew = std::any_of(recipe.reset.begin(), recipe.reset.end(),
-                                  [&](const std::string& pattern) { return nn::matches_pattern(pattern, parameter.name); });
+    const bool anew = std::any_of(recipe.reset.begin(), recipe.reset.end(), [&](const std::string& pattern) {
+      return nn::matches_pattern(pattern, parameter.name);
+    });
     if (anew) continue;
-    require(weights.contains(parameter.name), ErrorKind::invalid_data, "{}: tensor {} is missing", folder.string(), parameter.name);
+    require(weights.contains(parameter.name), ErrorKind::invalid_data, "{}: tensor {} is missing", folder.string(),
+            parameter.name);
     parameter.value.copy_from(weights.tensor(parameter.name));
   }
   return built;
@@ -174,9 +177,11 @@ RunSummary run_recipe(const Recipe& recipe) {
     only.world.clear();
     sets = {only};
   }
-  const Mixtures mixtures{.pictures = open_mixture(sets, recipe), .readings = open_mixture(recipe.readings, recipe),
+  const Mixtures mixtures{.pictures = open_mixture(sets, recipe),
+                          .readings = open_mixture(recipe.readings, recipe),
                           .texts = open_mixture(recipe.texts, recipe)};
-  require(!mixtures.pictures.sets.empty() || !mixtures.readings.sets.empty() || !mixtures.texts.sets.empty(), ErrorKind::usage, "the recipe names no data: give data.train=FILE");
+  require(!mixtures.pictures.sets.empty() || !mixtures.readings.sets.empty() || !mixtures.texts.sets.empty(),
+          ErrorKind::usage, "the recipe names no data: give data.train=FILE");
   const BuiltModel built = build_model(recipe, mixtures);
   models::SensoriumModel& model = *built.model;
   model.store().set_trainable({"*"}, false);
@@ -201,19 +206,23 @@ RunSummary run_recipe(const Recipe& recipe) {
     for (Draw& draw : draws.pictures) builder.add(batch, draw.lesson, mixtures.pictures.sets[draw.set], draw.rng);
     Rng rng = Rng::for_item(recipe.seed * 2 + 7, static_cast<uint64_t>(index));
     builder.finish(batch, rng);
-    for (Draw& draw : draws.readings) builder.add_reading(batch, draw.lesson, mixtures.readings.sets[draw.set], draw.rng);
+    for (Draw& draw : draws.readings)
+      builder.add_reading(batch, draw.lesson, mixtures.readings.sets[draw.set], draw.rng);
     for (Draw& draw : draws.texts) builder.add_text(batch, draw.lesson, draw.rng);
     const models::BatchLosses losses = models::training_loss(model, batch, recipe.losses, recipe.compute);
     summary.loss = losses.total.item();
     return BatchResult{.loss = losses.total,
-                       .parts = {{"label", losses.label}, {"center", losses.center}, {"box", losses.box},
+                       .parts = {{"label", losses.label},
+                                 {"center", losses.center},
+                                 {"box", losses.box},
                                  {"language", losses.language}},
                        .tokens = losses.text_tokens,
                        .images = static_cast<int64_t>(batch.images.size())};
   };
   run_training(model.store(), recipe.trainer, run_batch, [&](int64_t step) {
     const bool last = step == recipe.trainer.schedule.total_steps;
-    if (last && recipe.validation_fraction > 0 && recipe.losses.detection > 0) calibrate_thresholds(model, sets, recipe);
+    if (last && recipe.validation_fraction > 0 && recipe.losses.detection > 0)
+      calibrate_thresholds(model, sets, recipe);
     models::save_model(summary.model, model, built.tokenizer_json, DType::bf16);
     summary.steps = step;
   });

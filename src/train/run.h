@@ -10,7 +10,7 @@ namespace sensorium::train {
 struct RunSummary {
   std::filesystem::path out, model;  // the run's folder, and the model's inside it
   int64_t steps = 0;
-  double loss = 0;                   // of the last step
+  double loss = 0;  // of the last step
 };
 
 // Builds or loads the model, trains it by the recipe, and writes <out>/model at every checkpoint. Throws what the parts throw.

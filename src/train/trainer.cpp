@@ -36,8 +36,8 @@ class ProgressLine {
     last_ = Clock::now();
     shown_ = true;
     const std::string line =
-        fmt::format("step {}/{}  loss {:.4f}  {:.0f} tokens/s  {:.1f} images/s  {} left", record.step, total_, record.loss,
-                    record.tokens_per_s, record.images_per_s, short_time(seconds_left));
+        fmt::format("step {}/{}  loss {:.4f}  {:.0f} tokens/s  {:.1f} images/s  {} left", record.step, total_,
+                    record.loss, record.tokens_per_s, record.images_per_s, short_time(seconds_left));
     std::fputs(terminal_ ? fmt::format("\r{}\x1b[K", line).c_str() : (line + "\n").c_str(), stderr);
     std::fflush(stderr);
   }
@@ -122,7 +122,8 @@ TrainEnd run_training(nn::ParameterStore& store, const TrainerOptions& options, 
       const BatchResult batch = run_batch(step, part);
       const double loss = batch.loss.item();
       require(std::isfinite(loss), ErrorKind::numeric,
-              "step {}: the loss is not finite; the last good checkpoint is step {} in {}. Lower the learning rate or look at the data",
+              "step {}: the loss is not finite; the last good checkpoint is step {} in {}. Lower the learning rate or "
+              "look at the data",
               step + 1, saved_step, options.out.string());
       backward(batch.loss, 1.0f / static_cast<float>(options.accumulate));
       record.loss += loss / static_cast<double>(options.accumulate);

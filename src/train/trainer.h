@@ -14,18 +14,18 @@
 namespace sensorium::train {
 
 struct TrainerOptions {
-  std::filesystem::path out;         // the run's folder
-  std::string fingerprint;           // of the recipe: a resume must match
+  std::filesystem::path out;  // the run's folder
+  std::string fingerprint;    // of the recipe: a resume must match
   Schedule schedule;
   OptimizerOptions optimizer;
-  int64_t accumulate = 1;            // batches per step
-  int64_t save_every = 200;          // steps
-  int64_t stop_after = 0;            // steps of this call; 0: to the end
+  int64_t accumulate = 1;    // batches per step
+  int64_t save_every = 200;  // steps
+  int64_t stop_after = 0;    // steps of this call; 0: to the end
 };
 
 // What one batch of one step gave.
 struct BatchResult {
-  Tensor loss;                                       // [1], with its graph
+  Tensor loss;  // [1], with its graph
   std::vector<std::pair<std::string, double>> parts;
   int64_t tokens = 0, images = 0;
 };

@@ -32,9 +32,7 @@ TEST(Sha256, PiecesGiveTheSameAsTheWhole) {
   }
 }
 
-TEST(Sha256, Hex) {
-  EXPECT_EQ(to_hex(std::vector<uint8_t>{0x00, 0x0f, 0xa5, 0xff}), "000fa5ff");
-}
+TEST(Sha256, Hex) { EXPECT_EQ(to_hex(std::vector<uint8_t>{0x00, 0x0f, 0xa5, 0xff}), "000fa5ff"); }
 
 }  // namespace
 }  // namespace sensorium

@@ -110,9 +110,7 @@ TEST_F(Threads, SerialRegionKeepsToItsThread) {
   set_thread_count(3);
   const auto self = std::this_thread::get_id();
   const SerialRegion outer;
-  {
-    const SerialRegion inner;
-  }
+  { const SerialRegion inner; }
   parallel_for(100, 1, [&](int64_t, int64_t, int) { EXPECT_EQ(std::this_thread::get_id(), self); });
 }
 
@@ -139,7 +137,8 @@ TEST_F(Threads, BlockSumsDoNotDependOnTheCount) {
     std::vector<float> sums(100);
     parallel_for(100, 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t b = begin; b < end; ++b) {
-        sums[static_cast<size_t>(b)] = std::accumulate(values.begin() + b * kBlock, values.begin() + (b + 1) * kBlock, 0.0f);
+        sums[static_cast<size_t>(b)] =
+            std::accumulate(values.begin() + b * kBlock, values.begin() + (b + 1) * kBlock, 0.0f);
       }
     });
     return std::accumulate(sums.begin(), sums.end(), 0.0f);

@@ -28,9 +28,11 @@ TEST(Utf8, InvalidSequencesAreRefused) {
       "\xF0\x8F\xBF\xBF",  //
       "\xED\xA0\x80",      // surrogate
       "\xF4\x90\x80\x80",  // past U+10FFFF
-      "\xF5\x80\x80\x80", "\xFF",
+      "\xF5\x80\x80\x80",
+      "\xFF",
       "\xE2\x82",  // cut off
-      "\xF0\x9F\x98", "\xC3",
+      "\xF0\x9F\x98",
+      "\xC3",
   };
   for (const std::string& text : invalid) {
     char32_t code = 0;
@@ -59,7 +61,8 @@ TEST(Utf8, StreamNeverSplitsACharacter) {
     for (size_t second = first; second <= text.size(); ++second) {
       Utf8Stream stream;
       std::string out;
-      for (const std::string& piece : {text.substr(0, first), text.substr(first, second - first), text.substr(second)}) {
+      for (const std::string& piece :
+           {text.substr(0, first), text.substr(first, second - first), text.substr(second)}) {
         const std::string shown = stream.push(piece);
         ASSERT_EQ(find_invalid_utf8(shown), std::string_view::npos);
         out += shown;

@@ -15,9 +15,7 @@
 
 namespace sensorium::cli {
 
-inline std::filesystem::path binary() {
-  return std::filesystem::path(SENSORIUM_BINARY_DIR) / "sensorium";
-}
+inline std::filesystem::path binary() { return std::filesystem::path(SENSORIUM_BINARY_DIR) / "sensorium"; }
 
 class TemporaryFolder {
  public:

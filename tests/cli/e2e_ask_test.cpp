@@ -18,8 +18,8 @@ void write(const std::string& path, const std::string& bytes) { write_file_atomi
 
 TEST(E2eAsk, PrintsTheContractsObject) {
   const TemporaryFolder folder;
-  const Finished finished = run_binary({"ask", "How many people wear a safety helmet?", kExamples + "site.jpg", "--json",
-                                        "--annotate", folder / "found.png"});
+  const Finished finished = run_binary({"ask", "How many people wear a safety helmet?", kExamples + "site.jpg",
+                                        "--json", "--annotate", folder / "found.png"});
   ASSERT_EQ(finished.exit_code, 0) << finished.err;
   const Json json = Json::parse(finished.out);
   EXPECT_TRUE(json.at("answer").is_string());
@@ -37,7 +37,8 @@ TEST(E2eAsk, PrintsTheContractsObject) {
 
 TEST(E2eAsk, SameSeedSameAnswer) {
   const auto ask = [&](const char* seed) {
-    return run_binary({"ask", "Describe the picture.", kExamples + "shapes.png", "--temperature", "1", "--seed", seed}).out;
+    return run_binary({"ask", "Describe the picture.", kExamples + "shapes.png", "--temperature", "1", "--seed", seed})
+        .out;
   };
   EXPECT_EQ(ask("3"), ask("3"));
 }
@@ -81,7 +82,8 @@ TEST(E2eAsk, FlippedBitsAreAnswersOrErrors) {
     const std::string good = read_file(kExamples + name);
     for (size_t i = 0; i < 6; ++i) {
       std::string bad = good;
-      for (size_t k = 0; k < 5; ++k) bad[(i * 7919 + k * 104729 + 20) % bad.size()] ^= static_cast<char>(1 << (i + k) % 8);
+      for (size_t k = 0; k < 5; ++k)
+        bad[(i * 7919 + k * 104729 + 20) % bad.size()] ^= static_cast<char>(1 << (i + k) % 8);
       const std::string file = folder / (std::to_string(i) + name);
       write(file, bad);
       const Finished finished = run_binary({"ask", "What is it?", file});
@@ -110,7 +112,8 @@ TEST(E2eAsk, DamagedModelsAreNamed) {
     std::memcpy(bytes.data(), &size, sizeof(size));
     write(model + "/model.safetensors", bytes + header + std::string(64, 0));
   };
-  with_header(R"({"a":{"dtype":"F32","shape":[8],"data_offsets":[0,32]},"b":{"dtype":"F32","shape":[8],"data_offsets":[16,48]}})");
+  with_header(
+      R"({"a":{"dtype":"F32","shape":[8],"data_offsets":[0,32]},"b":{"dtype":"F32","shape":[8],"data_offsets":[16,48]}})");
   expect_one_line_error(ask(), 1, "overlap");
   with_header(R"({"a":{"dtype":"C128","shape":[4],"data_offsets":[0,64]}})");
   expect_one_line_error(ask(), 1, "C128");

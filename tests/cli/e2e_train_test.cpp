@@ -115,7 +115,9 @@ TEST(E2eTrain, FullDiskLosesNothing) {
               std::vector<std::string> arguments = train_arguments(out);
               arguments.push_back("train.stop_after=3");
               return arguments;
-            }()).exit_code, 0);
+            }())
+                .exit_code,
+            0);
   const std::string saved = read_file(out + "/model/model.safetensors");
   const Finished finished = run_binary(train_arguments(out), 20000);
   EXPECT_EQ(finished.exit_code, 1);

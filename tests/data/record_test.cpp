@@ -6,9 +6,7 @@
 namespace sensorium::data {
 namespace {
 
-Record parse(const std::string& json) {
-  return parse_record(Json::parse(json), "dir", "f:1").value();
-}
+Record parse(const std::string& json) { return parse_record(Json::parse(json), "dir", "f:1").value(); }
 
 std::string fault_of(const std::string& json) {
   const auto record = parse_record(Json::parse(json), "dir", "f:1");

@@ -14,9 +14,7 @@ namespace {
 using Contours = std::vector<std::vector<Vec2>>;
 
 // Total coverage in pixels.
-double area(const CoverageMask& mask) {
-  return std::accumulate(mask.coverage.begin(), mask.coverage.end(), 0.0) / 255;
-}
+double area(const CoverageMask& mask) { return std::accumulate(mask.coverage.begin(), mask.coverage.end(), 0.0) / 255; }
 int coverage_at(const CoverageMask& mask, int x, int y) {
   if (x < mask.x0 || y < mask.y0 || x >= mask.x0 + mask.width || y >= mask.y0 + mask.height) return 0;
   return mask.row(y)[x - mask.x0];

@@ -10,9 +10,7 @@ namespace {
 
 const std::filesystem::path kGolden = SENSORIUM_SOURCE_DIR "/tests/golden/io";
 
-Result<Tensor> parse(const std::string& bytes) {
-  return parse_npy(std::as_bytes(std::span(bytes)));
-}
+Result<Tensor> parse(const std::string& bytes) { return parse_npy(std::as_bytes(std::span(bytes))); }
 
 TEST(GoldenNpy, ReadsWhatNumpyWrote) {
   EXPECT_EQ(read_npy(kGolden / "f4.npy").to_floats(), (std::vector<float>{0, 0.25f, 0.5f, 0.75f, 1, 1.25f}));

@@ -6,9 +6,7 @@
 namespace sensorium::io {
 namespace {
 
-Json value_of(const std::string& text) {
-  return yaml_to_json("x: " + text, "test.yaml").at("x");
-}
+Json value_of(const std::string& text) { return yaml_to_json("x: " + text, "test.yaml").at("x"); }
 
 std::string error_of(const std::string& text) {
   try {

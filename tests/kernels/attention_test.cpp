@@ -34,9 +34,7 @@ class Values {
   Values(int64_t count, DType type, double scale, Rng& rng) : type_(type), bytes_(static_cast<size_t>(count) * 4) {
     for (int64_t i = 0; i < count; ++i) ref::set(view(), i, scale * rng.normal());
   }
-  View view(int64_t offset = 0) {
-    return {bytes_.data() + static_cast<size_t>(offset) * size_of(type_), type_};
-  }
+  View view(int64_t offset = 0) { return {bytes_.data() + static_cast<size_t>(offset) * size_of(type_), type_}; }
   double get(int64_t i) { return ref::get(view(), i); }
   const std::vector<char>& bytes() const { return bytes_; }
 

@@ -3,7 +3,6 @@
 namespace sensorium::kernels {
 namespace {
 
-
 TEST(CrossEntropy, MatchesReference) {
   Rng rng(1);
   const int64_t shapes[][2] = {{1, 1}, {5, 2}, {7, 17}, {40, 100}, {3, 8193}};
@@ -11,15 +10,17 @@ TEST(CrossEntropy, MatchesReference) {
     for (const DType dtype : kActivationTypes) {
       for (const DType grad_type : kActivationTypes) {
         for (const float smoothing : {0.0f, 0.1f}) {
-          const Buffer logits = Buffer::normal(rng, rows * classes, dtype, 1, 5, 100), scale = Buffer::normal(rng, rows);
+          const Buffer logits = Buffer::normal(rng, rows * classes, dtype, 1, 5, 100),
+                       scale = Buffer::normal(rng, rows);
           std::vector<int32_t> targets;
           for (int64_t i = 0; i < rows; ++i) targets.push_back(static_cast<int32_t>(rng.integer(-1, classes - 1)));
           const Buffer wanted(rows), wanted_grad(rows * classes, grad_type, 1);
-          CrossEntropyArgs args{rows, classes, logits.view(), targets.data(), smoothing, wanted.floats(), wanted_grad.view(),
-                                scale.floats()};
+          CrossEntropyArgs args{rows,      classes,         logits.view(),      targets.data(),
+                                smoothing, wanted.floats(), wanted_grad.view(), scale.floats()};
           reference_kernels().cross_entropy(args);
           for_each_isa([&](const KernelTable& table, const std::string& isa) {
-            const std::string what = fmt::format("{} {}x{} {} smoothing {}", isa, rows, classes, name_of(dtype), smoothing);
+            const std::string what =
+                fmt::format("{} {}x{} {} smoothing {}", isa, rows, classes, name_of(dtype), smoothing);
             const Buffer losses(rows), grad(rows * classes, grad_type, 1);
             args.losses = losses.floats();
             args.grad = grad.view();

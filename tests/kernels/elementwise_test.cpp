@@ -71,9 +71,11 @@ TEST(Elementwise, UnaryInPlaceAndSpecialValues) {
       for (int64_t i = 0; i < y.count(); ++i) {
         if (std::isnan(wanted[i])) {
           // x * sigmoid(x) at -infinity is 0 * infinity in one form and a limit of 0 in another; NaN must stay NaN.
-          EXPECT_TRUE(!std::isnan(x[i]) || std::isnan(y[i])) << f.name << " " << isa << " of " << x[i] << " is " << y[i];
+          EXPECT_TRUE(!std::isnan(x[i]) || std::isnan(y[i]))
+              << f.name << " " << isa << " of " << x[i] << " is " << y[i];
         } else if (std::isinf(x[i])) {
-          EXPECT_TRUE(y[i] == wanted[i] || std::isnan(y[i])) << f.name << " " << isa << " of " << x[i] << " is " << y[i];
+          EXPECT_TRUE(y[i] == wanted[i] || std::isnan(y[i]))
+              << f.name << " " << isa << " of " << x[i] << " is " << y[i];
         } else if (std::abs(x[i]) > 1e-38 || f.function != Unary::log) {
           EXPECT_TRUE(y[i] == wanted[i] || std::abs(y[i] - wanted[i]) <= 1e-6 + 1e-6 * std::abs(wanted[i]))
               << f.name << " " << isa << " of " << x[i] << " is " << y[i] << ", expected " << wanted[i];
@@ -107,8 +109,9 @@ TEST(Elementwise, BinaryMatchesReference) {
   struct Form {
     int64_t count, period, row;
   };
-  const Form forms[] = {{1, 0, 0},    {37, 0, 0},     {40001, 0, 0}, {7 * 19, 19, 0},   {300 * 129, 129, 0}, {64, 64, 0},
-                        {50, 1, 0},   {7 * 19, 0, 19}, {50, 0, 50},   {90 * 1000, 0, 1000}, {33, 0, 1}};
+  const Form forms[] = {{1, 0, 0},           {37, 0, 0},           {40001, 0, 0}, {7 * 19, 19, 0},
+                        {300 * 129, 129, 0}, {64, 64, 0},          {50, 1, 0},    {7 * 19, 0, 19},
+                        {50, 0, 50},         {90 * 1000, 0, 1000}, {33, 0, 1}};
   for (const Form& form : forms) {
     for (const Binary function : {Binary::add, Binary::multiply}) {
       for (const DType a_type : kActivationTypes) {
@@ -117,15 +120,16 @@ TEST(Elementwise, BinaryMatchesReference) {
             const int64_t b_count = form.period != 0 ? form.period : form.row != 0 ? form.count / form.row : form.count;
             const Buffer a = Buffer::normal(rng, form.count, a_type, 1), b = Buffer::normal(rng, b_count, b_type, 3);
             const Buffer wanted(form.count, y_type, 2);
-            BinaryArgs args{function, form.count, a.view(), b.view(), form.period, form.row, 0.5f, -1.25f, wanted.view()};
+            BinaryArgs args{function, form.count, a.view(), b.view(),     form.period,
+                            form.row, 0.5f,       -1.25f,   wanted.view()};
             reference_kernels().binary(args);
             for_each_isa([&](const KernelTable& table, const std::string& isa) {
               const Buffer y(form.count, y_type, 2);
               args.y = y.view();
               table.binary(args);
-              expect_close(y, wanted, {3e-7, 2e-7}, fmt::format("{} count {} period {} row {} {}{}{}", isa, form.count,
-                                                                form.period, form.row, name_of(a_type), name_of(b_type),
-                                                                name_of(y_type)));
+              expect_close(y, wanted, {3e-7, 2e-7},
+                           fmt::format("{} count {} period {} row {} {}{}{}", isa, form.count, form.period, form.row,
+                                       name_of(a_type), name_of(b_type), name_of(y_type)));
             });
           }
         }
@@ -150,7 +154,8 @@ TEST(Elementwise, SwigluMatchesReference) {
   const int64_t shapes[][2] = {{1, 1}, {3, 5}, {2, 16}, {130, 33}, {7, 1000}};
   for (const auto& [rows, width] : shapes) {
     for (const DType dtype : kActivationTypes) {
-      const Buffer x = Buffer::normal(rng, rows * width * 2, dtype, 1, 4), dy = Buffer::normal(rng, rows * width, dtype, 1);
+      const Buffer x = Buffer::normal(rng, rows * width * 2, dtype, 1, 4),
+                   dy = Buffer::normal(rng, rows * width, dtype, 1);
       const Buffer wanted(rows * width, dtype, 1), wanted_dx(rows * width * 2, dtype, 1);
       reference_kernels().swiglu({rows, width, x.view(), wanted.view()});
       reference_kernels().swiglu_backward({rows, width, x.view(), dy.view(), wanted_dx.view()});
@@ -187,8 +192,10 @@ TEST(Elementwise, CastIsExactlyRounded) {
         Buffer x(count, from, 1);
         for (int64_t i = 0; i < count; ++i) {
           // Ordinary values, f16's overflow and subnormals, and ties.
-          x.set(i, i % 4 == 0 ? rng.normal() * 1e5 : i % 4 == 1 ? rng.normal() * 1e-6 : i % 4 == 2 ? rng.normal()
-                                                                : 1 + static_cast<double>(rng.below(4096)) / 4096);
+          x.set(i, i % 4 == 0   ? rng.normal() * 1e5
+                   : i % 4 == 1 ? rng.normal() * 1e-6
+                   : i % 4 == 2 ? rng.normal()
+                                : 1 + static_cast<double>(rng.below(4096)) / 4096);
         }
         if (count > 16) {
           x.set(7, std::numeric_limits<double>::infinity());
@@ -205,8 +212,8 @@ TEST(Elementwise, CastIsExactlyRounded) {
           EXPECT_TRUE(y.intact());
           for (int64_t i = 0; i < count; ++i) {
             ASSERT_TRUE(y[i] == wanted[i] || (std::isnan(y[i]) && std::isnan(wanted[i])))
-                << isa << " " << name_of(from) << " to " << name_of(to) << ": " << x[i] << " gave " << y[i] << ", expected "
-                << wanted[i];
+                << isa << " " << name_of(from) << " to " << name_of(to) << ": " << x[i] << " gave " << y[i]
+                << ", expected " << wanted[i];
           }
         });
       }

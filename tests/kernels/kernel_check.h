@@ -20,7 +20,9 @@ namespace sensorium::kernels {
 class Buffer {
  public:
   explicit Buffer(int64_t count, DType dtype = DType::f32, int64_t offset = 0)
-      : count_(count), dtype_(dtype), start_(kGuard + static_cast<size_t>(offset) * size_of(dtype)),
+      : count_(count),
+        dtype_(dtype),
+        start_(kGuard + static_cast<size_t>(offset) * size_of(dtype)),
         bytes_(static_cast<size_t>(count) * size_of(dtype) + start_ + kGuard + 64, std::byte{0xA5}) {
     start_ += (64 - reinterpret_cast<uintptr_t>(bytes_.data()) % 64) % 64;
     std::memset(bytes_.data() + start_, 0, size_bytes());
@@ -131,7 +133,8 @@ inline std::vector<double> numeric_gradient(Buffer& x, const Buffer& g, double s
   return gradient;
 }
 
-inline void expect_gradient(const Buffer& actual, const std::vector<double>& wanted, double absolute, const char* what) {
+inline void expect_gradient(const Buffer& actual, const std::vector<double>& wanted, double absolute,
+                            const char* what) {
   ASSERT_EQ(static_cast<size_t>(actual.count()), wanted.size());
   for (int64_t i = 0; i < actual.count(); ++i) {
     EXPECT_NEAR(actual[i], wanted[static_cast<size_t>(i)], absolute) << what << ", element " << i;

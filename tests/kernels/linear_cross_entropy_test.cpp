@@ -26,7 +26,9 @@ struct Problem {
   std::vector<float> scale;
 
   explicit Problem(const Case& the_case)
-      : c(the_case), h(c.rows * c.dim, c.type, c.offset, rng, 1.0), w(c.vocabulary * c.dim, c.weight, c.offset, rng, 0.3) {
+      : c(the_case),
+        h(c.rows * c.dim, c.type, c.offset, rng, 1.0),
+        w(c.vocabulary * c.dim, c.weight, c.offset, rng, 0.3) {
     for (int64_t i = 0; i < c.rows; ++i) {
       targets.push_back(i % 5 == 3 ? -1 : static_cast<int32_t>(rng.below(static_cast<uint64_t>(c.vocabulary))));
       scale.push_back(static_cast<float>(0.1 + rng.uniform()));
@@ -37,8 +39,8 @@ struct Problem {
     std::vector<int32_t> best;
     Floats dh, dw;
     bool operator==(const Result& other) const {
-      return std::memcmp(losses.data(), other.losses.data(), losses.size() * sizeof(float)) == 0 && best == other.best &&
-             dh == other.dh && dw == other.dw;
+      return std::memcmp(losses.data(), other.losses.data(), losses.size() * sizeof(float)) == 0 &&
+             best == other.best && dh == other.dh && dw == other.dw;
     }
   };
   Result run(const KernelTable& table) {

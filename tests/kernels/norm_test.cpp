@@ -13,18 +13,34 @@ constexpr int64_t kShapes[][2] = {{1, 1}, {3, 7}, {5, 16}, {2, 31}, {67, 33}, {1
 
 struct RowNormCase {
   RowNormCase(Rng& rng, int64_t row_count, int64_t col_count, DType dtype, int64_t offset)
-      : rows(row_count), cols(col_count), x(Buffer::normal(rng, rows * cols, dtype, offset, 2, 0.5)),
-        dy(Buffer::normal(rng, rows * cols, dtype, offset)), weight(Buffer::normal(rng, cols, DType::f32, offset)),
-        bias(Buffer::normal(rng, cols, DType::f32, offset)), y(rows * cols, dtype, offset),
-        dx(rows * cols, dtype, offset), mean(rows), inverse_std(rows),
-        grad_weight(Buffer::normal(rng, cols, DType::f32, offset)), grad_bias(Buffer::normal(rng, cols, DType::f32, offset)) {}
+      : rows(row_count),
+        cols(col_count),
+        x(Buffer::normal(rng, rows * cols, dtype, offset, 2, 0.5)),
+        dy(Buffer::normal(rng, rows * cols, dtype, offset)),
+        weight(Buffer::normal(rng, cols, DType::f32, offset)),
+        bias(Buffer::normal(rng, cols, DType::f32, offset)),
+        y(rows * cols, dtype, offset),
+        dx(rows * cols, dtype, offset),
+        mean(rows),
+        inverse_std(rows),
+        grad_weight(Buffer::normal(rng, cols, DType::f32, offset)),
+        grad_bias(Buffer::normal(rng, cols, DType::f32, offset)) {}
 
   RowNormArgs forward() const {
-    return {.rows = rows, .cols = cols, .x = x.view(), .weight = weight.floats(), .bias = bias.floats(), .y = y.view(),
-            .mean = mean.floats(), .inverse_std = inverse_std.floats()};
+    return {.rows = rows,
+            .cols = cols,
+            .x = x.view(),
+            .weight = weight.floats(),
+            .bias = bias.floats(),
+            .y = y.view(),
+            .mean = mean.floats(),
+            .inverse_std = inverse_std.floats()};
   }
   RowNormBackwardArgs backward() const {
-    return {.forward = forward(), .grad_y = dy.view(), .grad_x = dx.view(), .grad_weight = grad_weight.floats(),
+    return {.forward = forward(),
+            .grad_y = dy.view(),
+            .grad_x = dx.view(),
+            .grad_weight = grad_weight.floats(),
             .grad_bias = grad_bias.floats()};
   }
 
@@ -122,23 +138,40 @@ TEST(Norm, ReferenceRowGradientsMatchDifferences) {
 }
 
 struct GroupNormCase {
-  GroupNormCase(Rng& rng, std::vector<int64_t> picture_offsets, int64_t width, int64_t group_count, DType dtype, int64_t offset,
-                NormActivation following)
-      : offsets(std::move(picture_offsets)), channels(width), groups(group_count), activation(following),
+  GroupNormCase(Rng& rng, std::vector<int64_t> picture_offsets, int64_t width, int64_t group_count, DType dtype,
+                int64_t offset, NormActivation following)
+      : offsets(std::move(picture_offsets)),
+        channels(width),
+        groups(group_count),
+        activation(following),
         x(Buffer::normal(rng, offsets.back() * channels, dtype, offset, 2, 3)),
         dy(Buffer::normal(rng, offsets.back() * channels, dtype, offset)),
-        weight(Buffer::normal(rng, channels, DType::f32, offset)), bias(Buffer::normal(rng, channels, DType::f32, offset)),
-        y(offsets.back() * channels, dtype, offset), dx(offsets.back() * channels, dtype, offset),
-        mean(static_cast<int64_t>(offsets.size() - 1) * groups), inverse_std(mean.count()),
-        grad_weight(Buffer::normal(rng, channels)), grad_bias(Buffer::normal(rng, channels)) {}
+        weight(Buffer::normal(rng, channels, DType::f32, offset)),
+        bias(Buffer::normal(rng, channels, DType::f32, offset)),
+        y(offsets.back() * channels, dtype, offset),
+        dx(offsets.back() * channels, dtype, offset),
+        mean(static_cast<int64_t>(offsets.size() - 1) * groups),
+        inverse_std(mean.count()),
+        grad_weight(Buffer::normal(rng, channels)),
+        grad_bias(Buffer::normal(rng, channels)) {}
 
   GroupNormArgs forward() const {
-    return {.offsets = offsets, .channels = channels, .groups = groups, .x = x.view(), .weight = weight.floats(),
-            .bias = bias.floats(), .activation = activation, .y = y.view(), .mean = mean.floats(),
+    return {.offsets = offsets,
+            .channels = channels,
+            .groups = groups,
+            .x = x.view(),
+            .weight = weight.floats(),
+            .bias = bias.floats(),
+            .activation = activation,
+            .y = y.view(),
+            .mean = mean.floats(),
             .inverse_std = inverse_std.floats()};
   }
   GroupNormBackwardArgs backward() const {
-    return {.forward = forward(), .grad_y = dy.view(), .grad_x = dx.view(), .grad_weight = grad_weight.floats(),
+    return {.forward = forward(),
+            .grad_y = dy.view(),
+            .grad_x = dx.view(),
+            .grad_weight = grad_weight.floats(),
             .grad_bias = grad_bias.floats()};
   }
 
@@ -161,8 +194,9 @@ TEST(Norm, GroupNormMatchesReference) {
           reference_kernels().group_norm(wanted.forward());
           reference_kernels().group_norm_backward(wanted.backward());
           for_each_isa([&](const KernelTable& table, const std::string& isa) {
-            const std::string what = fmt::format("{} {} {} rows, {} channels, {} groups, activation {}", isa, name_of(dtype),
-                                                 offsets.back(), channels, groups, static_cast<int>(activation));
+            const std::string what =
+                fmt::format("{} {} {} rows, {} channels, {} groups, activation {}", isa, name_of(dtype), offsets.back(),
+                            channels, groups, static_cast<int>(activation));
             const GroupNormCase actual = start;
             table.group_norm(actual.forward());
             // One element in a group: its deviation from the mean is 0, and so must the result's be.

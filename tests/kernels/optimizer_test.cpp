@@ -5,15 +5,25 @@ namespace {
 
 struct State {
   State(Rng& rng, int64_t count, int64_t offset)
-      : parameter(Buffer::normal(rng, count, DType::f32, offset)), grad(Buffer::normal(rng, count, DType::f32, offset)),
-        m(Buffer::normal(rng, count, DType::f32, offset)), v(count, DType::f32, offset),
+      : parameter(Buffer::normal(rng, count, DType::f32, offset)),
+        grad(Buffer::normal(rng, count, DType::f32, offset)),
+        m(Buffer::normal(rng, count, DType::f32, offset)),
+        v(count, DType::f32, offset),
         ema(Buffer::normal(rng, count, DType::f32, offset)) {
     for (int64_t i = 0; i < count; ++i) v.set(i, std::abs(rng.normal()));
   }
   AdamWArgs args(bool with_ema) const {
-    return {.count = parameter.count(), .parameter = parameter.floats(), .grad = grad.floats(), .m = m.floats(),
-            .v = v.floats(), .ema = with_ema ? ema.floats() : nullptr, .learning_rate = 0.01f, .weight_decay = 0.1f,
-            .grad_scale = 0.5f, .ema_decay = 0.99f, .step = 3};
+    return {.count = parameter.count(),
+            .parameter = parameter.floats(),
+            .grad = grad.floats(),
+            .m = m.floats(),
+            .v = v.floats(),
+            .ema = with_ema ? ema.floats() : nullptr,
+            .learning_rate = 0.01f,
+            .weight_decay = 0.1f,
+            .grad_scale = 0.5f,
+            .ema_decay = 0.99f,
+            .step = 3};
   }
   Buffer parameter, grad, m, v, ema;
 };
@@ -42,8 +52,14 @@ TEST(Optimizer, FirstStepIsTheLearningRate) {
   const auto check = [](const KernelTable& table) {
     float parameter[2] = {1.0f, -2.0f}, m[2] = {}, v[2] = {};
     const float grad[2] = {0.3f, -40.0f};
-    table.adamw({.count = 2, .parameter = parameter, .grad = grad, .m = m, .v = v, .learning_rate = 0.1f,
-                 .weight_decay = 0.5f, .step = 1});
+    table.adamw({.count = 2,
+                 .parameter = parameter,
+                 .grad = grad,
+                 .m = m,
+                 .v = v,
+                 .learning_rate = 0.1f,
+                 .weight_decay = 0.5f,
+                 .step = 1});
     EXPECT_NEAR(parameter[0], 1.0 - 0.1 * (1 + 0.5 * 1.0), 1e-6);
     EXPECT_NEAR(parameter[1], -2.0 - 0.1 * (-1 + 0.5 * -2.0), 1e-6);
   };

@@ -44,9 +44,13 @@ struct Problem {
   };
   Result run(const KernelTable& kernels) {
     const int64_t turned = c.heads + c.kv_heads;
-    Result r{Floats(c.rows * width, c.type, c.offset), Floats(c.rows * turned, DType::f32),
-             Floats(c.rows * width, c.type, c.offset), Floats(c.head_dim, DType::f32), Floats(c.head_dim, DType::f32),
-             qkv, qkv};
+    Result r{Floats(c.rows * width, c.type, c.offset),
+             Floats(c.rows * turned, DType::f32),
+             Floats(c.rows * width, c.type, c.offset),
+             Floats(c.head_dim, DType::f32),
+             Floats(c.head_dim, DType::f32),
+             qkv,
+             qkv};
     HeadNormRopeArgs a;
     a.rows = c.rows;
     a.heads = c.heads;

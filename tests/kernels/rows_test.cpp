@@ -39,7 +39,8 @@ TEST(Rows, ScatterAddMatchesReference) {
     const auto index = indices(rng, s);
     for (const DType from : kActivationTypes) {
       for (const DType to : kActivationTypes) {
-        const Buffer x = Buffer::normal(rng, s.rows * s.cols, from, 1), start = Buffer::normal(rng, s.other_rows * s.cols, to, 1);
+        const Buffer x = Buffer::normal(rng, s.rows * s.cols, from, 1),
+                     start = Buffer::normal(rng, s.other_rows * s.cols, to, 1);
         const Buffer wanted = start;
         reference_kernels().scatter_add_rows({s.rows, s.cols, index.data(), s.other_rows, x.view(), wanted.view()});
         for_each_isa([&](const KernelTable& table, const std::string& isa) {

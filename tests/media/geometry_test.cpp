@@ -15,9 +15,7 @@ Image small() {
   return image;
 }
 
-std::vector<int> values(const Image& image) {
-  return {image.pixels.begin(), image.pixels.end()};
-}
+std::vector<int> values(const Image& image) { return {image.pixels.begin(), image.pixels.end()}; }
 
 TEST(Geometry, OrientationsByHand) {
   using V = std::vector<int>;

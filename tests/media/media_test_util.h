@@ -20,9 +20,7 @@ namespace sensorium::media {
 inline std::filesystem::path golden_dir() {
   return std::filesystem::path(SENSORIUM_SOURCE_DIR) / "tests" / "golden" / "media";
 }
-inline std::string read_golden(const std::string& name) {
-  return read_file(golden_dir() / name);
-}
+inline std::string read_golden(const std::string& name) { return read_file(golden_dir() / name); }
 
 // Seeded noise over a gradient: every byte value, smooth and rough parts.
 inline Image make_picture(int width, int height, int channels = 3, uint64_t seed = 1) {
@@ -55,8 +53,6 @@ inline int largest_difference(const Image& a, const Image& b) {
   return largest;
 }
 
-inline std::string pixel_hash(const Image& image) {
-  return to_hex(sha256(std::span<const uint8_t>(image.pixels)));
-}
+inline std::string pixel_hash(const Image& image) { return to_hex(sha256(std::span<const uint8_t>(image.pixels))); }
 
 }  // namespace sensorium::media

@@ -16,9 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-Json tiny_json() {
-  return tiny_config().to_json();
-}
+Json tiny_json() { return tiny_config().to_json(); }
 
 // Every key of the configuration that is no object, as a path.
 std::vector<std::string> all_keys() {
@@ -31,9 +29,7 @@ std::vector<std::string> all_keys() {
   }
   return keys;
 }
-std::string last_part(const std::string& path) {
-  return "\"" + path.substr(path.rfind('/') + 1) + "\"";
-}
+std::string last_part(const std::string& path) { return "\"" + path.substr(path.rfind('/') + 1) + "\""; }
 
 TEST(SensoriumConfig, RoundTrip) {
   SensoriumConfig config = tiny_config();

@@ -13,9 +13,7 @@
 namespace sensorium::models {
 namespace {
 
-double logit_of(double probability) {
-  return std::log(probability / (1 - probability));
-}
+double logit_of(double probability) { return std::log(probability / (1 - probability)); }
 
 // A detector's output written by hand: nothing anywhere, boxes of one cell, until a test says otherwise.
 class Detections : public ::testing::Test {

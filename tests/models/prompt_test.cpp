@@ -140,8 +140,12 @@ TEST_F(Prompt, EvidenceTellsThreeLabelsAndTheBoxesOfFortyObjects) {
     const float x = static_cast<float>(i) / 50;
     evidence.objects.push_back({"dog", 1, {x, 0, x + 0.02f, 1}});
   }
-  std::vector<std::vector<int32_t>> expected = {
-      {id("<|image|>"), id("<|evidence|>")}, words("cat"), words(", dog"), words(", head"), words("; 45 dog"), words(":")};
+  std::vector<std::vector<int32_t>> expected = {{id("<|image|>"), id("<|evidence|>")},
+                                                words("cat"),
+                                                words(", dog"),
+                                                words(", head"),
+                                                words("; 45 dog"),
+                                                words(":")};
   for (int i = 0; i < 40; ++i) {
     const auto bin = [](float value) { return static_cast<int>(std::lround(value * 999)); };
     const float x = static_cast<float>(i) / 50;
@@ -164,10 +168,18 @@ TEST_F(Prompt, EvidenceIsToldColumnByColumn) {
   const auto object = [&](const char* name, int x0, int y0, int x1, int y1) {
     return join({words(name), {location(x0), location(y0), location(x1), location(y1)}});
   };
-  EXPECT_EQ(evidence_tokens(evidence),
-            join({{id("<|image|>"), id("<|evidence|>")}, words("; 2 cat"), words("; 2 dog"), words("; 1 head"), words(":"),
-                  object(" cat", 110, 500, 210, 699), object(" head", 90, 300, 190, 500), object(" dog", 100, 100, 200, 300),
-                  words(","), object(" dog", 699, 799, 799, 999), object(" cat", 709, 500, 809, 699), {id("<|end|>")}}));
+  EXPECT_EQ(evidence_tokens(evidence), join({{id("<|image|>"), id("<|evidence|>")},
+                                             words("; 2 cat"),
+                                             words("; 2 dog"),
+                                             words("; 1 head"),
+                                             words(":"),
+                                             object(" cat", 110, 500, 210, 699),
+                                             object(" head", 90, 300, 190, 500),
+                                             object(" dog", 100, 100, 200, 300),
+                                             words(","),
+                                             object(" dog", 699, 799, 799, 999),
+                                             object(" cat", 709, 500, 809, 699),
+                                             {id("<|end|>")}}));
 }
 
 TEST_F(Prompt, LocationsOutsideThePictureAreClamped) {

@@ -93,12 +93,8 @@ void compare_with_full_forward(DType dtype, double tolerance) {
   EXPECT_LT(relative_error(stack.step({a, b}, {9, 6}, cache), full.slice(4, 9)), tolerance);
 }
 
-TEST(KvCache, CachedEqualsFullForward) {
-  compare_with_full_forward(DType::f32, 1e-5);
-}
-TEST(KvCache, CachedEqualsFullForwardInBf16) {
-  compare_with_full_forward(DType::bf16, 0.02);
-}
+TEST(KvCache, CachedEqualsFullForward) { compare_with_full_forward(DType::f32, 1e-5); }
+TEST(KvCache, CachedEqualsFullForwardInBf16) { compare_with_full_forward(DType::bf16, 0.02); }
 
 TEST(KvCache, RefusesAnotherModelsCache) {
   const TinyStack stack;

@@ -51,9 +51,7 @@ inline std::vector<Tensor> make_leaves(const std::vector<Tensor>& inputs) {
 }
 
 // Weights that make a scalar of an output, the same for every call.
-inline Tensor mixing_weights(const Shape& shape) {
-  return random_tensor(shape, 0xC0FFEE);
-}
+inline Tensor mixing_weights(const Shape& shape) { return random_tensor(shape, 0xC0FFEE); }
 
 inline double mixed(const Tensor& y) {
   const std::vector<float> values = y.to_floats(), weights = mixing_weights(y.shape()).to_floats();

@@ -5,9 +5,7 @@ namespace {
 
 using namespace testing;
 
-Tensor linear_of(const std::vector<Tensor>& in) {
-  return ops::linear(in[0], in[1], in[2]);
-}
+Tensor linear_of(const std::vector<Tensor>& in) { return ops::linear(in[0], in[1], in[2]); }
 
 std::vector<float> naive_linear(const Tensor& x, const Tensor& w, const Tensor& b) {
   std::vector<float> y;

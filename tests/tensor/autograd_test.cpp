@@ -40,9 +40,8 @@ Tensor plus(const Tensor& a, const Tensor& b) {
 Tensor sum(const Tensor& x) {
   float total = 0;
   for (const float v : x.to_floats()) total += v;
-  return record("sum", Tensor::from(std::vector<float>{total}, {1}), {x}, [x](const Tensor& dy) {
-    return std::vector<Tensor>{Tensor::full(x.shape(), dy.item(), x.dtype())};
-  });
+  return record("sum", Tensor::from(std::vector<float>{total}, {1}), {x},
+                [x](const Tensor& dy) { return std::vector<Tensor>{Tensor::full(x.shape(), dy.item(), x.dtype())}; });
 }
 
 TEST(Autograd, ChainRule) {
@@ -78,9 +77,9 @@ TEST(Autograd, SharedGradientsStayApart) {
 
 TEST(Autograd, Diamond) {
   const Tensor x = leaf({2});
-  const Tensor top = square(x);                          // 4
+  const Tensor top = square(x);                            // 4
   const Tensor left = square(top), right = times(top, x);  // x^4, x^3
-  backward(sum(times(left, right)));                      // x^7
+  backward(sum(times(left, right)));                       // x^7
   EXPECT_EQ(x.grad().to_floats(), (std::vector<float>{7 * 64}));
 }
 
@@ -157,9 +156,8 @@ TEST(Autograd, Bf16ActivationsMeetF32Leaves) {
     return record("narrow", t.to(DType::bf16), {t}, [](const Tensor& dy) { return std::vector<Tensor>{dy}; });
   };
   const auto twice = [](const Tensor& t) {
-    return record("sum", Tensor::full({1}, 0), {t}, [t](const Tensor&) {
-      return std::vector<Tensor>{Tensor::full(t.shape(), 1.5f, DType::bf16)};
-    });
+    return record("sum", Tensor::full({1}, 0), {t},
+                  [t](const Tensor&) { return std::vector<Tensor>{Tensor::full(t.shape(), 1.5f, DType::bf16)}; });
   };
   const Tensor y = narrow(x);
   backward(twice(y));
@@ -171,8 +169,8 @@ TEST(Autograd, Bf16ActivationsMeetF32Leaves) {
 
 TEST(Autograd, MistakesAreErrors) {
   const Tensor x = leaf({1, 2});
-  EXPECT_THROW(backward(square(x)), Error);                     // several elements
-  EXPECT_THROW(backward(Tensor::full({1}, 1.0f)), Error);       // nothing to differentiate
+  EXPECT_THROW(backward(square(x)), Error);                // several elements
+  EXPECT_THROW(backward(Tensor::full({1}, 1.0f)), Error);  // nothing to differentiate
   const auto broken = [&](std::vector<Tensor> grads) {
     return record("broken", Tensor::full({1}, 1.0f), {x}, [grads](const Tensor&) { return grads; });
   };

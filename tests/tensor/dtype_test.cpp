@@ -73,7 +73,8 @@ TYPED_TEST(NarrowFloat, RoundsToNearestEven) {
       const uint32_t base = sign < 0 ? bits | 0x8000 : bits;
       ASSERT_EQ(TypeParam(sign * middle).bits, base + (bits & 1)) << bits;
       ASSERT_EQ(TypeParam(sign * std::nextafter(middle, 0.0f)).bits, base) << bits;
-      ASSERT_EQ(TypeParam(sign * std::nextafter(middle, std::numeric_limits<float>::infinity())).bits, base + 1) << bits;
+      ASSERT_EQ(TypeParam(sign * std::nextafter(middle, std::numeric_limits<float>::infinity())).bits, base + 1)
+          << bits;
     }
   }
 }

@@ -129,7 +129,7 @@ TEST(Tensor, RandnIsSeededAndScaled) {
   EXPECT_EQ(a.to_floats(), b.to_floats());
   double sum = 0, squares = 0;
   for (const float v : a.to_floats()) sum += v, squares += static_cast<double>(v) * v;
-  EXPECT_NEAR(sum / 1e4, 0, 0.12);                    // four standard errors
+  EXPECT_NEAR(sum / 1e4, 0, 0.12);  // four standard errors
   EXPECT_NEAR(std::sqrt(squares / 1e4), 3, 0.09);
 }
 

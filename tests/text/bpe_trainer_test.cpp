@@ -22,9 +22,7 @@ const std::filesystem::path kFolder = std::filesystem::path(SENSORIUM_SOURCE_DIR
 constexpr std::string_view kO200kLike =
     R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
-std::vector<std::string> corpus() {
-  return read_json_file(kFolder / "corpus.json").get<std::vector<std::string>>();
-}
+std::vector<std::string> corpus() { return read_json_file(kFolder / "corpus.json").get<std::vector<std::string>>(); }
 
 // Tokens by id, then merges as text: what two tokenizers must have in common.
 std::vector<std::string> rules_of(const BpeTokenizer& tokenizer) {

@@ -67,9 +67,7 @@ class GoldenTokenizer : public testing::TestWithParam<const char*> {
   }
 };
 
-TEST_P(GoldenTokenizer, GivesTheIdsAndTextsOfTheReference) {
-  expect_all(*load_tokenizer(path()));
-}
+TEST_P(GoldenTokenizer, GivesTheIdsAndTextsOfTheReference) { expect_all(*load_tokenizer(path())); }
 
 TEST_P(GoldenTokenizer, SurvivesWritingAndReading) {
   const auto first = parse_tokenizer_json(read_file(path())).value();

@@ -23,12 +23,8 @@ namespace {
 
 const std::filesystem::path kFolder = std::filesystem::path(SENSORIUM_SOURCE_DIR) / "tests/golden/text";
 
-std::string golden(const std::string& name) {
-  return read_file(kFolder / (name + ".tokenizer.json"));
-}
-std::unique_ptr<BpeTokenizer> load(const std::string& name) {
-  return parse_tokenizer_json(golden(name)).value();
-}
+std::string golden(const std::string& name) { return read_file(kFolder / (name + ".tokenizer.json")); }
+std::unique_ptr<BpeTokenizer> load(const std::string& name) { return parse_tokenizer_json(golden(name)).value(); }
 
 // A tokenizer over a, b, ab with one control token.
 Json small_file() {

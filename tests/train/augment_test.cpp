@@ -47,7 +47,7 @@ TEST(Augment, BoxesFollowThePixels) {
       Rng rng(seed);
       AugmentPolicy still = augment_policy(policy);
       still.brightness = still.contrast = still.saturation = still.hue = 0;  // so that red stays red
-      still.rotate_degrees = 0;                                             // so that the hull is tight
+      still.rotate_degrees = 0;                                              // so that the hull is tight
       still.blur = 0;
       const AugmentedImage out = augment(image, {box}, still, {}, rng);
       if (out.boxes[0].area() == 0) continue;
@@ -60,7 +60,8 @@ TEST(Augment, BoxesFollowThePixels) {
 TEST(Augment, SameGeneratorSamePicture) {
   const media::Image image = picture_with_square(100, 80, {10, 10, 50, 40});
   Rng a(5), b(5);
-  EXPECT_EQ(augment(image, {}, augment_policy("photo"), {}, a).image, augment(image, {}, augment_policy("photo"), {}, b).image);
+  EXPECT_EQ(augment(image, {}, augment_policy("photo"), {}, a).image,
+            augment(image, {}, augment_policy("photo"), {}, b).image);
 }
 
 TEST(Augment, BoxesThatLeaveThePictureAreEmpty) {

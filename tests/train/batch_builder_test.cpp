@@ -240,7 +240,8 @@ TEST_F(Batches, EvidenceFromTheTruthIsNearlyTheTruth) {
     EXPECT_NE(evidence.text.find("; 2 helmet"), std::string::npos) << evidence.text;
     // From left to right: a helmet, then (their middles are near) the other helmet and the head.
     EXPECT_EQ(evidence.boxes[0].label, "helmet");
-    const auto found = std::find_if(evidence.boxes.begin(), evidence.boxes.end(), [](const auto& b) { return b.label == "head"; });
+    const auto found =
+        std::find_if(evidence.boxes.begin(), evidence.boxes.end(), [](const auto& b) { return b.label == "head"; });
     ASSERT_NE(found, evidence.boxes.end());
     const models::Box head = found->box, truth{28.0f / 48, 2.0f / 32, 44.0f / 48, 30.0f / 32};
     EXPECT_GT(models::intersection_over_union(head, truth), 0.7f);

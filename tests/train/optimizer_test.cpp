@@ -114,24 +114,12 @@ void compare_with_plain(const OptimizerOptions& options, float gradient_size) {
   for (const char* name : {"matrix", "bias", "late"}) expect_near(store.find(name).value, plain.values(name), name);
 }
 
-TEST(AdamW, EqualsThePlainLoop) {
-  compare_with_plain({.weight_decay = 0, .clip_norm = 0}, 0.5f);
-}
-TEST(AdamW, DecaysMatricesOnly) {
-  compare_with_plain({.weight_decay = 0.3, .clip_norm = 0}, 0.5f);
-}
-TEST(AdamW, ClipsByTheNormOfAllGradientsTogether) {
-  compare_with_plain({.clip_norm = 0.7}, 3.0f);
-}
-TEST(AdamW, LeavesGradientsBelowTheClippingNormAlone) {
-  compare_with_plain({.clip_norm = 1e3}, 0.5f);
-}
-TEST(AdamW, AveragesTheWeights) {
-  compare_with_plain({.beta1 = 0.8, .beta2 = 0.99, .ema_decay = 0.3}, 0.5f);
-}
-TEST(AdamW, EarlyAveragesForgetTheRandomStart) {
-  compare_with_plain({.ema_decay = 0.9999}, 0.5f);
-}
+TEST(AdamW, EqualsThePlainLoop) { compare_with_plain({.weight_decay = 0, .clip_norm = 0}, 0.5f); }
+TEST(AdamW, DecaysMatricesOnly) { compare_with_plain({.weight_decay = 0.3, .clip_norm = 0}, 0.5f); }
+TEST(AdamW, ClipsByTheNormOfAllGradientsTogether) { compare_with_plain({.clip_norm = 0.7}, 3.0f); }
+TEST(AdamW, LeavesGradientsBelowTheClippingNormAlone) { compare_with_plain({.clip_norm = 1e3}, 0.5f); }
+TEST(AdamW, AveragesTheWeights) { compare_with_plain({.beta1 = 0.8, .beta2 = 0.99, .ema_decay = 0.3}, 0.5f); }
+TEST(AdamW, EarlyAveragesForgetTheRandomStart) { compare_with_plain({.ema_decay = 0.9999}, 0.5f); }
 
 TEST(AdamW, TheFirstStepMovesByTheLearningRate) {
   // m / sqrt(v) is 1 after bias correction, whatever the gradient's size.

@@ -10,7 +10,7 @@ TEST(Schedule, WarmsUpLinearlyAndEndsAtTheFinalFraction) {
   EXPECT_DOUBLE_EQ(schedule.learning_rate(0), 2e-4);
   EXPECT_DOUBLE_EQ(schedule.learning_rate(9), 2e-3);
   EXPECT_DOUBLE_EQ(schedule.learning_rate(10), 2e-3);
-  EXPECT_NEAR(schedule.learning_rate(60), 2e-3 * 0.55, 1e-12);   // half way: the cosine is 0
+  EXPECT_NEAR(schedule.learning_rate(60), 2e-3 * 0.55, 1e-12);  // half way: the cosine is 0
   EXPECT_NEAR(schedule.learning_rate(110), 2e-4, 1e-12);
   EXPECT_NEAR(schedule.learning_rate(1000), 2e-4, 1e-12);
 }

@@ -13,8 +13,8 @@ struct MatrixShape {
   int64_t m, n, k;
 };
 // Squares, a ViT's and a decoder's layers, a small batch and one token.
-constexpr std::array<MatrixShape, 6> kShapes = {{
-    {512, 2048, 2048}, {576, 4096, 1024}, {2048, 2048, 512}, {4096, 1536, 384}, {32, 4096, 4096}, {1, 4096, 4096}}};
+constexpr std::array<MatrixShape, 6> kShapes = {
+    {{512, 2048, 2048}, {576, 4096, 1024}, {2048, 2048, 512}, {4096, 1536, 384}, {32, 4096, 4096}, {1, 4096, 4096}}};
 
 BenchCase float_case(const MatrixShape& s, DType dtype) {
   BenchCase result;
@@ -28,8 +28,15 @@ BenchCase float_case(const MatrixShape& s, DType dtype) {
     const Tensor c = Tensor::empty({s.m, s.n});
     auto packed = std::make_shared<kernels::PackedMatrix>(kernels::pack_rhs({w.raw(), dtype, 1, s.k}, s.k, s.n, dtype));
     return [=] {
-      kernels::GemmArgs args{.m = s.m, .n = s.n, .k = s.k, .a = {a.raw(), dtype, s.k, 1}, .b = {w.raw(), dtype, 1, s.k},
-                             .c = c.raw(), .c_dtype = DType::f32, .ldc = s.n, .compute = dtype};
+      kernels::GemmArgs args{.m = s.m,
+                             .n = s.n,
+                             .k = s.k,
+                             .a = {a.raw(), dtype, s.k, 1},
+                             .b = {w.raw(), dtype, 1, s.k},
+                             .c = c.raw(),
+                             .c_dtype = DType::f32,
+                             .ldc = s.n,
+                             .compute = dtype};
       // One row goes straight through the stored weights; more rows use the packed ones.
       if (s.m == 1) {
         kernels::gemm(args);
@@ -61,8 +68,8 @@ BenchCase int8_case(const MatrixShape& s) {
 
 BenchCase attention_case(int64_t sequences, int64_t heads, int64_t tokens, int64_t head_dim, bool causal) {
   BenchCase result;
-  result.name = fmt::format("attention/bf16/{}{}x{}x{}{}", sequences > 1 ? fmt::format("{}x", sequences) : "", heads, tokens,
-                            head_dim, causal ? "/causal" : "");
+  result.name = fmt::format("attention/bf16/{}{}x{}x{}{}", sequences > 1 ? fmt::format("{}x", sequences) : "", heads,
+                            tokens, head_dim, causal ? "/causal" : "");
   result.operations = 4.0 * static_cast<double>(sequences * heads * tokens * tokens * head_dim) * (causal ? 0.5 : 1.0);
   result.prepare = [=] {
     Rng rng(1);

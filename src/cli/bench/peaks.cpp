@@ -19,7 +19,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int kRepeats = 60;  // of 3 to 12 ms: other processes take the processor for longer than one
+constexpr int kRepeats = 60;       // of 3 to 12 ms: other processes take the processor for longer than one
 constexpr int kAccumulators = 16;  // enough independent chains to hide the latency of 4 cycles at 2 a cycle
 
 // Each loop does `iterations` rounds of kAccumulators instructions and returns something that depends on all of them.
@@ -165,7 +165,9 @@ double measure_read() {
 }  // namespace
 
 MachinePeaks measure_peaks() {
-  return {.f32_gflops = measure(f32_loop()), .bf16_gflops = measure(bf16_loop()), .int8_gops = measure(int8_loop()),
+  return {.f32_gflops = measure(f32_loop()),
+          .bf16_gflops = measure(bf16_loop()),
+          .int8_gops = measure(int8_loop()),
           .read_gb_s = measure_read()};
 }
 

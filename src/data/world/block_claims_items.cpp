@@ -10,21 +10,11 @@ namespace {
 
 using ItemTest = std::function<bool(const Block&)>;
 
-bool touches_bottom(const Block& b) {
-  return b.y + b.side == kBoxSide;
-}
-bool touches_right(const Block& b) {
-  return b.x + b.side == kBoxSide;
-}
-bool touches_side(const Block& b) {
-  return b.x == 0 || touches_right(b);
-}
-bool touches_edge(const Block& b) {
-  return touches_side(b) || b.y == 0 || touches_bottom(b);
-}
-bool touches_corner(const Block& b) {
-  return touches_side(b) && (b.y == 0 || touches_bottom(b));
-}
+bool touches_bottom(const Block& b) { return b.y + b.side == kBoxSide; }
+bool touches_right(const Block& b) { return b.x + b.side == kBoxSide; }
+bool touches_side(const Block& b) { return b.x == 0 || touches_right(b); }
+bool touches_edge(const Block& b) { return touches_side(b) || b.y == 0 || touches_bottom(b); }
+bool touches_corner(const Block& b) { return touches_side(b) && (b.y == 0 || touches_bottom(b)); }
 
 // Which items are meant: "small yellow triangle", "blue item", "object".
 struct ItemPhrase {

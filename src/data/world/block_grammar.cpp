@@ -25,22 +25,12 @@ Amount random_amount(int low, int high, Rng& rng) {
   }
 }
 
-std::string random_color(Rng& rng) {
-  return one_of(rng, {"yellow", "blue", "black"});
-}
-std::string random_shape(Rng& rng) {
-  return one_of(rng, {"circle", "square", "triangle"});
-}
-std::string number(int n, Rng& rng) {
-  return rng.chance(0.5) ? std::to_string(n) : number_word(n);
-}
-std::string nouns(int n, const std::string& noun) {
-  return n == 1 ? noun : plural(noun);
-}
+std::string random_color(Rng& rng) { return one_of(rng, {"yellow", "blue", "black"}); }
+std::string random_shape(Rng& rng) { return one_of(rng, {"circle", "square", "triangle"}); }
+std::string number(int n, Rng& rng) { return rng.chance(0.5) ? std::to_string(n) : number_word(n); }
+std::string nouns(int n, const std::string& noun) { return n == 1 ? noun : plural(noun); }
 
-int size_of(const BlockBox& box) {
-  return static_cast<int>(box.size());
-}
+int size_of(const BlockBox& box) { return static_cast<int>(box.size()); }
 int count_color(const BlockBox& box, std::string_view color) {
   return static_cast<int>(std::count_if(box.begin(), box.end(), [&](const Block& b) { return b.color == color; }));
 }

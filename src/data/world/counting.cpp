@@ -9,9 +9,7 @@
 namespace sensorium::data {
 namespace {
 
-std::string_view any_name(Rng& rng) {
-  return rng.chance(0.5) ? rng.pick(shape_names()) : rng.pick(icon_names());
-}
+std::string_view any_name(Rng& rng) { return rng.chance(0.5) ? rng.pick(shape_names()) : rng.pick(icon_names()); }
 
 // Places on a slightly shaken grid, as on a shelf or a tray.
 std::vector<Disc> grid_places(int wanted, int width, int height, Rng& rng) {

@@ -11,9 +11,7 @@ namespace {
 using Outline = std::vector<Vec2>;
 constexpr float kPi = std::numbers::pi_v<float>;
 
-float between(Rng& rng, double low, double high) {
-  return static_cast<float>(rng.uniform(low, high));
-}
+float between(Rng& rng, double low, double high) { return static_cast<float>(rng.uniform(low, high)); }
 
 struct HelmetColor {
   std::string_view name;

@@ -111,9 +111,7 @@ constexpr Letter kLetters[] = {
     {'z', "03530858"},
 };
 
-float hex(char c) {
-  return static_cast<float>(c <= '9' ? c - '0' : c - 'A' + 10);
-}
+float hex(char c) { return static_cast<float>(c <= '9' ? c - '0' : c - 'A' + 10); }
 
 Strokes parse_strokes(std::string_view text, Vec2 unit, float wobble, Rng& rng) {
   Strokes strokes;

@@ -11,9 +11,7 @@ namespace {
 using Outline = std::vector<Vec2>;
 constexpr float kPi = std::numbers::pi_v<float>;
 
-Rgb shade(const Paint& paint, float amount) {
-  return mix(paint.color, {0, 0, 0}, amount);
-}
+Rgb shade(const Paint& paint, float amount) { return mix(paint.color, {0, 0, 0}, amount); }
 // Features must show on the object's own colour: light on dark, dark on light.
 Rgb detail(const Paint& paint) {
   const float light = 0.3f * paint.color.r + 0.59f * paint.color.g + 0.11f * paint.color.b;
@@ -47,35 +45,19 @@ Outline heart() {
 
 using Parts = std::vector<Part>;
 
-Parts one(Outline outline, const Paint& paint) {
-  return {filled(std::move(outline), paint)};
-}
+Parts one(Outline outline, const Paint& paint) { return {filled(std::move(outline), paint)}; }
 
-Parts circle_parts(const Paint& paint, Rng&) {
-  return one(ellipse({}, 0.92f, 0.92f), paint);
-}
-Parts square_parts(const Paint& paint, Rng&) {
-  return one(rectangle(-0.8f, -0.8f, 0.8f, 0.8f), paint);
-}
-Parts triangle_parts(const Paint& paint, Rng&) {
-  return one(regular_polygon({0, 0.15f}, 1.0f, 3), paint);
-}
+Parts circle_parts(const Paint& paint, Rng&) { return one(ellipse({}, 0.92f, 0.92f), paint); }
+Parts square_parts(const Paint& paint, Rng&) { return one(rectangle(-0.8f, -0.8f, 0.8f, 0.8f), paint); }
+Parts triangle_parts(const Paint& paint, Rng&) { return one(regular_polygon({0, 0.15f}, 1.0f, 3), paint); }
 Parts rectangle_parts(const Paint& paint, Rng& rng) {
   const float height = static_cast<float>(rng.uniform(0.38, 0.52));
   return one(rectangle(-0.95f, -height, 0.95f, height), paint);
 }
-Parts star_parts(const Paint& paint, Rng&) {
-  return one(star(), paint);
-}
-Parts hexagon_parts(const Paint& paint, Rng&) {
-  return one(regular_polygon({}, 0.98f, 6), paint);
-}
-Parts cross_parts(const Paint& paint, Rng&) {
-  return one(cross(), paint);
-}
-Parts heart_parts(const Paint& paint, Rng&) {
-  return one(heart(), paint);
-}
+Parts star_parts(const Paint& paint, Rng&) { return one(star(), paint); }
+Parts hexagon_parts(const Paint& paint, Rng&) { return one(regular_polygon({}, 0.98f, 6), paint); }
+Parts cross_parts(const Paint& paint, Rng&) { return one(cross(), paint); }
+Parts heart_parts(const Paint& paint, Rng&) { return one(heart(), paint); }
 
 Parts house_parts(const Paint& paint, Rng& rng) {
   const Rgb wall = mix(paint.color, {255, 255, 255}, 0.12f);
@@ -240,12 +222,8 @@ const Icon& find_icon(std::string_view name) {
 
 }  // namespace
 
-std::span<const std::string_view> shape_names() {
-  return std::span(kNames).first(kShapeCount);
-}
-std::span<const std::string_view> icon_names() {
-  return std::span(kNames).subspan(kShapeCount);
-}
+std::span<const std::string_view> shape_names() { return std::span(kNames).first(kShapeCount); }
+std::span<const std::string_view> icon_names() { return std::span(kNames).subspan(kShapeCount); }
 
 std::vector<Part> icon_parts(std::string_view name, const Paint& paint, Rng& rng) {
   return find_icon(name).draw(paint, rng);

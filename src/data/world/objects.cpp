@@ -16,9 +16,7 @@ constexpr NamedColor kColors[] = {
 
 constexpr SizeClass kSizes[] = {{"small", 0.05f, 0.065f}, {"medium", 0.095f, 0.12f}, {"large", 0.16f, 0.20f}};
 
-float distance(Rgb a, Rgb b) {
-  return std::hypot(a.r - b.r, a.g - b.g, a.b - b.b);
-}
+float distance(Rgb a, Rgb b) { return std::hypot(a.r - b.r, a.g - b.g, a.b - b.b); }
 
 Rgb color_of(std::string_view name) {
   for (const NamedColor& color : kColors) {
@@ -59,12 +57,8 @@ Paint finish(Rgb color, float radius, Rng& rng) {
 
 }  // namespace
 
-std::span<const NamedColor> object_colors() {
-  return kColors;
-}
-std::span<const SizeClass> size_classes() {
-  return kSizes;
-}
+std::span<const NamedColor> object_colors() { return kColors; }
+std::span<const SizeClass> size_classes() { return kSizes; }
 
 Rgb vary_color(std::string_view name, Rng& rng) {
   const Rgb base = color_of(name);
@@ -162,9 +156,7 @@ int count_things(const Scene& scene, std::string_view name, std::string_view col
   }));
 }
 
-std::string look(const Thing& thing) {
-  return thing.color.empty() ? thing.name : thing.color + " " + thing.name;
-}
+std::string look(const Thing& thing) { return thing.color.empty() ? thing.name : thing.color + " " + thing.name; }
 
 void add_boxes(const Scene& scene, WorldSample& sample) {
   for (const Thing& thing : scene.things) {

@@ -57,8 +57,6 @@ std::string look(const Thing& thing);
 void add_boxes(const Scene& scene, WorldSample& sample);
 // A statement with the wanted truth if `make` gives one in some tries: keeps labels balanced.
 void add_balanced_statement(WorldSample& sample, Rng& rng, const std::function<Statement(Rng&)>& make);
-inline const char* yes_no(bool value) {
-  return value ? "yes" : "no";
-}
+inline const char* yes_no(bool value) { return value ? "yes" : "no"; }
 
 }  // namespace sensorium::data

@@ -268,9 +268,7 @@ Workpiece circuit_board(int defects, Rng& rng) {
 using MakePart = Workpiece (*)(int defects, Rng&);
 constexpr MakePart kParts[] = {gear, ring, plate, circuit_board};
 
-std::string defect_phrase(const Thing& thing) {
-  return with_article(thing.name);
-}
+std::string defect_phrase(const Thing& thing) { return with_article(thing.name); }
 
 constexpr std::string_view kDefectNames[] = {"scratch", "hole", "dent", "stain", "crack"};
 

@@ -72,9 +72,7 @@ void accumulate_edge(Vec2 a, Vec2 b, int width, int height, std::vector<float>& 
   }
 }
 
-uint8_t to_coverage(float value) {
-  return static_cast<uint8_t>(std::min(1.0f, std::abs(value)) * 255.0f + 0.5f);
-}
+uint8_t to_coverage(float value) { return static_cast<uint8_t>(std::min(1.0f, std::abs(value)) * 255.0f + 0.5f); }
 
 }  // namespace
 

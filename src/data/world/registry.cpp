@@ -17,8 +17,6 @@ constexpr WorldKind kKinds[] = {
 
 }  // namespace
 
-std::span<const WorldKind> world_kinds() {
-  return kKinds;
-}
+std::span<const WorldKind> world_kinds() { return kKinds; }
 
 }  // namespace sensorium::data

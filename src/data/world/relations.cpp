@@ -15,36 +15,18 @@ struct Relation {
   bool (*holds)(const Thing& a, const Thing& b);
 };
 
-Vec2 middle(const Thing& thing) {
-  return {0.5f * (thing.box[0] + thing.box[2]), 0.5f * (thing.box[1] + thing.box[3])};
-}
-float area(const Thing& thing) {
-  return (thing.box[2] - thing.box[0]) * (thing.box[3] - thing.box[1]);
-}
+Vec2 middle(const Thing& thing) { return {0.5f * (thing.box[0] + thing.box[2]), 0.5f * (thing.box[1] + thing.box[3])}; }
+float area(const Thing& thing) { return (thing.box[2] - thing.box[0]) * (thing.box[3] - thing.box[1]); }
 
 // Boxes that do not overlap along the axis are clearly left of (above) one another.
-bool left_of(const Thing& a, const Thing& b) {
-  return a.box[2] <= b.box[0];
-}
-bool right_of(const Thing& a, const Thing& b) {
-  return left_of(b, a);
-}
-bool above(const Thing& a, const Thing& b) {
-  return a.box[3] <= b.box[1];
-}
-bool below(const Thing& a, const Thing& b) {
-  return above(b, a);
-}
-bool larger(const Thing& a, const Thing& b) {
-  return area(a) > 1.6f * area(b);
-}
-bool smaller(const Thing& a, const Thing& b) {
-  return larger(b, a);
-}
+bool left_of(const Thing& a, const Thing& b) { return a.box[2] <= b.box[0]; }
+bool right_of(const Thing& a, const Thing& b) { return left_of(b, a); }
+bool above(const Thing& a, const Thing& b) { return a.box[3] <= b.box[1]; }
+bool below(const Thing& a, const Thing& b) { return above(b, a); }
+bool larger(const Thing& a, const Thing& b) { return area(a) > 1.6f * area(b); }
+bool smaller(const Thing& a, const Thing& b) { return larger(b, a); }
 // `group` of an inner object is 1 + the index of what it lies in; the outer object carries that as its own negative.
-bool inside(const Thing& a, const Thing& b) {
-  return a.group > 0 && a.group == -b.group;
-}
+bool inside(const Thing& a, const Thing& b) { return a.group > 0 && a.group == -b.group; }
 
 constexpr Relation kRelations[] = {
     {"to the left of", "to the left of", left_of},

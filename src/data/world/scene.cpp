@@ -33,9 +33,7 @@ std::vector<Vec2> ellipse(Vec2 center, float radius_x, float radius_y, float tur
   return points;
 }
 
-std::vector<Vec2> rectangle(float x0, float y0, float x1, float y1) {
-  return {{x0, y0}, {x1, y0}, {x1, y1}, {x0, y1}};
-}
+std::vector<Vec2> rectangle(float x0, float y0, float x1, float y1) { return {{x0, y0}, {x1, y0}, {x1, y1}, {x0, y1}}; }
 
 std::vector<Vec2> rounded_rectangle(float x0, float y0, float x1, float y1, float radius) {
   radius = std::min({radius, 0.5f * (x1 - x0), 0.5f * (y1 - y0)});

@@ -14,9 +14,7 @@ namespace sensorium::data {
 struct Rgb {  // 0..255, sRGB encoded
   float r = 0, g = 0, b = 0;
 };
-inline Rgb mix(Rgb a, Rgb b, float t) {
-  return {a.r + t * (b.r - a.r), a.g + t * (b.g - a.g), a.b + t * (b.b - a.b)};
-}
+inline Rgb mix(Rgb a, Rgb b, float t) { return {a.r + t * (b.r - a.r), a.g + t * (b.g - a.g), a.b + t * (b.b - a.b)}; }
 
 enum class Fill {
   flat,
@@ -117,8 +115,6 @@ void transform_parts(const Transform& transform, std::vector<Part>& parts);
 
 Part filled(std::vector<Vec2> contour, Paint paint);
 Part stroked(std::vector<Vec2> line, float pen_width, Paint paint);
-inline Paint flat(Rgb color) {
-  return {.color = color};
-}
+inline Paint flat(Rgb color) { return {.color = color}; }
 
 }  // namespace sensorium::data

@@ -19,9 +19,7 @@ float lattice_value(int32_t x, int32_t y, uint32_t seed) {
   return static_cast<float>(lattice_hash(x, y, seed) >> 8) * 0x1.0p-24f;
 }
 
-float smooth_step(float t) {
-  return t * t * (3 - 2 * t);
-}
+float smooth_step(float t) { return t * t * (3 - 2 * t); }
 
 // Adds weight x value noise of the given period to a row: lattice values, interpolated down once per column of the
 // lattice and across once per pixel.
@@ -48,9 +46,7 @@ void add_value_noise(int y, int x0, float period, uint32_t seed, float weight, s
   }
 }
 
-float fraction(float value) {
-  return value - std::floor(value);
-}
+float fraction(float value) { return value - std::floor(value); }
 
 }  // namespace
 

@@ -9,9 +9,7 @@
 namespace sensorium::data {
 namespace {
 
-std::string_view any_name(Rng& rng) {
-  return rng.chance(0.75) ? rng.pick(shape_names()) : rng.pick(icon_names());
-}
+std::string_view any_name(Rng& rng) { return rng.chance(0.75) ? rng.pick(shape_names()) : rng.pick(icon_names()); }
 
 // "a red circle, two blue squares and a star": equal looks counted together, in order of first appearance.
 std::vector<std::string> grouped_looks(const Scene& scene) {

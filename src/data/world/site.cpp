@@ -10,19 +10,13 @@
 namespace sensorium::data {
 namespace {
 
-float between(Rng& rng, double low, double high) {
-  return static_cast<float>(rng.uniform(low, high));
-}
-Rgb random_rgb(Rng& rng) {
-  return {between(rng, 0, 255), between(rng, 0, 255), between(rng, 0, 255)};
-}
+float between(Rng& rng, double low, double high) { return static_cast<float>(rng.uniform(low, high)); }
+Rgb random_rgb(Rng& rng) { return {between(rng, 0, 255), between(rng, 0, 255), between(rng, 0, 255)}; }
 Rgb muted(Rng& rng) {
   const float grey = between(rng, 50, 210);
   return mix({grey, grey, grey}, random_rgb(rng), 0.22f);
 }
-uint32_t seed32(Rng& rng) {
-  return static_cast<uint32_t>(rng.next());
-}
+uint32_t seed32(Rng& rng) { return static_cast<uint32_t>(rng.next()); }
 
 Thing scenery(float distance_m) {
   Thing thing;

@@ -30,9 +30,7 @@ constexpr MetricEntry kMetrics[] = {
 
 }  // namespace
 
-std::span<const MetricEntry> metric_table() {
-  return kMetrics;
-}
+std::span<const MetricEntry> metric_table() { return kMetrics; }
 
 const MetricEntry& find_metric(std::string_view name) {
   std::vector<std::string> names;

@@ -65,11 +65,7 @@ class BoxesTask : public Task {
 
 }  // namespace
 
-bool carries_boxes(const data::Record& record) {
-  return !record.image.empty() && record.boxes.has_value();
-}
-std::unique_ptr<Task> make_boxes(const Overview& overview) {
-  return std::make_unique<BoxesTask>(overview);
-}
+bool carries_boxes(const data::Record& record) { return !record.image.empty() && record.boxes.has_value(); }
+std::unique_ptr<Task> make_boxes(const Overview& overview) { return std::make_unique<BoxesTask>(overview); }
 
 }  // namespace sensorium::eval

@@ -24,11 +24,7 @@ class CaptionTask : public Task {
 
 }  // namespace
 
-bool carries_caption(const data::Record& record) {
-  return !record.image.empty() && !record.captions.empty();
-}
-std::unique_ptr<Task> make_caption(const Overview&) {
-  return std::make_unique<CaptionTask>();
-}
+bool carries_caption(const data::Record& record) { return !record.image.empty() && !record.captions.empty(); }
+std::unique_ptr<Task> make_caption(const Overview&) { return std::make_unique<CaptionTask>(); }
 
 }  // namespace sensorium::eval

@@ -45,11 +45,7 @@ class ClassTask : public Task {
 
 }  // namespace
 
-bool carries_class(const data::Record& record) {
-  return !record.image.empty() && !record.label.empty();
-}
-std::unique_ptr<Task> make_class(const Overview& overview) {
-  return std::make_unique<ClassTask>(overview);
-}
+bool carries_class(const data::Record& record) { return !record.image.empty() && !record.label.empty(); }
+std::unique_ptr<Task> make_class(const Overview& overview) { return std::make_unique<ClassTask>(overview); }
 
 }  // namespace sensorium::eval

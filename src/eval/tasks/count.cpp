@@ -45,11 +45,7 @@ class CountTask : public Task {
 
 }  // namespace
 
-bool carries_count(const data::Record& record) {
-  return !record.image.empty() && !true_counts(record).empty();
-}
-std::unique_ptr<Task> make_count(const Overview& overview) {
-  return std::make_unique<CountTask>(overview);
-}
+bool carries_count(const data::Record& record) { return !record.image.empty() && !true_counts(record).empty(); }
+std::unique_ptr<Task> make_count(const Overview& overview) { return std::make_unique<CountTask>(overview); }
 
 }  // namespace sensorium::eval

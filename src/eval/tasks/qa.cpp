@@ -73,8 +73,6 @@ bool carries_qa(const data::Record& record) {
          std::any_of(record.questions.begin(), record.questions.end(),
                      [](const data::QuestionAnswer& qa) { return asked_statement(qa.question).empty(); });
 }
-std::unique_ptr<Task> make_qa(const Overview&) {
-  return std::make_unique<QaTask>();
-}
+std::unique_ptr<Task> make_qa(const Overview&) { return std::make_unique<QaTask>(); }
 
 }  // namespace sensorium::eval

@@ -18,8 +18,6 @@ constexpr std::array<TaskEntry, 8> kTasks = {{
 
 }  // namespace
 
-std::span<const TaskEntry> task_table() {
-  return kTasks;
-}
+std::span<const TaskEntry> task_table() { return kTasks; }
 
 }  // namespace sensorium::eval

@@ -48,8 +48,6 @@ bool carries_statement(const data::Record& record) {
          std::any_of(record.questions.begin(), record.questions.end(),
                      [](const data::QuestionAnswer& qa) { return !asked_statement(qa.question).empty(); });
 }
-std::unique_ptr<Task> make_statement(const Overview&) {
-  return std::make_unique<StatementTask>();
-}
+std::unique_ptr<Task> make_statement(const Overview&) { return std::make_unique<StatementTask>(); }
 
 }  // namespace sensorium::eval

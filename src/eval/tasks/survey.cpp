@@ -22,9 +22,7 @@ struct Asked {
   bool asks_for_class() const { return one_to_one && 2 * verbatim >= records; }
 };
 
-std::vector<std::string> sorted(const std::set<std::string>& names) {
-  return {names.begin(), names.end()};
-}
+std::vector<std::string> sorted(const std::set<std::string>& names) { return {names.begin(), names.end()}; }
 
 }  // namespace
 

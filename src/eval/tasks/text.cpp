@@ -27,11 +27,7 @@ class TextTask : public Task {
 
 }  // namespace
 
-bool carries_text(const data::Record& record) {
-  return !record.text.empty();
-}
-std::unique_ptr<Task> make_text(const Overview&) {
-  return std::make_unique<TextTask>();
-}
+bool carries_text(const data::Record& record) { return !record.text.empty(); }
+std::unique_ptr<Task> make_text(const Overview&) { return std::make_unique<TextTask>(); }
 
 }  // namespace sensorium::eval

@@ -34,8 +34,6 @@ class TranscriptTask : public Task {
 bool carries_transcript(const data::Record& record) {
   return !record.transcript.empty() && record.transcript != record.label;
 }
-std::unique_ptr<Task> make_transcript(const Overview&) {
-  return std::make_unique<TranscriptTask>();
-}
+std::unique_ptr<Task> make_transcript(const Overview&) { return std::make_unique<TranscriptTask>(); }
 
 }  // namespace sensorium::eval

@@ -55,7 +55,8 @@ void decode(const AttentionArgs& args, const Longest& longest) {
   const int64_t D = args.head_dim, group = args.heads / args.kv_heads, pairs = args.sequences * args.kv_heads;
   const int64_t parts = most(1, ceil_divide(longest.keys, kDecodeKeys));
   const int64_t record = decode_record(D), rows = group * longest.queries, part_size = rows * record;
-  auto* records = static_cast<float*>(thread_scratch(static_cast<size_t>(pairs * parts * part_size) * sizeof(float), 6));
+  auto* records =
+      static_cast<float*>(thread_scratch(static_cast<size_t>(pairs * parts * part_size) * sizeof(float), 6));
   const auto keys_of = [&](int64_t sequence) { return args.key_offsets[sequence + 1] - args.key_offsets[sequence]; };
   parallel_for(pairs * parts, 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t task = begin; task < end; ++task) {
@@ -69,7 +70,8 @@ void decode(const AttentionArgs& args, const Longest& longest) {
   const int64_t total_rows = args.query_offsets[args.sequences];
   for (int64_t pair = 0; pair < pairs; ++pair) {
     const int64_t sequence = pair / args.kv_heads, first_row = args.query_offsets[sequence];
-    const int64_t queries = args.query_offsets[sequence + 1] - first_row, used = ceil_divide(keys_of(sequence), kDecodeKeys);
+    const int64_t queries = args.query_offsets[sequence + 1] - first_row,
+                  used = ceil_divide(keys_of(sequence), kDecodeKeys);
     for (int64_t r = 0; r < group * queries; ++r) {
       const int64_t head = pair % args.kv_heads * group + r / queries, row = first_row + r % queries;
       const float* part = records + pair * parts * part_size + r * record;

@@ -71,7 +71,8 @@ struct Windows {
       std::memcpy(static_cast<void*>(to + left * channels), base + (y * sizes.width + x0 + left) * channels,
                   static_cast<size_t>((right - left) * channels) * sizeof(T));
       if (right < width) {
-        std::memset(static_cast<void*>(to + right * channels), 0, static_cast<size_t>((width - right) * channels) * sizeof(T));
+        std::memset(static_cast<void*>(to + right * channels), 0,
+                    static_cast<size_t>((width - right) * channels) * sizeof(T));
       }
     }
   }
@@ -81,8 +82,8 @@ bool is_pointwise(const Conv2dArgs& args) { return args.kernel == 1 && args.stri
 
 Windows forward_windows(const Layout& layout) {
   const Conv2dArgs& args = layout.args;
-  return {layout.pictures, args.in_channels, args.kernel,   args.kernel, args.stride,
-          -args.padding,   -args.padding,    layout.in,     layout.out};
+  return {layout.pictures, args.in_channels, args.kernel, args.kernel, args.stride,
+          -args.padding,   -args.padding,    layout.in,   layout.out};
 }
 auto forward_sizes(const Layout& layout) {
   return [&layout](int64_t i) { return Windows::Sizes{layout.height(i), layout.width(i), layout.out_width(i)}; };
@@ -90,11 +91,12 @@ auto forward_sizes(const Layout& layout) {
 
 // y rows = gathered rows * packed weight, over blocks; finish(first, count, rows of the result) where `to` is none.
 template <typename T, typename SizesOf, typename Finish>
-void multiply_windows(const Windows& windows, const T* from, DType type, const SizesOf& sizes_of, const PackedMatrix& weight,
-                      const float* bias, DType compute, T* to, const Finish& finish) {
+void multiply_windows(const Windows& windows, const T* from, DType type, const SizesOf& sizes_of,
+                      const PackedMatrix& weight, const float* bias, DType compute, T* to, const Finish& finish) {
   const int64_t length = windows.length(), n = weight.n();
   // A multiple of the micro-kernel's rows; at least some, so that the weight is not read for too few.
-  const int64_t block = std::clamp<int64_t>(kBlockBytes / (length * static_cast<int64_t>(sizeof(T))) / 48 * 48, 96, 960);
+  const int64_t block =
+      std::clamp<int64_t>(kBlockBytes / (length * static_cast<int64_t>(sizeof(T))) / 48 * 48, 96, 960);
   parallel_for(ceil_divide(windows.count(), block), 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t b = begin; b < end; ++b) {
       const int64_t first = b * block, count = std::min(block, windows.count() - first);
@@ -138,8 +140,8 @@ void forward_dense(const Conv2dArgs& args) {
     return;
   }
   const PackedMatrix weight = pack_rhs({args.w.data, args.w.dtype, 1, patch}, patch, args.out_channels, args.compute);
-  multiply_windows(forward_windows(layout), static_cast<const T*>(args.x.data), args.x.dtype, forward_sizes(layout), weight,
-                   args.bias, args.compute, static_cast<T*>(args.y.data), [](int64_t, int64_t, const T*) {});
+  multiply_windows(forward_windows(layout), static_cast<const T*>(args.x.data), args.x.dtype, forward_sizes(layout),
+                   weight, args.bias, args.compute, static_cast<T*>(args.y.data), [](int64_t, int64_t, const T*) {});
 }
 
 // The part of the kernel that input positions of phase (py, px) see, and where these positions are.
@@ -174,8 +176,12 @@ void backward_input_phase(const Layout& layout, int64_t py, int64_t px) {
   const auto taps = [&](int64_t p) { return p < args.kernel ? ceil_divide(args.kernel - p, s) : 0; };
   const auto first_position = [&](int64_t p) { return ((p - args.padding) % s + s) % s; };
   const Phase phase{taps(py), taps(px), first_position(py), first_position(px)};
-  const auto grid_height = [&](int64_t i) { return ceil_divide(std::max<int64_t>(layout.height(i) - phase.first_y, 0), s); };
-  const auto grid_width = [&](int64_t i) { return ceil_divide(std::max<int64_t>(layout.width(i) - phase.first_x, 0), s); };
+  const auto grid_height = [&](int64_t i) {
+    return ceil_divide(std::max<int64_t>(layout.height(i) - phase.first_y, 0), s);
+  };
+  const auto grid_width = [&](int64_t i) {
+    return ceil_divide(std::max<int64_t>(layout.width(i) - phase.first_x, 0), s);
+  };
   auto* grid = static_cast<int64_t*>(
       thread_scratch(static_cast<size_t>(layout.pictures + 1) * sizeof(int64_t), kOffsetsScratch));
   grid[0] = 0;
@@ -248,7 +254,8 @@ void backward_input_dense(const Conv2dArgs& args) {
 
 // sums += grad_y^T * gathered rows, for rows first..last, in blocks of at most `block`.
 template <typename T, typename Gather>
-void add_weight_product(const Layout& layout, int64_t first, int64_t last, int64_t block, const Gather& gather, float* sums) {
+void add_weight_product(const Layout& layout, int64_t first, int64_t last, int64_t block, const Gather& gather,
+                        float* sums) {
   const Conv2dArgs& args = layout.args;
   const int64_t patch = layout.patch();
   for (; first < last; first += block) {
@@ -294,7 +301,8 @@ void backward_weight_dense(const Conv2dArgs& args) {
   float* sums = block_sums(kWeightParts, size, kSumsScratch);
   parallel_for(kWeightParts, 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t p = begin; p < end; ++p) {
-      add_weight_product<T>(layout, std::min(p * part, rows), std::min((p + 1) * part, rows), block, gather, sums + p * size);
+      add_weight_product<T>(layout, std::min(p * part, rows), std::min((p + 1) * part, rows), block, gather,
+                            sums + p * size);
     }
   });
   add_blocks(grad, sums, kWeightParts, size);

@@ -47,7 +47,8 @@ void run(const Conv2dArgs& args, Depthwise direction) {
       for (int64_t i = begin; i < end; ++i) {
         float* sum = sums + i * taps * channels;
         for_depthwise(layout, i, [&](int64_t out, int64_t in, int64_t tap) {
-          for (int64_t c = 0; c < channels; ++c) sum[tap * channels + c] += load(y, out * channels + c) * load(x, in * channels + c);
+          for (int64_t c = 0; c < channels; ++c)
+            sum[tap * channels + c] += load(y, out * channels + c) * load(x, in * channels + c);
         });
       }
     });
@@ -68,7 +69,8 @@ void run(const Conv2dArgs& args, Depthwise direction) {
       const int64_t first = to_rows[i], count = to_rows[i + 1] - first;
       auto* sum = static_cast<float*>(thread_scratch(static_cast<size_t>(count * channels) * 4, 4));
       for (int64_t r = 0; r < count; ++r) {
-        for (int64_t c = 0; c < channels; ++c) sum[r * channels + c] = forward && args.bias != nullptr ? args.bias[c] : 0.0f;
+        for (int64_t c = 0; c < channels; ++c)
+          sum[r * channels + c] = forward && args.bias != nullptr ? args.bias[c] : 0.0f;
       }
       for_depthwise(layout, i, [&](int64_t out, int64_t in, int64_t tap) {
         float* row = sum + ((forward ? out : in) - first) * channels;

@@ -43,19 +43,24 @@ void cross_entropy(const CrossEntropyArgs& args) {
             continue;
           }
           const float most = largest(logits, classes), smoothing = args.label_smoothing;
-          map(classes, powers, [=](Floats v) { return exp(v - most); }, logits);
-          const float total_power = sum(classes, [](Floats v) { return v; }, powers);
+          map(
+              classes, powers, [=](Floats v) { return exp(v - most); }, logits);
+          const float total_power = sum(
+              classes, [](Floats v) { return v; }, powers);
           const float log_sum = std::log(total_power);  // above `most`
           const float hit = log_sum + (most - load(logits, target));
           args.losses[r] = hit;
           if (smoothing != 0) {
-            const float below = sum(classes, [=](Floats v) { return most - v; }, logits) / static_cast<float>(classes);
+            const float below = sum(
+                                    classes, [=](Floats v) { return most - v; }, logits) /
+                                static_cast<float>(classes);
             args.losses[r] = (1.0f - smoothing) * hit + smoothing * (log_sum + below);
           }
           if (grad == nullptr) continue;
           const float scale = args.row_scale != nullptr ? args.row_scale[r] : 1.0f;
           const float factor = scale / total_power, uniform = scale * smoothing / static_cast<float>(classes);
-          map(classes, grad, [=](Floats p) { return p * factor - uniform; }, powers);
+          map(
+              classes, grad, [=](Floats p) { return p * factor - uniform; }, powers);
           store(grad, target, powers[target] * factor - uniform - scale * (1.0f - smoothing));
         }
       });

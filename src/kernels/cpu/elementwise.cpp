@@ -113,14 +113,16 @@ void combine(const BinaryArgs& args, const A* a, const B* b, Y* y, const Fn& fn)
   // Rows of `width` elements; within one, b either runs along or is one number.
   const int64_t width = args.b_period != 0 ? args.b_period : args.b_row != 0 ? args.b_row : args.count;
   if (width == args.count && args.b_row == 0) {
-    parallel_for(args.count, kGrain, [&](int64_t begin, int64_t end, int) { map(end - begin, y + begin, fn, a + begin, b + begin); });
+    parallel_for(args.count, kGrain,
+                 [&](int64_t begin, int64_t end, int) { map(end - begin, y + begin, fn, a + begin, b + begin); });
     return;
   }
   parallel_for(args.count / width, rows_per_task(width), [&](int64_t begin, int64_t end, int) {
     for (int64_t r = begin; r < end; ++r) {
       if (args.b_row != 0) {
         const Floats factor = broadcast(load(b, r));
-        map(width, y + r * width, [&](Floats x) { return fn(x, factor); }, a + r * width);
+        map(
+            width, y + r * width, [&](Floats x) { return fn(x, factor); }, a + r * width);
       } else {
         map(width, y + r * width, fn, a + r * width, b);
       }
@@ -136,7 +138,8 @@ void unary(const UnaryArgs& args) {
     auto* y = static_cast<decltype(tag)>(args.y.data);
     with_function(args.function, [&](auto function) {
       parallel_for(args.count, kGrain, [&](int64_t begin, int64_t end, int) {
-        map(end - begin, y + begin, [](Floats v) { return decltype(function)::value(v); }, x + begin);
+        map(
+            end - begin, y + begin, [](Floats v) { return decltype(function)::value(v); }, x + begin);
       });
     });
   });
@@ -183,7 +186,8 @@ void swiglu(const SwigluArgs& args) {
       for (int64_t r = begin; r < end; ++r) {
         const T* gate = static_cast<const T*>(args.x.data) + r * 2 * args.width;
         T* y = static_cast<T*>(args.y.data) + r * args.width;
-        map(args.width, y, [](Floats g, Floats u) { return g * logistic(g) * u; }, gate, gate + args.width);
+        map(
+            args.width, y, [](Floats g, Floats u) { return g * logistic(g) * u; }, gate, gate + args.width);
       }
     });
   });
@@ -226,7 +230,8 @@ void cast(const CastArgs& args) {
       const auto* x = static_cast<const Pointee<decltype(x_tag)>*>(args.x.data);
       auto* y = static_cast<std::conditional_t<std::is_same_v<Y, Brain>, ExactBrain, Y>*>(args.y.data);
       parallel_for(args.count, kGrain, [&](int64_t begin, int64_t end, int) {
-        map(end - begin, y + begin, [](Floats v) { return v; }, x + begin);
+        map(
+            end - begin, y + begin, [](Floats v) { return v; }, x + begin);
       });
     });
   });

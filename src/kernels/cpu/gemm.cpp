@@ -8,9 +8,7 @@ SENSORIUM_ISA_BEGIN
 namespace {
 
 // Products below about 20 microseconds of one thread: waking another one costs as much.
-bool runs_alone(int64_t m, int64_t n, int64_t k) {
-  return m * n * k <= (int64_t{1} << 22);
-}
+bool runs_alone(int64_t m, int64_t n, int64_t k) { return m * n * k <= (int64_t{1} << 22); }
 
 template <typename Products>
 void pack_panels(const GemmOperand& b, int64_t k, int64_t n, bool alone, uint32_t* out) {

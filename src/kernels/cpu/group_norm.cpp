@@ -118,8 +118,9 @@ void group_norm(const GroupNormArgs& args) {
       int64_t r = first;
       for (; r + 2 <= last; r += 2) {
         map(
-            channels, squares, [=](Floats s, Floats m, Floats a, Floats b) { return s + (squared(a - m) + squared(b - m)); },
-            squares, means, x + r * channels, x + (r + 1) * channels);
+            channels, squares,
+            [=](Floats s, Floats m, Floats a, Floats b) { return s + (squared(a - m) + squared(b - m)); }, squares,
+            means, x + r * channels, x + (r + 1) * channels);
       }
       if (r < last) {
         map(
@@ -131,7 +132,8 @@ void group_norm(const GroupNormArgs& args) {
     int64_t block = 0;
     for (int64_t i = 0; i < blocks.pictures(); ++i) {
       const auto picture = static_cast<size_t>(i);
-      const int64_t rows = args.offsets[picture + 1] - args.offsets[picture], last_block = block + blocks.blocks_of(picture);
+      const int64_t rows = args.offsets[picture + 1] - args.offsets[picture],
+                    last_block = block + blocks.blocks_of(picture);
       const int64_t block_rows = kBlockElements / (channels + 1) + 1;
       float *scale = scale_shift + i * 2 * channels, *shift = scale + channels;
       for (int64_t g = 0; g < groups; ++g) {
@@ -200,7 +202,8 @@ void group_norm_backward(const GroupNormBackwardArgs& args) {
         const T *values = x + first * channels, *grads = dy + first * channels;
         // A few columns of all rows: what belongs to the columns stays in registers.
         const auto add_columns = [&](int64_t c, const auto& read, const auto& write) {
-          const Floats m = read(mean + c), s = read(inverse + c), w = read(forward.weight + c), b = read(forward.bias + c);
+          const Floats m = read(mean + c), s = read(inverse + c), w = read(forward.weight + c),
+                       b = read(forward.bias + c);
           Floats weight_sum{}, bias_sum{};
           for (int64_t r = 0; r < last - first; ++r) {
             const Floats n = (read(values + r * channels + c) - m) * s;
@@ -213,10 +216,12 @@ void group_norm_backward(const GroupNormBackwardArgs& args) {
         };
         int64_t c = 0;
         for (; c + kLanes <= channels; c += kLanes) {
-          add_columns(c, [](const auto* p) { return get(p); }, [](float* p, Floats v) { put(p, v); });
+          add_columns(
+              c, [](const auto* p) { return get(p); }, [](float* p, Floats v) { put(p, v); });
         }
         if (const int64_t left = channels - c; left > 0) {
-          add_columns(c, [=](const auto* p) { return get(p, left); }, [=](float* p, Floats v) { put(p, v, left); });
+          add_columns(
+              c, [=](const auto* p) { return get(p, left); }, [=](float* p, Floats v) { put(p, v, left); });
         }
       });
 

@@ -38,7 +38,9 @@ inline float load(const Half* p, int64_t i) {
   const uint32_t sign = static_cast<uint32_t>(p[i].bits & 0x8000u) << 16, magnitude = p[i].bits & 0x7FFFu;
   const uint32_t normal = (magnitude << 13) + 0x38000000u, special = (magnitude << 13) | 0x7F800000u;
   const float subnormal = static_cast<float>(magnitude) * 0x1.0p-24f;
-  const uint32_t bits = magnitude >= 0x7C00u ? special : magnitude >= 0x0400u ? normal : std::bit_cast<uint32_t>(subnormal);
+  const uint32_t bits = magnitude >= 0x7C00u   ? special
+                        : magnitude >= 0x0400u ? normal
+                                               : std::bit_cast<uint32_t>(subnormal);
   return std::bit_cast<float>(bits | sign);
 #endif
 }

@@ -39,14 +39,17 @@ void finish_row(const LinearCrossEntropyArgs& args, int64_t row, float* logits) 
   const Largest most = largest(logits, count);
   if (args.best != nullptr) args.best[row] = static_cast<int32_t>(most.index);
   const float at_target = target >= 0 ? logits[target] : 0.0f;
-  map(count, logits, [=](Floats v) { return exp(v - most.value); }, logits);
-  const float total_power = sum(count, [](Floats v) { return v; }, logits);
+  map(
+      count, logits, [=](Floats v) { return exp(v - most.value); }, logits);
+  const float total_power = sum(
+      count, [](Floats v) { return v; }, logits);
   args.losses[row] = target >= 0 ? std::log(total_power) + (most.value - at_target) : 0.0f;
   if (args.grad_h.data == nullptr && args.grad_w == nullptr) return;
   const float scale = target < 0 ? 0.0f : args.row_scale != nullptr ? args.row_scale[row] : 1.0f;
   const float factor = scale / total_power, power_at_target = target >= 0 ? logits[target] : 0.0f;
   G* grad = reinterpret_cast<G*>(logits);
-  map(count, grad, [=](Floats p) { return p * factor; }, logits);
+  map(
+      count, grad, [=](Floats p) { return p * factor; }, logits);
   if (target >= 0) store(grad, target, power_at_target * factor - scale);
 }
 

@@ -23,7 +23,8 @@ SENSORIUM_VECTOR Floats polynomial(Floats x, float c0, Rest... rest) {
 SENSORIUM_VECTOR Floats exp(Floats x) {
 #if defined(__AVX512F__)
   const Floats c = minimum(broadcast(89.0f), maximum(broadcast(-104.0f), x));
-  const Floats n = (Floats)_mm512_roundscale_ps((__m512)(c * 1.44269504f), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  const Floats n =
+      (Floats)_mm512_roundscale_ps((__m512)(c * 1.44269504f), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 #else
   constexpr float kLow = -87.33f, kHigh = 88.72283f;
   constexpr float kRound = 0x1.8p23f;  // adding it leaves an integer in the low bits

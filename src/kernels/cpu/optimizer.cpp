@@ -52,7 +52,8 @@ double sum_of_squares(const float* values, int64_t count) {
       double lanes[16] = {};
       int64_t i = block * kSumBlock;
       for (; i + 16 <= end; i += 16) {
-        for (int64_t j = 0; j < 16; ++j) lanes[j] += static_cast<double>(values[i + j]) * static_cast<double>(values[i + j]);
+        for (int64_t j = 0; j < 16; ++j)
+          lanes[j] += static_cast<double>(values[i + j]) * static_cast<double>(values[i + j]);
       }
       double sum = 0;
       for (; i < end; ++i) sum += static_cast<double>(values[i]) * static_cast<double>(values[i]);

@@ -23,7 +23,8 @@ struct Frequencies {
     for (int64_t c = 0; c < pairs; ++c) {
       axis[c] = table.axes == 1 || c < per_axis ? 0 : 1;
       const int64_t local = axis[c] == 0 ? c : c - per_axis;
-      value[c] = std::pow(static_cast<double>(table.theta), -2.0 * static_cast<double>(local) * table.axes / static_cast<double>(dim));
+      value[c] = std::pow(static_cast<double>(table.theta),
+                          -2.0 * static_cast<double>(local) * table.axes / static_cast<double>(dim));
     }
   }
   void angles(const RopeTable& table, int64_t row, int64_t pairs, Angles& out) const {
@@ -41,7 +42,8 @@ class AngleTable {
  public:
   static constexpr int64_t kMostPositions = 4096;
 
-  AngleTable(const RopeTable& table, int64_t rows, int64_t dim) : table_(table), frequencies_(table, dim), pairs_(dim / 2) {
+  AngleTable(const RopeTable& table, int64_t rows, int64_t dim)
+      : table_(table), frequencies_(table, dim), pairs_(dim / 2) {
     if (table.axes != 1) return;
     int64_t most = 0;
     for (int64_t r = 0; r < rows; ++r) {
@@ -111,7 +113,8 @@ void rope(const RopeArgs& args) {
 }
 
 void head_norm_rope(const HeadNormRopeArgs& args) {
-  const int64_t dim = args.head_dim, pairs = dim / 2, turned = args.heads + args.kv_heads, width = (turned + args.kv_heads) * dim;
+  const int64_t dim = args.head_dim, pairs = dim / 2, turned = args.heads + args.kv_heads,
+                width = (turned + args.kv_heads) * dim;
   const AngleTable table = make_table(args.table, args.rows, dim);
   with_type(args.qkv.dtype, [&](auto* tag) {
     using T = Pointee<decltype(tag)>;
@@ -133,14 +136,16 @@ void head_norm_rope(const HeadNormRopeArgs& args) {
             inverse = 1.0f / std::sqrt(sum / static_cast<float>(dim) + args.eps);
           }
           if (args.inverse_rms != nullptr) args.inverse_rms[r * turned + h] = inverse;
-          for (int64_t c = 0; c < dim; ++c) normal[c] = load(head, c) * inverse * (weight != nullptr ? weight[c] : 1.0f);
+          for (int64_t c = 0; c < dim; ++c)
+            normal[c] = load(head, c) * inverse * (weight != nullptr ? weight[c] : 1.0f);
           T* out = y + h * dim;
           for (int64_t c = 0; c < pairs; ++c) {
             store(out, c, normal[c] * angles.cos[c] - normal[c + pairs] * angles.sin[c]);
             store(out, c + pairs, normal[c + pairs] * angles.cos[c] + normal[c] * angles.sin[c]);
           }
         }
-        std::memcpy(static_cast<void*>(y + turned * dim), x + turned * dim, static_cast<size_t>(args.kv_heads * dim) * sizeof(T));
+        std::memcpy(static_cast<void*>(y + turned * dim), x + turned * dim,
+                    static_cast<size_t>(args.kv_heads * dim) * sizeof(T));
       }
     });
   });
@@ -148,7 +153,8 @@ void head_norm_rope(const HeadNormRopeArgs& args) {
 
 void head_norm_rope_backward(const HeadNormRopeBackwardArgs& args) {
   const HeadNormRopeArgs& fwd = args.forward;
-  const int64_t dim = fwd.head_dim, pairs = dim / 2, turned = fwd.heads + fwd.kv_heads, width = (turned + fwd.kv_heads) * dim;
+  const int64_t dim = fwd.head_dim, pairs = dim / 2, turned = fwd.heads + fwd.kv_heads,
+                width = (turned + fwd.kv_heads) * dim;
   const int64_t blocks = (fwd.rows + kRowBlock - 1) / kRowBlock;
   const AngleTable table = make_table(fwd.table, fwd.rows, dim);
   float* sums = block_sums(blocks, 2 * dim, 3);
@@ -190,7 +196,8 @@ void head_norm_rope_backward(const HeadNormRopeBackwardArgs& args) {
               store(out, c, grad[c] * weight[c] * inverse - value * pull);
             }
           }
-          std::memcpy(static_cast<void*>(dx + turned * dim), dy + turned * dim, static_cast<size_t>(fwd.kv_heads * dim) * sizeof(T));
+          std::memcpy(static_cast<void*>(dx + turned * dim), dy + turned * dim,
+                      static_cast<size_t>(fwd.kv_heads * dim) * sizeof(T));
         }
       }
     });

@@ -7,8 +7,8 @@
 SENSORIUM_ISA_BEGIN
 namespace {
 
-constexpr int64_t kGrain = 16384;       // elements of a task
-constexpr int64_t kColumnBlock = 128;   // columns of a task where rows must be added in order
+constexpr int64_t kGrain = 16384;      // elements of a task
+constexpr int64_t kColumnBlock = 128;  // columns of a task where rows must be added in order
 constexpr int64_t kMaxRowBlocks = 64;
 constexpr int kScratch = 7;
 
@@ -40,7 +40,8 @@ void gather_rows(const GatherRowsArgs& args) {
           } else if constexpr (std::is_same_v<decltype(x_tag), decltype(y_tag)>) {
             std::memcpy(y + r * cols, x + args.index[r] * cols, static_cast<size_t>(cols) * sizeof(*y));
           } else {
-            map(cols, y + r * cols, [](Floats v) { return v; }, x + args.index[r] * cols);
+            map(
+                cols, y + r * cols, [](Floats v) { return v; }, x + args.index[r] * cols);
           }
         }
       });
@@ -59,7 +60,8 @@ void scatter_add_rows(const GatherRowsArgs& args) {
         for (int64_t r = 0; r < args.rows; ++r) {
           if (args.index[r] < 0) continue;
           auto* to = y + args.index[r] * args.cols + first;
-          map(count, to, [](Floats a, Floats b) { return a + b; }, to, x + r * args.cols + first);
+          map(
+              count, to, [](Floats a, Floats b) { return a + b; }, to, x + r * args.cols + first);
         }
       });
     });
@@ -81,7 +83,8 @@ void segment_mean(const SegmentMeanArgs& args) {
         float sums[kColumnBlock];
         sum_columns(x + first * args.cols + column, rows, args.cols, count, sums);
         const float factor = 1.0f / static_cast<float>(std::max<int64_t>(rows, 1));
-        map(count, y + static_cast<int64_t>(segment) * args.cols + column, [=](Floats v) { return v * factor; }, sums);
+        map(
+            count, y + static_cast<int64_t>(segment) * args.cols + column, [=](Floats v) { return v * factor; }, sums);
       }
     });
   });
@@ -102,7 +105,8 @@ void column_sum(const ColumnSumArgs& args) {
     });
   });
   for (int64_t block = 0; block < blocks; ++block) {
-    map(cols, args.out, [](Floats a, Floats b) { return a + b; }, args.out, sums + block * cols);
+    map(
+        cols, args.out, [](Floats a, Floats b) { return a + b; }, args.out, sums + block * cols);
   }
 }
 

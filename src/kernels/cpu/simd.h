@@ -74,7 +74,10 @@ SENSORIUM_VECTOR Floats widen_half(Shorts v) {
   const Words bits = widen(v), magnitude = bits & 0x7FFFu;
   const Words normal = (magnitude << 13) + 0x38000000u, special = (magnitude << 13) | 0x7F800000u;
   const Words subnormal = (Words)(__builtin_convertvector((Ints)magnitude, Floats) * 0x1.0p-24f);
-  return (Floats)((magnitude >= 0x7C00u ? special : magnitude >= 0x0400u ? normal : subnormal) | (bits & 0x8000u) << 16);
+  return (Floats)((magnitude >= 0x7C00u   ? special
+                   : magnitude >= 0x0400u ? normal
+                                          : subnormal) |
+                  (bits & 0x8000u) << 16);
 #endif
 }
 // See f16(float) for the three ranges.
@@ -122,13 +125,17 @@ SENSORIUM_VECTOR void put(ExactBrain* p, Floats v) {
 // The first `count` < kLanes elements, zeros after them.
 #if defined(__AVX512F__)
 SENSORIUM_VECTOR __mmask16 first_lanes(int64_t count) { return static_cast<__mmask16>((1u << count) - 1); }
-SENSORIUM_VECTOR Floats get(const float* p, int64_t count) { return (Floats)_mm512_maskz_loadu_ps(first_lanes(count), p); }
+SENSORIUM_VECTOR Floats get(const float* p, int64_t count) {
+  return (Floats)_mm512_maskz_loadu_ps(first_lanes(count), p);
+}
 SENSORIUM_VECTOR Shorts get_shorts(const void* p, int64_t count) {
   return (Shorts)_mm256_maskz_loadu_epi16(first_lanes(count), p);
 }
 SENSORIUM_VECTOR Floats get(const Brain* p, int64_t count) { return widen_brain(get_shorts(p, count)); }
 SENSORIUM_VECTOR Floats get(const Half* p, int64_t count) { return widen_half(get_shorts(p, count)); }
-SENSORIUM_VECTOR void put(float* p, Floats v, int64_t count) { _mm512_mask_storeu_ps(p, first_lanes(count), (__m512)v); }
+SENSORIUM_VECTOR void put(float* p, Floats v, int64_t count) {
+  _mm512_mask_storeu_ps(p, first_lanes(count), (__m512)v);
+}
 SENSORIUM_VECTOR void put(Brain* p, Floats v, int64_t count) {
   _mm256_mask_storeu_epi16(p, first_lanes(count), (__m256i)round_brain(v));
 }
@@ -206,7 +213,8 @@ SENSORIUM_VECTOR void sum_columns(const T* x, int64_t rows, int64_t stride, int6
         row + stride, row + 2 * stride, row + 3 * stride);
   }
   for (; r < rows; ++r) {
-    map(cols, sums, [](Floats s, Floats a) { return s + a; }, sums, x + r * stride);
+    map(
+        cols, sums, [](Floats s, Floats a) { return s + a; }, sums, x + r * stride);
   }
 }
 

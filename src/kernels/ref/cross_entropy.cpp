@@ -26,7 +26,8 @@ void cross_entropy(const CrossEntropyArgs& args) {
     }
     const double log_sum_exp = most + std::log(sum);
     const double hit = log_sum_exp - get(args.logits, row + target);
-    args.losses[r] = static_cast<float>(smoothing == 0 ? hit : (1 - smoothing) * hit + smoothing * (log_sum_exp - mean));
+    args.losses[r] =
+        static_cast<float>(smoothing == 0 ? hit : (1 - smoothing) * hit + smoothing * (log_sum_exp - mean));
     if (args.grad.data == nullptr) continue;
     const double scale = args.row_scale != nullptr ? args.row_scale[r] : 1;
     for (int64_t c = 0; c < args.classes; ++c) {

@@ -5,9 +5,9 @@
 namespace sensorium::kernels::ref {
 namespace {
 
-constexpr double kInverseSqrt2 = 0.70710678118654752;       // 1 / sqrt(2)
-constexpr double kInverseSqrt2Pi = 0.39894228040143268;     // 1 / sqrt(2 pi)
-constexpr double kGeluScale = 0.79788456080286536;          // sqrt(2 / pi): GELU's tanh form (Hendrycks and Gimpel 2016)
+constexpr double kInverseSqrt2 = 0.70710678118654752;    // 1 / sqrt(2)
+constexpr double kInverseSqrt2Pi = 0.39894228040143268;  // 1 / sqrt(2 pi)
+constexpr double kGeluScale = 0.79788456080286536;       // sqrt(2 / pi): GELU's tanh form (Hendrycks and Gimpel 2016)
 constexpr double kGeluCubic = 0.044715;
 constexpr double kQuickGelu = 1.702;
 

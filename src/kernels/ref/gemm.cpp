@@ -14,7 +14,8 @@ void gemm(const GemmArgs& args) {
   for (int64_t i = 0; i < args.m; ++i) {
     for (int64_t j = 0; j < args.n; ++j) {
       double sum = args.bias != nullptr ? static_cast<double>(args.bias[j]) : 0.0;
-      for (int64_t k = 0; k < args.k; ++k) sum += operand(args.a, i, k, args.compute) * operand(args.b, k, j, args.compute);
+      for (int64_t k = 0; k < args.k; ++k)
+        sum += operand(args.a, i, k, args.compute) * operand(args.b, k, j, args.compute);
       const int64_t at = i * args.ldc + j;
       if (args.accumulate) sum += get({args.c, args.c_dtype}, at);
       if (args.c_dtype == DType::f32) {

@@ -33,7 +33,8 @@ void segment_mean(const SegmentMeanArgs& args) {
     for (int64_t c = 0; c < args.cols; ++c) {
       double sum = 0;
       for (int64_t r = first; r < last; ++r) sum += get(args.x, r * args.cols + c);
-      set(args.y, static_cast<int64_t>(i) * args.cols + c, sum / static_cast<double>(std::max<int64_t>(last - first, 1)));
+      set(args.y, static_cast<int64_t>(i) * args.cols + c,
+          sum / static_cast<double>(std::max<int64_t>(last - first, 1)));
     }
   }
 }

@@ -29,18 +29,25 @@ ImageEncoderConfig ImageEncoderConfig::from_json(const Json& json, const std::st
             channels);
   }
   for (const int64_t blocks : config.stem_blocks) {
-    require(blocks >= 1 && blocks <= 64, ErrorKind::invalid_data, "{}: stem_blocks must be 1..64, found {}", where, blocks);
+    require(blocks >= 1 && blocks <= 64, ErrorKind::invalid_data, "{}: stem_blocks must be 1..64, found {}", where,
+            blocks);
   }
   require(config.dim % config.heads == 0 && config.dim / config.heads % 8 == 0, ErrorKind::invalid_data,
           "{}: dim {} must be a multiple of 8 x heads {}", where, config.dim, config.heads);
-  require(config.rope_theta > 0, ErrorKind::invalid_data, "{}: rope_theta {} is not positive", where, config.rope_theta);
+  require(config.rope_theta > 0, ErrorKind::invalid_data, "{}: rope_theta {} is not positive", where,
+          config.rope_theta);
   return config;
 }
 
 OrderedJson ImageEncoderConfig::to_json() const {
-  return {{"stem_channels", stem_channels}, {"stem_blocks", stem_blocks}, {"norm_groups", norm_groups},
-          {"dim", dim},                     {"layers", layers},           {"heads", heads},
-          {"mlp_width", mlp_width},         {"rope_theta", rope_theta}};
+  return {{"stem_channels", stem_channels},
+          {"stem_blocks", stem_blocks},
+          {"norm_groups", norm_groups},
+          {"dim", dim},
+          {"layers", layers},
+          {"heads", heads},
+          {"mlp_width", mlp_width},
+          {"rope_theta", rope_theta}};
 }
 
 ImageEncoder::ImageEncoder(nn::ParameterStore& store, const std::string& name, const ImageEncoderConfig& config)
@@ -68,8 +75,11 @@ ImageEncoder::ImageEncoder(nn::ParameterStore& store, const std::string& name, c
     stages_.push_back(std::move(blocks));
   }
   embed_ = nn::Linear(store, name + ".embed", config.stem_channels[3], config.dim, nn::Bias::zeros);
-  const nn::AttentionConfig attention{.dim = config.dim, .heads = config.heads, .kv_heads = config.heads,
-                                      .head_dim = config.dim / config.heads, .causal = false,
+  const nn::AttentionConfig attention{.dim = config.dim,
+                                      .heads = config.heads,
+                                      .kv_heads = config.heads,
+                                      .head_dim = config.dim / config.heads,
+                                      .causal = false,
                                       .rope_theta = config.rope_theta};
   const float out_scale = 1.0f / std::sqrt(2.0f * static_cast<float>(std::max<int64_t>(config.layers, 1)));
   for (int64_t i = 0; i < config.layers; ++i) {

@@ -25,9 +25,9 @@ struct ImageEncoderConfig {
 };
 
 struct ImageFeatures {
-  Tensor fine_PC;         // [positions at 1/8, stem_channels[2]]
+  Tensor fine_PC;  // [positions at 1/8, stem_channels[2]]
   ops::Pictures fine;
-  Tensor tokens_TC;       // [positions at 1/16, dim]: the encoder's output
+  Tensor tokens_TC;  // [positions at 1/16, dim]: the encoder's output
   ops::Pictures coarse;
 };
 

@@ -18,7 +18,8 @@ PreparedSize prepared_size(int width, int height, const ImagePrepareConfig& conf
   const double most = std::sqrt(static_cast<double>(config.max_pixels) / (w * h));
   // At the limit sides are rounded down: the result keeps to it, and preparing it again changes nothing.
   const auto side = [&](double length) {
-    return std::max(16, factor < most ? static_cast<int>(std::lround(length * factor)) : static_cast<int>(length * most));
+    return std::max(16,
+                    factor < most ? static_cast<int>(std::lround(length * factor)) : static_cast<int>(length * most));
   };
   return {side(w), side(h)};
 }

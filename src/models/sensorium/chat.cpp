@@ -1,8 +1,8 @@
 #include "models/sensorium/chat.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cctype>
+#include <cmath>
 #include <mutex>
 
 namespace sensorium::models {
@@ -49,7 +49,8 @@ class PerceptionCache {
   SharedPerception get(const SharedImage& image) {
     std::lock_guard lock(mutex_);
     // An owner that still lives is the same picture, not another at the address of one that is gone.
-    const auto found = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.image.lock() == image; });
+    const auto found =
+        std::find_if(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.image.lock() == image; });
     if (found != entries_.end()) {
       std::rotate(entries_.begin(), found, found + 1);
       return entries_.front().perception;
@@ -75,7 +76,8 @@ class PerceptionCache {
 
 class Session : public ChatSession {
  public:
-  Session(const SensoriumModel& model, DType compute, PerceptionCache& perceptions, std::span<const ChatMessage> messages)
+  Session(const SensoriumModel& model, DType compute, PerceptionCache& perceptions,
+          std::span<const ChatMessage> messages)
       : model_(model), compute_(compute) {
     const NoGrad no_grad;
     std::vector<int64_t> offsets = {0};  // of the pictures' tokens
@@ -94,8 +96,8 @@ class Session : public ChatSession {
     prompt_tokens_ = static_cast<int64_t>(prompt.tokens.size());
     const int64_t context = model.config().decoder.context;
     require(prompt_tokens_ < context, ErrorKind::limit,
-            "the prompt has {} tokens, the model's context only {}: shorten the text or give fewer pictures", prompt_tokens_,
-            context);
+            "the prompt has {} tokens, the model's context only {}: shorten the text or give fewer pictures",
+            prompt_tokens_, context);
     cache_ = nn::KvCache(model.decoder().cache_config(context, 1));
     ops::Sequences packed;
     const TokenSequence* pointer = &prompt;
@@ -160,8 +162,8 @@ class Session : public ChatSession {
         const ops::Sequences sequence{{0, static_cast<int32_t>(steps)}};
         const Tensor all = model_.decoder().logits(model_.decoder().cached(x, sequence, cache_));
         for (int64_t i = 0; i < steps; ++i) {
-          const std::span<const float> row = all.span<float>().subspan(static_cast<size_t>(i * all.dim(1)),
-                                                                       static_cast<size_t>(all.dim(1)));
+          const std::span<const float> row =
+              all.span<float>().subspan(static_cast<size_t>(i * all.dim(1)), static_cast<size_t>(all.dim(1)));
           score += row[static_cast<size_t>(tokens[static_cast<size_t>(i) + 1])] - log_sum_exp(row);
         }
         cache_.truncate(0, start);
@@ -253,8 +255,8 @@ class SensoriumChat : public Model {
     const Queries queries = model_.queries(asked);
     // A low threshold: average precision wants the whole ranking.
     const std::vector<double> thresholds(asked.size(), 0.02);
-    const auto found = model_.detector().detect(model_.detector()(model_.encode(prepared), queries), prepared.pictures,
-                                                thresholds);
+    const auto found =
+        model_.detector().detect(model_.detector()(model_.encode(prepared), queries), prepared.pictures, thresholds);
     const float sx = static_cast<float>(image.width) / static_cast<float>(resized.width);
     const float sy = static_cast<float>(image.height) / static_cast<float>(resized.height);
     std::vector<AnswerBox> boxes;

@@ -15,10 +15,12 @@ DecoderConfig DecoderConfig::from_json(const Json& json, const std::string& wher
   config.mlp_width = reader.get_int("mlp_width", 8, 1 << 17);
   config.rope_theta = static_cast<float>(reader.get_or<double>("rope_theta", 10000.0));
   reader.finish();
-  require(config.heads % config.kv_heads == 0, ErrorKind::invalid_data, "{}: heads {} is no multiple of kv_heads {}", where,
-          config.heads, config.kv_heads);
-  require(config.head_dim % 8 == 0, ErrorKind::invalid_data, "{}: head_dim {} is no multiple of 8", where, config.head_dim);
-  require(config.rope_theta > 0, ErrorKind::invalid_data, "{}: rope_theta {} is not positive", where, config.rope_theta);
+  require(config.heads % config.kv_heads == 0, ErrorKind::invalid_data, "{}: heads {} is no multiple of kv_heads {}",
+          where, config.heads, config.kv_heads);
+  require(config.head_dim % 8 == 0, ErrorKind::invalid_data, "{}: head_dim {} is no multiple of 8", where,
+          config.head_dim);
+  require(config.rope_theta > 0, ErrorKind::invalid_data, "{}: rope_theta {} is not positive", where,
+          config.rope_theta);
   return config;
 }
 
@@ -39,8 +41,8 @@ HeadsConfig HeadsConfig::from_json(const Json& json, const std::string& where) {
   require(config.thresholds.empty() || config.thresholds.size() == config.objects.size(), ErrorKind::invalid_data,
           "{}: {} thresholds for {} objects", where, config.thresholds.size(), config.objects.size());
   for (const double threshold : config.thresholds) {
-    require(threshold >= 0 && threshold <= 1, ErrorKind::invalid_data, "{}: a score of {} in thresholds is outside 0..1",
-            where, threshold);
+    require(threshold >= 0 && threshold <= 1, ErrorKind::invalid_data,
+            "{}: a score of {} in thresholds is outside 0..1", where, threshold);
   }
   for (const auto& [key, phrases] : {std::pair("labels", &config.labels), {"objects", &config.objects}}) {
     for (const std::string& phrase : *phrases) {
@@ -88,7 +90,8 @@ OrderedJson SensoriumConfig::to_json() const {
   json["name"] = name;
   json["licence"] = licence;
   json["trained_on"] = trained_on;
-  json["prepare"] = {{"max_pixels", prepare.max_pixels}, {"min_side", prepare.min_side}, {"max_aspect", prepare.max_aspect}};
+  json["prepare"] = {
+      {"max_pixels", prepare.max_pixels}, {"min_side", prepare.min_side}, {"max_aspect", prepare.max_aspect}};
   json["image"] = image.to_json();
   json["merge"] = merge;
   json["decoder"] = decoder.to_json();

@@ -24,9 +24,9 @@ struct DecoderConfig {
 // for; the phrases listed here are the ones that were trained and that the model looks for by itself.
 struct HeadsConfig {
   int64_t query_dim = 128;
-  std::vector<std::string> labels;      // what a whole picture can show: "dalmatian", "glass", "five"
-  std::vector<std::string> objects;     // what the detector looks for: "helmet", "white blood cell"
-  std::vector<double> thresholds;       // per object: the least score that counts as found; empty: 0.3 each
+  std::vector<std::string> labels;   // what a whole picture can show: "dalmatian", "glass", "five"
+  std::vector<std::string> objects;  // what the detector looks for: "helmet", "white blood cell"
+  std::vector<double> thresholds;    // per object: the least score that counts as found; empty: 0.3 each
 
   static HeadsConfig from_json(const Json& json, const std::string& where);
   OrderedJson to_json() const;
@@ -35,7 +35,7 @@ struct HeadsConfig {
 struct SensoriumConfig {
   modality::ImagePrepareConfig prepare;
   modality::ImageEncoderConfig image;
-  int64_t merge = 2;                    // merge x merge neighbouring image tokens become one decoder token
+  int64_t merge = 2;  // merge x merge neighbouring image tokens become one decoder token
   DecoderConfig decoder;
   HeadsConfig heads;
   // For people: shown by `inspect`.

@@ -20,8 +20,12 @@ Tensor position_ids(const ops::Sequences& sequences, const std::vector<int64_t>&
 
 Decoder::Decoder(nn::ParameterStore& store, const std::string& name, const DecoderConfig& config) : config_(config) {
   embedding_ = store.add(name + ".embedding.weight", {config.vocabulary, config.dim}, nn::Init::normal, 0.02f);
-  const nn::AttentionConfig attention{.dim = config.dim, .heads = config.heads, .kv_heads = config.kv_heads,
-                                      .head_dim = config.head_dim, .causal = true, .rope_theta = config.rope_theta};
+  const nn::AttentionConfig attention{.dim = config.dim,
+                                      .heads = config.heads,
+                                      .kv_heads = config.kv_heads,
+                                      .head_dim = config.head_dim,
+                                      .causal = true,
+                                      .rope_theta = config.rope_theta};
   // Each of the 2 * layers branches adds to the residual stream: scaled so that its variance stays near 1 (GPT-2).
   const float out_scale = 1.0f / std::sqrt(2.0f * static_cast<float>(config.layers));
   for (int64_t i = 0; i < config.layers; ++i) {
@@ -36,10 +40,11 @@ Tensor Decoder::operator()(const Tensor& x_TC, const ops::Sequences& sequences) 
   const Tensor positions_T = position_ids(sequences, {});
   Tensor h_TC = x_TC;
   for (const nn::TransformerBlock& block : blocks_) {
-    h_TC = checkpointing_ ? checkpoint([&block, positions_T, sequences](
-                                           const std::vector<Tensor>& in) { return block(in[0], positions_T, sequences); },
-                                       {h_TC})
-                          : block(h_TC, positions_T, sequences);
+    h_TC = checkpointing_
+               ? checkpoint([&block, positions_T,
+                             sequences](const std::vector<Tensor>& in) { return block(in[0], positions_T, sequences); },
+                            {h_TC})
+               : block(h_TC, positions_T, sequences);
   }
   return norm_(h_TC);
 }
@@ -63,8 +68,12 @@ Tensor Decoder::logits(const Tensor& hidden_TC) const {
 }
 
 nn::KvCacheConfig Decoder::cache_config(int64_t capacity, int64_t sequences) const {
-  return {.layers = config_.layers, .kv_heads = config_.kv_heads, .head_dim = config_.head_dim,
-          .capacity = capacity, .sequences = sequences, .dtype = DType::bf16};
+  return {.layers = config_.layers,
+          .kv_heads = config_.kv_heads,
+          .head_dim = config_.head_dim,
+          .capacity = capacity,
+          .sequences = sequences,
+          .dtype = DType::bf16};
 }
 
 }  // namespace sensorium::models

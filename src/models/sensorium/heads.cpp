@@ -73,8 +73,9 @@ Detector::Output Detector::operator()(const modality::ImageFeatures& features, c
   const Tensor center_PD = center_out_(center_(fused_PC, grid));
   // Queries have unit length; the features carry the scale. The bias is stored relative to the initial logit.
   const Tensor queries_QD = embed_queries(embedding_, query_, queries, center_PD.dtype());
-  const Tensor bias_Q = ops::scale(ops::gather_rows(bias_.reshape({1, 1}), Tensor::zeros({queries.count()}, DType::i32)),
-                                   kInitialLogit).reshape({queries.count()});
+  const Tensor bias_Q =
+      ops::scale(ops::gather_rows(bias_.reshape({1, 1}), Tensor::zeros({queries.count()}, DType::i32)), kInitialLogit)
+          .reshape({queries.count()});
   output.logits_PQ = ops::linear(center_PD, queries_QD, bias_Q);
   output.distances_P4 = ops::unary(kernels::Unary::exp, size_out_(size_(fused_PC, grid)));
   return output;
@@ -123,7 +124,8 @@ std::vector<std::vector<Detection>> Detector::detect(const Output& output, const
         }
       }
     }
-    std::stable_sort(found.begin(), found.end(), [](const Detection& a, const Detection& b) { return a.score > b.score; });
+    std::stable_sort(found.begin(), found.end(),
+                     [](const Detection& a, const Detection& b) { return a.score > b.score; });
     for (const Detection& candidate : found) {
       if (static_cast<int>(results[picture].size()) >= max_detections) break;
       const bool covered = std::any_of(results[picture].begin(), results[picture].end(), [&](const Detection& kept) {

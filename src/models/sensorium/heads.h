@@ -18,9 +18,9 @@ struct Box {
 float intersection_over_union(const Box& a, const Box& b);
 
 struct Detection {
-  int query = 0;     // index into the queries that were asked
-  float score = 0;   // 0..1
-  Box box;           // in pixels of the prepared picture
+  int query = 0;    // index into the queries that were asked
+  float score = 0;  // 0..1
+  Box box;          // in pixels of the prepared picture
 };
 
 // Phrases as token ids, packed, ready to be embedded.

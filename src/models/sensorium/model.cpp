@@ -16,7 +16,8 @@ constexpr double kDefaultThreshold = 0.3;
 constexpr size_t kKnownLabels = 3;
 constexpr float kLeastLabelProbability = 0.05f;
 
-std::vector<std::vector<int32_t>> encode_phrases(const text::Tokenizer& tokenizer, const std::vector<std::string>& phrases) {
+std::vector<std::vector<int32_t>> encode_phrases(const text::Tokenizer& tokenizer,
+                                                 const std::vector<std::string>& phrases) {
   std::vector<std::vector<int32_t>> encoded;
   for (const std::string& phrase : phrases) {
     encoded.push_back(tokenizer.encode(phrase));
@@ -29,7 +30,10 @@ std::vector<std::vector<int32_t>> encode_phrases(const text::Tokenizer& tokenize
 
 SensoriumModel::SensoriumModel(SensoriumConfig config, std::shared_ptr<const text::Tokenizer> tokenizer,
                                nn::ParameterStore store)
-    : config_(std::move(config)), tokenizer_(std::move(tokenizer)), store_(std::move(store)), prompt_(*tokenizer_, config_) {
+    : config_(std::move(config)),
+      tokenizer_(std::move(tokenizer)),
+      store_(std::move(store)),
+      prompt_(*tokenizer_, config_) {
   encoder_ = modality::ImageEncoder(store_, "image", config_.image);
   detector_ = Detector(store_, "detector", config_.image, config_.heads, config_.decoder.vocabulary);
   classifier_ = Classifier(store_, "classifier", config_.image, config_.heads, config_.decoder.vocabulary);
@@ -45,7 +49,8 @@ Queries SensoriumModel::queries(const std::vector<std::string>& phrases) const {
 }
 
 std::unique_ptr<SensoriumModel> SensoriumModel::load(const std::filesystem::path& directory) {
-  require(std::filesystem::is_directory(directory), ErrorKind::not_found, "{}: no such model folder", directory.string());
+  require(std::filesystem::is_directory(directory), ErrorKind::not_found, "{}: no such model folder",
+          directory.string());
   const std::filesystem::path config_path = directory / "config.json";
   SensoriumConfig config = SensoriumConfig::from_json(read_json_file(config_path), config_path.string());
   std::shared_ptr<const text::Tokenizer> tokenizer = text::read_tokenizer_json(directory / "tokenizer.json").value();
@@ -59,8 +64,8 @@ std::unique_ptr<SensoriumModel> SensoriumModel::load(const std::filesystem::path
   std::set<std::string> wanted;
   nn::ParameterStore store([&](const std::string& name, const Shape& shape) {
     wanted.insert(name);
-    require(weights->contains(name), ErrorKind::invalid_data, "{}: tensor {} {} is missing", weights_path.string(), name,
-            shape.str());
+    require(weights->contains(name), ErrorKind::invalid_data, "{}: tensor {} {} is missing", weights_path.string(),
+            name, shape.str());
     const Tensor tensor = weights->tensor(name);
     require(tensor.shape() == shape, ErrorKind::invalid_data, "{}: tensor {} has shape {}, config.json makes it {}",
             weights_path.string(), name, tensor.shape().str(), shape.str());
@@ -71,8 +76,8 @@ std::unique_ptr<SensoriumModel> SensoriumModel::load(const std::filesystem::path
   });
   auto model = std::make_unique<SensoriumModel>(std::move(config), std::move(tokenizer), std::move(store));
   for (const std::string& name : weights->names()) {
-    require(wanted.contains(name), ErrorKind::invalid_data, "{}: tensor {} is not part of the model that config.json describes",
-            weights_path.string(), name);
+    require(wanted.contains(name), ErrorKind::invalid_data,
+            "{}: tensor {} is not part of the model that config.json describes", weights_path.string(), name);
   }
   return model;
 }
@@ -113,14 +118,15 @@ std::vector<Evidence> SensoriumModel::find_evidence(const modality::ImageFeature
     }
   }
   if (object_queries_.count() > 0) {
-    const std::vector<double> thresholds =
-        config_.heads.thresholds.empty() ? std::vector<double>(config_.heads.objects.size(), kDefaultThreshold)
-                                         : config_.heads.thresholds;
+    const std::vector<double> thresholds = config_.heads.thresholds.empty()
+                                               ? std::vector<double>(config_.heads.objects.size(), kDefaultThreshold)
+                                               : config_.heads.thresholds;
     const auto detections = detector_.detect(detector_(features, object_queries_), pictures, thresholds);
     for (size_t i = 0; i < pictures.count(); ++i) {
       const float width = static_cast<float>(pictures.widths[i]), height = static_cast<float>(pictures.heights[i]);
       for (const Detection& d : detections[i]) {
-        evidence[i].objects.push_back({config_.heads.objects[static_cast<size_t>(d.query)], d.score,
+        evidence[i].objects.push_back({config_.heads.objects[static_cast<size_t>(d.query)],
+                                       d.score,
                                        {d.box.x0 / width, d.box.y0 / height, d.box.x1 / width, d.box.y1 / height}});
       }
     }
@@ -155,9 +161,11 @@ Tensor SensoriumModel::embed(std::span<const TokenSequence* const> sequences, co
         continue;
       }
       if (next == end) {
-        require(picture < sequence->images.size(), ErrorKind::shape, "the sequence has more image places than pictures");
+        require(picture < sequence->images.size(), ErrorKind::shape,
+                "the sequence has more image places than pictures");
         const auto index = static_cast<size_t>(sequence->images[picture++]);
-        require(index + 1 < token_offsets.size(), ErrorKind::shape, "picture {} of {}", index, token_offsets.size() - 1);
+        require(index + 1 < token_offsets.size(), ErrorKind::shape, "picture {} of {}", index,
+                token_offsets.size() - 1);
         next = token_offsets[index];
         end = token_offsets[index + 1];
       }
@@ -182,7 +190,8 @@ void save_model(const std::filesystem::path& directory, const SensoriumModel& mo
   require(!code, ErrorKind::io, "{}: cannot create: {}", directory.string(), code.message());
   std::vector<io::NamedTensor> tensors;
   for (const nn::Parameter& parameter : model.store().parameters()) {
-    tensors.push_back({parameter.name, parameter.value.rank() == 1 ? parameter.value.detach() : parameter.value.to(dtype)});
+    tensors.push_back(
+        {parameter.name, parameter.value.rank() == 1 ? parameter.value.detach() : parameter.value.to(dtype)});
   }
   write_file_atomic(directory / "tokenizer.json", tokenizer_json);
   write_file_atomic(directory / "config.json", model.config().to_json().dump(2) + "\n");

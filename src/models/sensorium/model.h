@@ -44,7 +44,9 @@ class SensoriumModel {
   Queries queries(const std::vector<std::string>& phrases) const;
 
   // pictures already of their prepared size.
-  modality::ImageFeatures encode(const modality::PreparedImages& images) const { return encoder_(images.pixels_P3, images.pictures); }
+  modality::ImageFeatures encode(const modality::PreparedImages& images) const {
+    return encoder_(images.pixels_P3, images.pictures);
+  }
   // Decoder tokens of a picture of the prepared size.
   int64_t image_token_count(int64_t width, int64_t height) const;
   // [T, decoder dim] and the pictures' merged grids.

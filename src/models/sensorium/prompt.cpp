@@ -51,9 +51,14 @@ SpecialTokens SpecialTokens::of(const text::Tokenizer& tokenizer) {
     require(found.has_value(), ErrorKind::invalid_data, "the tokenizer lacks the control token {}", name);
     return *found;
   };
-  SpecialTokens tokens{.bos = id("<|bos|>"), .end = id("<|end|>"), .user = id("<|user|>"),
-                       .assistant = id("<|assistant|>"), .system = id("<|system|>"), .image = id("<|image|>"),
-                       .evidence = id("<|evidence|>"), .location0 = id("<|loc_0|>")};
+  SpecialTokens tokens{.bos = id("<|bos|>"),
+                       .end = id("<|end|>"),
+                       .user = id("<|user|>"),
+                       .assistant = id("<|assistant|>"),
+                       .system = id("<|system|>"),
+                       .image = id("<|image|>"),
+                       .evidence = id("<|evidence|>"),
+                       .location0 = id("<|loc_0|>")};
   require(id("<|loc_999|>") == tokens.location0 + kLocationBins - 1, ErrorKind::invalid_data,
           "the tokenizer's {} location tokens do not have consecutive ids", +kLocationBins);
   return tokens;

@@ -39,16 +39,16 @@ struct FoundObject {
 };
 // What is known about one picture before the question is read.
 struct Evidence {
-  std::vector<std::string> labels;    // likeliest first; at most three are told
+  std::vector<std::string> labels;  // likeliest first; at most three are told
   std::vector<FoundObject> objects;
   bool empty() const { return labels.empty() && objects.empty(); }
 };
 
 // A sequence under construction. Every token has a weight in the training loss (0 for what is only read).
 struct TokenSequence {
-  std::vector<int32_t> tokens;        // image places hold SpecialTokens::image
+  std::vector<int32_t> tokens;  // image places hold SpecialTokens::image
   std::vector<float> weights;
-  std::vector<int> images;            // the pictures whose tokens stand in the sequence, in order
+  std::vector<int> images;  // the pictures whose tokens stand in the sequence, in order
 
   void push(int32_t token, float weight = 0);
   void push(std::span<const int32_t> ids, float weight = 0);

@@ -11,10 +11,10 @@ namespace {
 constexpr float kNothing = std::numeric_limits<float>::quiet_NaN();
 
 struct DetectionTargets {
-  Tensor heat_PQ;                  // 1 at centres, a Gaussian around them, 0 elsewhere, -1: not known
-  std::vector<int32_t> cells;      // cells that predict a box
-  std::vector<float> distances;    // their distances to the box's sides, in cells
-  std::vector<float> weights;      // the same weight for every object, shared by its cells
+  Tensor heat_PQ;                // 1 at centres, a Gaussian around them, 0 elsewhere, -1: not known
+  std::vector<int32_t> cells;    // cells that predict a box
+  std::vector<float> distances;  // their distances to the box's sides, in cells
+  std::vector<float> weights;    // the same weight for every object, shared by its cells
   int64_t objects = 0;
 };
 
@@ -97,7 +97,8 @@ BatchLosses training_loss(const SensoriumModel& model, const TrainingBatch& batc
     const modality::ImageFeatures features =
         batch.features ? *batch.features : model.encode(pack_pictures(batch, compute));
 
-    const bool labelled = std::any_of(batch.images.begin(), batch.images.end(), [](const auto& i) { return i.label >= 0; });
+    const bool labelled =
+        std::any_of(batch.images.begin(), batch.images.end(), [](const auto& i) { return i.label >= 0; });
     if (weights.label > 0 && labelled) {
       std::vector<int32_t> labels;
       for (const TrainingImage& image : batch.images) labels.push_back(image.label);
@@ -105,7 +106,8 @@ BatchLosses training_loss(const SensoriumModel& model, const TrainingBatch& batc
       const Tensor targets_N = Tensor::from(labels, {static_cast<int64_t>(labels.size())});
       result.label = add(ops::cross_entropy(logits_NQ, targets_N, {}, 0, weights.label_smoothing), weights.label);
     }
-    const bool marked = std::any_of(batch.images.begin(), batch.images.end(), [](const auto& i) { return i.boxes_known; });
+    const bool marked =
+        std::any_of(batch.images.begin(), batch.images.end(), [](const auto& i) { return i.boxes_known; });
     if (weights.detection > 0 && marked) {
       const Detector::Output output = model.detector()(features, model.object_queries());
       const DetectionTargets targets = detection_targets(batch, output.grid, model.object_queries().count());
@@ -113,7 +115,8 @@ BatchLosses training_loss(const SensoriumModel& model, const TrainingBatch& batc
       result.center = add(ops::center_focal_loss(output.logits_PQ, targets.heat_PQ, objects), weights.detection);
       if (!targets.cells.empty()) {
         const auto count = static_cast<int64_t>(targets.cells.size());
-        const Tensor predicted_R4 = ops::gather_rows(output.distances_P4, Tensor::from(targets.cells, {count}), DType::f32);
+        const Tensor predicted_R4 =
+            ops::gather_rows(output.distances_P4, Tensor::from(targets.cells, {count}), DType::f32);
         result.box = add(ops::giou_loss(predicted_R4, Tensor::from(targets.distances, {count, 4}),
                                         Tensor::from(targets.weights, {count}), objects),
                          weights.detection * weights.box);
@@ -144,9 +147,10 @@ BatchLosses training_loss(const SensoriumModel& model, const TrainingBatch& batc
     if (!rows.empty()) {
       const auto count = static_cast<int64_t>(rows.size());
       const Tensor chosen_TC = ops::gather_rows(hidden_TC, Tensor::from(rows, {count}));
-      result.language = add(ops::linear_cross_entropy(chosen_TC, model.decoder().embedding(), Tensor::from(targets, {count}),
-                                                      Tensor::from(target_weights, {count})),
-                            weights.language);
+      result.language =
+          add(ops::linear_cross_entropy(chosen_TC, model.decoder().embedding(), Tensor::from(targets, {count}),
+                                        Tensor::from(target_weights, {count})),
+              weights.language);
     }
   }
   require(!parts.empty(), ErrorKind::usage, "the batch has nothing to learn from with these loss weights");

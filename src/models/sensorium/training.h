@@ -15,11 +15,11 @@ struct ObjectTarget {
 };
 
 struct TrainingImage {
-  media::Image image;                 // of its prepared size
-  int label = -1;                     // index into HeadsConfig::labels; -1: unknown
-  bool boxes_known = false;           // all objects of all kinds are listed, but for `unknown_objects`
+  media::Image image;        // of its prepared size
+  int label = -1;            // index into HeadsConfig::labels; -1: unknown
+  bool boxes_known = false;  // all objects of all kinds are listed, but for `unknown_objects`
   std::vector<ObjectTarget> objects;
-  std::vector<int> unknown_objects;   // kinds that nobody has marked in this picture
+  std::vector<int> unknown_objects;  // kinds that nobody has marked in this picture
 };
 
 struct TrainingBatch {
@@ -35,16 +35,17 @@ struct LossWeights {
 };
 
 struct BatchLosses {
-  Tensor total;                        // [1], with its graph
+  Tensor total;  // [1], with its graph
   // Undetached parts for the log; NaN: the batch has no such part.
   float label = 0, center = 0, box = 0, language = 0;
-  int64_t text_tokens = 0;             // all tokens through the decoder
+  int64_t text_tokens = 0;  // all tokens through the decoder
 };
 
 // The batch's pictures as the encoder takes them.
 modality::PreparedImages pack_pictures(const TrainingBatch& batch, DType compute);
 
 // Runs the batch; a part with weight 0 is not computed. `compute`: f32 or bf16 activations.
-BatchLosses training_loss(const SensoriumModel& model, const TrainingBatch& batch, const LossWeights& weights, DType compute);
+BatchLosses training_loss(const SensoriumModel& model, const TrainingBatch& batch, const LossWeights& weights,
+                          DType compute);
 
 }  // namespace sensorium::models

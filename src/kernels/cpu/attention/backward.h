@@ -12,17 +12,17 @@ namespace {
 template <class Simd>
 struct AttentionBackward : Tiles<Simd> {
   using Base = Tiles<Simd>;
-  using typename Base::Arena;
-  using typename Base::Elem;
-  using typename Base::Product;
-  using typename Base::Rows;
-  using typename Base::Vec;
   using Base::kBackwardRows;
   using Base::kKeyBlock;
   using Base::kPanel;
   using Base::R;
   using Base::U;
   using Base::W;
+  using typename Base::Arena;
+  using typename Base::Elem;
+  using typename Base::Product;
+  using typename Base::Rows;
+  using typename Base::Vec;
 
   // Blocks of P and dS, packed by units of rows: [rows / U][kKeyBlock][U], and dS row by row. The strides are padded, so that
   // rows do not meet in the same cache sets.
@@ -178,8 +178,9 @@ struct AttentionBackward : Tiles<Simd> {
       for (int64_t t = 0; t < Tp; ++t) {
         // The row of padding gets no weight: its sum of exponentials is taken as infinite.
         at.lse[t] = t < T ? args.log_sum_exp[head * total_rows + q0 + t] * kLog2E : -kMasked;
-        at.delta[t] = t < T ? row_dot(Base::address(dout_view, head, q0 + t), Base::address(out_view, head, q0 + t), type, D)
-                            : 0.0f;
+        at.delta[t] =
+            t < T ? row_dot(Base::address(dout_view, head, q0 + t), Base::address(out_view, head, q0 + t), type, D)
+                  : 0.0f;
       }
       for (int64_t key = 0; key < S; key += kKeyBlock) {
         const int64_t count = Base::min(kKeyBlock, S - key);
@@ -200,10 +201,12 @@ struct AttentionBackward : Tiles<Simd> {
               const int64_t units = rows / U - first;
               const int64_t from = Base::straight_group(c, Tp) + (row / U + first) * width * U;
               const int64_t block = first * kPackedStride + s * U, to = (key + s) * Dp + c;
-              add_tile(step, width / W, {at.p_packed + block, U, kPackedStride, at.dout_straight + from, width * U, units},
-                       at.dv + to, Dp);
-              add_tile(step, width / W, {at.ds_packed + block, U, kPackedStride, at.q_straight + from, width * U, units},
-                       at.dk + to, Dp);
+              add_tile(step, width / W,
+                       {at.p_packed + block, U, kPackedStride, at.dout_straight + from, width * U, units}, at.dv + to,
+                       Dp);
+              add_tile(step, width / W,
+                       {at.ds_packed + block, U, kPackedStride, at.q_straight + from, width * U, units}, at.dk + to,
+                       Dp);
             }
             const Elem* ds = U == 1 ? at.ds_packed : at.ds_plain;
             const int64_t stride = U == 1 ? kPackedStride : kPlainStride;
@@ -227,8 +230,8 @@ struct AttentionBackward : Tiles<Simd> {
     for (int64_t s = 0; s < S; ++s) {
       Base::write_row(at.dk + s * Dp, args.scale, D, all.grad_k,
                       (k0 + s) * args.k.row_stride + kv_head * args.k.head_stride, args.k.dtype);
-      Base::write_row(at.dv + s * Dp, 1.0f, D, all.grad_v,
-                      (k0 + s) * args.v.row_stride + kv_head * args.v.head_stride, args.v.dtype);
+      Base::write_row(at.dv + s * Dp, 1.0f, D, all.grad_v, (k0 + s) * args.v.row_stride + kv_head * args.v.head_stride,
+                      args.v.dtype);
     }
   }
 };

@@ -8,7 +8,7 @@ SENSORIUM_ISA_BEGIN
 namespace {
 
 struct AttentionDecode : Tiles<F32> {
-  static constexpr int64_t kBlock = W;  // keys widened at once: their scores are one vector
+  static constexpr int64_t kBlock = W;   // keys widened at once: their scores are one vector
   static constexpr int64_t kAhead = 32;  // rows between a prefetch and its use
 
   struct Layout {
@@ -22,7 +22,8 @@ struct AttentionDecode : Tiles<F32> {
   };
 
   // Rows key..key+count as f32 [kBlock][Dp], zeros after them.
-  static void widen_block(const HeadsView& view, int64_t head, int64_t row, int64_t count, int64_t D, int64_t Dp, float* to) {
+  static void widen_block(const HeadsView& view, int64_t head, int64_t row, int64_t count, int64_t D, int64_t Dp,
+                          float* to) {
     const int64_t bytes = D * static_cast<int64_t>(size_of(view.dtype));
     for (int64_t s = 0; s < kBlock; ++s, to += Dp) {
       if (s < count) {
@@ -52,7 +53,8 @@ struct AttentionDecode : Tiles<F32> {
   }
 
   // sums[r] += weights[r * stride .. + kBlock] times the rows of the block.
-  static void add_values(const float* weights, int64_t stride, int64_t rows, const float* block, int64_t Dp, float* sums) {
+  static void add_values(const float* weights, int64_t stride, int64_t rows, const float* block, int64_t Dp,
+                         float* sums) {
     for (int64_t r = 0; r < rows; ++r) {
       for (int64_t d = 0; d < Dp; d += W) {
         Vec even = F32::load(sums + r * Dp + d), odd = F32::zero();

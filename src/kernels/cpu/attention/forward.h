@@ -11,16 +11,16 @@ namespace {
 template <class Simd>
 struct AttentionForward : Tiles<Simd> {
   using Base = Tiles<Simd>;
-  using typename Base::Arena;
-  using typename Base::Elem;
-  using typename Base::Product;
-  using typename Base::Rows;
-  using typename Base::Vec;
   using Base::kKeyBlock;
   using Base::kPanel;
   using Base::kRowBlock;
   using Base::U;
   using Base::W;
+  using typename Base::Arena;
+  using typename Base::Elem;
+  using typename Base::Product;
+  using typename Base::Rows;
+  using typename Base::Vec;
 
   struct Layout {
     int64_t keys, rows, D;
@@ -113,11 +113,17 @@ struct AttentionForward : Tiles<Simd> {
               const int64_t columns = Base::min(kPanel, visible(r + step - 1) - panel);
               if (columns <= 0) continue;
               float* out = at.scores + r * Layout::kScoreStride + panel;
-              const Product p{q.row(block - row_begin + r), q.stride, U,
-                              at.k + (key + panel) / kPanel * kPanel * D, kPanel * U, D / U};
-              Base::tile(step, (columns + W - 1) / W, p, [out](int row, const Vec* acc, auto vectors) SENSORIUM_INLINE_LAMBDA {
-                for (int v = 0; v < vectors(); ++v) Simd::store(out + row * Layout::kScoreStride + v * W, acc[v]);
-              });
+              const Product p{q.row(block - row_begin + r),
+                              q.stride,
+                              U,
+                              at.k + (key + panel) / kPanel * kPanel * D,
+                              kPanel * U,
+                              D / U};
+              Base::tile(step, (columns + W - 1) / W, p,
+                         [out](int row, const Vec* acc, auto vectors) SENSORIUM_INLINE_LAMBDA {
+                           for (int v = 0; v < vectors(); ++v)
+                             Simd::store(out + row * Layout::kScoreStride + v * W, acc[v]);
+                         });
             }
           }
           const int64_t padded = Base::round_up(count, 2 * W);
@@ -133,8 +139,12 @@ struct AttentionForward : Tiles<Simd> {
               if (reach <= 0) continue;
               float* out = at.sums + r * Dp + c;
               const RowState* states = state + r;
-              const Product p{at.weights + r * Layout::kWeightStride, Layout::kWeightStride, U,
-                              at.v + Base::straight_group(c, S) + key * width, width * U, (reach + U - 1) / U};
+              const Product p{at.weights + r * Layout::kWeightStride,
+                              Layout::kWeightStride,
+                              U,
+                              at.v + Base::straight_group(c, S) + key * width,
+                              width * U,
+                              (reach + U - 1) / U};
               Base::tile(step, width / W, p, [=](int row, const Vec* acc, auto vectors) SENSORIUM_INLINE_LAMBDA {
                 const Vec rescale = Simd::set1(states[row].rescale);
                 for (int v = 0; v < vectors(); ++v) {

@@ -114,7 +114,8 @@ struct F32 {
   template <int kHalf>
   static SENSORIUM_INLINE void reduce_level(Vec (&v)[kLanes]) {
     SENSORIUM_UNROLL
-    for (int i = 0; i < kHalf; ++i) v[i] = add_halves<kHalf>(v[i], v[i + kHalf], std::make_integer_sequence<int, kLanes>());
+    for (int i = 0; i < kHalf; ++i)
+      v[i] = add_halves<kHalf>(v[i], v[i + kHalf], std::make_integer_sequence<int, kLanes>());
   }
   template <int kHalf, int... kLane>
   static SENSORIUM_INLINE Vec add_halves(Vec a, Vec b, std::integer_sequence<int, kLane...>) {
@@ -134,7 +135,7 @@ struct F32 {
   // 2^x for x <= 127, 0 below -126.
   static SENSORIUM_INLINE Vec exp2(Vec x) {
     const Vec clamped = max(x, set1(-126.0f));
-    Ints whole = __builtin_convertvector(clamped, Ints);  // towards zero
+    Ints whole = __builtin_convertvector(clamped, Ints);     // towards zero
     whole += clamped < __builtin_convertvector(whole, Vec);  // a true comparison is -1
     const Vec f = clamped - __builtin_convertvector(whole, Vec);
     Vec p = f * kExp2Degree5[4] + kExp2Degree5[3];
@@ -145,7 +146,8 @@ struct F32 {
   }
   static void convert(const void* from, DType type, int64_t count, Elem* to) { widen_row(from, type, count, to); }
   // to[u * stride + r] = unit u of row r, for r < kLanes; zero where r >= rows.
-  static void transpose_units(const Elem* from, int64_t row_stride, int64_t rows, int64_t units, Elem* to, int64_t stride);
+  static void transpose_units(const Elem* from, int64_t row_stride, int64_t rows, int64_t units, Elem* to,
+                              int64_t stride);
   // A row of k (and the next, for kinds with pairs), `count` columns of at most kLanes, the others zero.
   static SENSORIUM_INLINE void interleave_rows(const Elem* row, const Elem*, int64_t count, Elem* to) {
     if (count >= kLanes) {
@@ -159,7 +161,8 @@ struct F32 {
 
 #if defined(__AVX512F__)
 // A 16 x 16 transposition of 32-bit words; rows beyond `rows` and words beyond `words` count as zero.
-inline void transpose_words(const char* from, int64_t row_bytes, int64_t rows, int64_t words, char* to, int64_t to_bytes) {
+inline void transpose_words(const char* from, int64_t row_bytes, int64_t rows, int64_t words, char* to,
+                            int64_t to_bytes) {
   for (int64_t w = 0; w < words; w += 16) {
     const __mmask16 mask = words - w >= 16 ? 0xFFFF : static_cast<__mmask16>((1u << (words - w)) - 1);
     __m512i a[16], b[16];
@@ -182,7 +185,8 @@ inline void transpose_words(const char* from, int64_t row_bytes, int64_t rows, i
     // a[4q + j] holds, in its 128-bit lane l, word 4l + j of rows 4q..4q+3.
     SENSORIUM_UNROLL
     for (int j = 0; j < 4; ++j) {
-      const __m512i low01 = _mm512_shuffle_i32x4(a[j], a[4 + j], 0x44), high01 = _mm512_shuffle_i32x4(a[j], a[4 + j], 0xEE);
+      const __m512i low01 = _mm512_shuffle_i32x4(a[j], a[4 + j], 0x44),
+                    high01 = _mm512_shuffle_i32x4(a[j], a[4 + j], 0xEE);
       const __m512i low23 = _mm512_shuffle_i32x4(a[8 + j], a[12 + j], 0x44);
       const __m512i high23 = _mm512_shuffle_i32x4(a[8 + j], a[12 + j], 0xEE);
       b[j] = _mm512_shuffle_i32x4(low01, low23, 0x88);
@@ -201,7 +205,8 @@ inline void transpose_words(const char* from, int64_t row_bytes, int64_t rows, i
 inline void F32::transpose_units(const Elem* from, int64_t row_stride, int64_t rows, int64_t units, Elem* to,
                                  int64_t stride) {
 #if defined(__AVX512F__)
-  transpose_words(reinterpret_cast<const char*>(from), row_stride * 4, rows, units, reinterpret_cast<char*>(to), stride * 4);
+  transpose_words(reinterpret_cast<const char*>(from), row_stride * 4, rows, units, reinterpret_cast<char*>(to),
+                  stride * 4);
 #else
   for (int64_t r = 0; r < kLanes; ++r) {
     for (int64_t u = 0; u < units; ++u) to[u * stride + r] = r < rows ? from[r * row_stride + u] : 0.0f;
@@ -266,8 +271,10 @@ struct Bf16 {
     widen_row(from, type, count, row);
     for (int64_t i = 0; i < count; ++i) to[i] = static_cast<Elem>(round_to_brain(row[i]));
   }
-  static void transpose_units(const Elem* from, int64_t row_stride, int64_t rows, int64_t units, Elem* to, int64_t stride) {
-    transpose_words(reinterpret_cast<const char*>(from), row_stride * 2, rows, units, reinterpret_cast<char*>(to), stride * 2);
+  static void transpose_units(const Elem* from, int64_t row_stride, int64_t rows, int64_t units, Elem* to,
+                              int64_t stride) {
+    transpose_words(reinterpret_cast<const char*>(from), row_stride * 2, rows, units, reinterpret_cast<char*>(to),
+                    stride * 2);
   }
   static SENSORIUM_INLINE void interleave_rows(const Elem* row0, const Elem* row1, int64_t count, Elem* to) {
     const __mmask16 mask = count >= 16 ? 0xFFFF : static_cast<__mmask16>((1u << count) - 1);

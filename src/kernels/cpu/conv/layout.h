@@ -22,7 +22,8 @@ struct Layout {
   int64_t* out;  // pictures + 1
 
   explicit Layout(const Conv2dArgs& a) : args(a), pictures(static_cast<int64_t>(a.heights.size())) {
-    in = static_cast<int64_t*>(thread_scratch(static_cast<size_t>(2 * (pictures + 1)) * sizeof(int64_t), kLayoutScratch));
+    in = static_cast<int64_t*>(
+        thread_scratch(static_cast<size_t>(2 * (pictures + 1)) * sizeof(int64_t), kLayoutScratch));
     out = in + pictures + 1;
     in[0] = out[0] = 0;
     for (int64_t i = 0; i < pictures; ++i) {

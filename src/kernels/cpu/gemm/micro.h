@@ -15,9 +15,7 @@ constexpr int64_t kVectors = 2;
 #endif
 constexpr int64_t kColumns = kVectors * kLanes;  // of a tile, and of a panel of B
 
-constexpr int64_t div_up(int64_t x, int64_t y) {
-  return (x + y - 1) / y;
-}
+constexpr int64_t div_up(int64_t x, int64_t y) { return (x + y - 1) / y; }
 template <typename Products>
 constexpr int64_t group_count(int64_t k) {
   return div_up(k, Products::kGroup);

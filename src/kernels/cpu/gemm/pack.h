@@ -180,7 +180,8 @@ RowsOfA rows_of(const GemmOperand& a, int64_t m, int64_t k, bool alone, int slot
           if (g + kAhead < g1) {
             for (int64_t i = 0; i < G; ++i) {
               const T* later = from + (kAhead * G + i) * a.col_stride;
-              for (int64_t row = first; row < last; row += 64 / static_cast<int64_t>(sizeof(T))) __builtin_prefetch(later + row);
+              for (int64_t row = first; row < last; row += 64 / static_cast<int64_t>(sizeof(T)))
+                __builtin_prefetch(later + row);
             }
           }
           for (int64_t row = first; row < last; row += kLanes) {

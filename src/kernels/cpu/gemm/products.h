@@ -8,17 +8,13 @@
 SENSORIUM_ISA_BEGIN
 namespace {
 
-SENSORIUM_VECTOR Words splat(uint32_t word) {
-  return word - Words{};
-}
+SENSORIUM_VECTOR Words splat(uint32_t word) { return word - Words{}; }
 SENSORIUM_VECTOR Words load_vector(const void* p) {
   Words v;
   std::memcpy(&v, p, sizeof(v));
   return v;
 }
-SENSORIUM_VECTOR void store_vector(void* p, Words v) {
-  std::memcpy(p, &v, sizeof(v));
-}
+SENSORIUM_VECTOR void store_vector(void* p, Words v) { std::memcpy(p, &v, sizeof(v)); }
 SENSORIUM_VECTOR void store_words(uint32_t* p, Words v, int64_t count) {
 #if defined(__AVX512F__)
   if (count >= kLanes) {
