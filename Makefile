@@ -2,20 +2,27 @@
 BUILD := build/release
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
+SOURCES = git ls-files -z 'src/*.h' 'src/*.cpp' 'tests/*.h' 'tests/*.cpp' 'bench/*.h' 'bench/*.cpp'
+# The layers that read bytes from outside, and those below them.
+SANITIZED := base tensor io media text data
 
-.PHONY: help setup build test fuzz demo bench format lint clean
+.PHONY: help setup setup-dev build test fuzz sanitize demo bench format lint clean
 
 help:
 	@echo "make demo    install packages if needed, build, ask the default model about the example pictures"
 	@echo "make build   build $(BUILD)/sensorium"
 	@echo "make test    set up, build and run the unit, golden and end-to-end tests"
 	@echo "make fuzz    run every fuzz target for FUZZ_SECONDS (60) with sanitizers"
+	@echo "make sanitize  run tests with address, undefined-behaviour and thread sanitizers"
 	@echo "make bench   measure this machine and the program's speed as JSON"
 	@echo "make format  format the C++ sources"
-	@echo "make lint    check layers, formatting and names"
+	@echo "make lint    check layers and formatting"
 
 setup:
 	@tools/setup.sh
+
+setup-dev:
+	@tools/setup.sh tools/packages-dev.txt
 
 build:
 	@test -f $(BUILD)/build.ninja || cmake --preset release
@@ -26,11 +33,18 @@ test: setup
 	@cmake --build $(BUILD) -j $(JOBS)
 	@tools/run_tests.sh $(BUILD)
 
-fuzz: setup
-	@tools/setup.sh tools/packages-fuzz.txt
+fuzz: setup-dev
 	@cmake --preset fuzz -DSENSORIUM_FUZZ_SECONDS=$(FUZZ_SECONDS) >/dev/null
 	@cmake --build build/fuzz --target fuzz_targets -j $(JOBS)
-	@LABELS=slow tools/run_tests.sh build/fuzz
+	@LABELS=fuzz tools/run_tests.sh build/fuzz
+
+sanitize: setup-dev
+	@cmake --preset fuzz -DSENSORIUM_TESTS=ON >/dev/null
+	@cmake --build build/fuzz --target $(SANITIZED:%=test_%) -j $(JOBS)
+	@set -e; for layer in $(SANITIZED); do build/fuzz/test_$$layer --gtest_brief=1 --gtest_filter='-Slow*'; done
+	@cmake --preset tsan >/dev/null
+	@cmake --build build/tsan --target test_base -j $(JOBS)
+	@build/tsan/test_base --gtest_brief=1 --gtest_filter='Threads*'
 
 demo: setup build
 	@tools/demo.sh $(BUILD)/sensorium
@@ -38,12 +52,12 @@ demo: setup build
 bench: build
 	@$(BUILD)/sensorium bench --json
 
-format:
-	@git ls-files 'src/*.h' 'src/*.cpp' 'tests/*.h' 'tests/*.cpp' 'bench/*.cpp' | xargs clang-format-14 -i
+format: setup-dev
+	@$(SOURCES) | xargs -0 clang-format-14 -i
 
-lint:
+lint: setup-dev
 	@python3 tools/check_layers.py
-	@git ls-files 'src/*.h' 'src/*.cpp' | xargs clang-format-14 --dry-run -Werror
+	@$(SOURCES) | xargs -0 clang-format-14 --dry-run -Werror
 
 clean:
 	@rm -rf build

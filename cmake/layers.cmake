@@ -30,9 +30,11 @@ function(sensorium_tests layer)
   target_include_directories(test_${layer} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
   target_compile_definitions(test_${layer} PRIVATE SENSORIUM_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
                                                    SENSORIUM_BINARY_DIR="${CMAKE_BINARY_DIR}")
-  foreach(label Golden E2e Slow)
+  foreach(label Golden E2e)
     string(TOLOWER ${label} lower)
     gtest_discover_tests(test_${layer} TEST_FILTER "${label}*" PROPERTIES LABELS ${lower} DISCOVERY_TIMEOUT 60)
   endforeach()
+  # Slow tests measure, or load the whole machine: nothing runs beside them.
+  gtest_discover_tests(test_${layer} TEST_FILTER "Slow*" PROPERTIES LABELS slow RUN_SERIAL ON DISCOVERY_TIMEOUT 60)
   gtest_discover_tests(test_${layer} TEST_FILTER "-Golden*:E2e*:Slow*" PROPERTIES LABELS unit DISCOVERY_TIMEOUT 60)
 endfunction()

@@ -79,7 +79,8 @@ inline double peak(DType compute) {
   volatile float sink = 0;
   const int threads = thread_count();
   const double seconds = seconds_of([&] {
-    parallel_for(threads, 1, [&](int64_t, int64_t, int) { sink = pairs ? multiply_bf16(kSteps) : multiply_f32(kSteps); });
+    parallel_for(threads, 1,
+                 [&](int64_t, int64_t, int) { sink = pairs ? multiply_bf16(kSteps) : multiply_f32(kSteps); });
   });
   return static_cast<double>(kSteps) * 12 * 16 * (pairs ? 4 : 2) * threads / seconds;
 #else
@@ -94,7 +95,8 @@ struct Candidate {
   double flops;  // of one run
   std::function<void()> run;
 };
-inline void compare(const std::string& title, DType compute, const std::vector<Candidate>& candidates, double budget = 2.0) {
+inline void compare(const std::string& title, DType compute, const std::vector<Candidate>& candidates,
+                    double budget = 2.0) {
   std::vector<std::vector<double>> times(candidates.size());
   std::vector<double> peaks;
   for (const Candidate& candidate : candidates) candidate.run();
@@ -111,9 +113,11 @@ inline void compare(const std::string& title, DType compute, const std::vector<C
   for (size_t i = 0; i < candidates.size(); ++i) {
     const Times t = summary(times[i]);
     const double rate = candidates[i].flops / t.median;
-    fmt::print("  {:<28} {:9.3f} ms (p10 {:.3f}, p90 {:.3f})  {:7.1f} GFLOP/s", candidates[i].name, t.median * 1e3, t.p10 * 1e3,
-               t.p90 * 1e3, rate * 1e-9);
-    if (ceiling > 0) fmt::print("  {:4.1f} % of peak (best {:4.1f} %)", 100 * rate / ceiling, 100 * candidates[i].flops / t.p10 / summary(peaks).p90);
+    fmt::print("  {:<28} {:9.3f} ms (p10 {:.3f}, p90 {:.3f})  {:7.1f} GFLOP/s", candidates[i].name, t.median * 1e3,
+               t.p10 * 1e3, t.p90 * 1e3, rate * 1e-9);
+    if (ceiling > 0)
+      fmt::print("  {:4.1f} % of peak (best {:4.1f} %)", 100 * rate / ceiling,
+                 100 * candidates[i].flops / t.p10 / summary(peaks).p90);
     fmt::print("\n");
   }
 }

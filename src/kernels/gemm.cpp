@@ -84,6 +84,8 @@ PackedMatrix pack_rhs(const GemmOperand& b, int64_t k, int64_t n, DType compute)
 
 void gemm_packed(const GemmArgs& args, const PackedMatrix& b) {
   require(b.impl().backend != nullptr, ErrorKind::shape, "gemm_packed: the matrix was never packed");
+  require(b.impl().compute != DType::i8 || b.impl().scales.defined(), ErrorKind::shape,
+          "gemm_packed: the matrix was packed by pack_rhs_i8, whose products are gemm_u8i8i32's");
   b.impl().backend->gemm_packed(args, b);
 }
 
@@ -96,6 +98,8 @@ PackedMatrix pack_rhs_i8(const int8_t* b, int64_t row_stride, int64_t col_stride
 void gemm_u8i8i32(int64_t m, const uint8_t* a, int64_t lda, const PackedMatrix& b, int32_t* c, int64_t ldc) {
   require(b.impl().backend != nullptr && b.impl().compute == DType::i8, ErrorKind::shape,
           "gemm_u8i8i32: the matrix is packed for {}, expected i8", name_of(b.impl().compute));
+  require(!b.impl().scales.defined(), ErrorKind::shape,
+          "gemm_u8i8i32: the matrix was packed with scales by pack_rhs, whose products are gemm_packed's");
   b.impl().backend->gemm_u8i8i32(m, a, lda, b, c, ldc);
 }
 

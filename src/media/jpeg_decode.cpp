@@ -50,7 +50,15 @@ struct ErrorManager {
   char message[JMSG_LENGTH_MAX];
   int code;
   bool hit_marker;  // entropy-coded data ended early and the rest was made up
+  bool corrupt;     // `message` says what in the coded data cannot be; the library made up pixels and went on
 };
+
+// Warnings of the library after which pixels are wrong. Others are about what surrounds the picture (superfluous bytes
+// before a marker, unknown Adobe transforms) and change none.
+bool spoils_pixels(int warning) {
+  return warning == JWRN_HIT_MARKER || warning == JWRN_HUFF_BAD_CODE || warning == JWRN_ARITH_BAD_CODE ||
+         warning == JWRN_MUST_RESYNC || warning == JWRN_BOGUS_PROGRESSION;
+}
 
 struct Source {
   jpeg_source_mgr base;
@@ -76,6 +84,10 @@ class Decoder {
     error_.base.emit_message = [](j_common_ptr state, int) {
       auto* error = reinterpret_cast<ErrorManager*>(state->err);
       if (error->base.msg_code == JWRN_HIT_MARKER) error->hit_marker = true;
+      if (spoils_pixels(error->base.msg_code) && !error->corrupt) {
+        error->base.format_message(state, error->message);
+        error->corrupt = true;
+      }
     };
     error_.base.output_message = [](j_common_ptr) {};
     source_.base.init_source = [](j_decompress_ptr) {};
@@ -148,12 +160,17 @@ class Decoder {
   // scans or arithmetic coding the library cannot tell the two apart.
   bool ran_out() const { return source_.exhausted && (error_.hit_marker || has_multiple_scans() || state_.arith_code); }
 
+  bool is_corrupt() const { return error_.corrupt; }
+
   Error error() const {
     if (source_.exhausted) return truncated(bytes_.size());
     const bool unsupported = error_.code == JERR_SOF_UNSUPPORTED || error_.code == JERR_BAD_PRECISION ||
                              error_.code == JERR_ARITH_NOTIMPL || error_.code == JERR_CONVERSION_NOTIMPL;
+    std::string_view message = error_.message;
+    constexpr std::string_view kWarning = "Corrupt JPEG data: ";
+    if (message.starts_with(kWarning)) message.remove_prefix(kWarning.size());
     return Error(unsupported ? ErrorKind::unsupported : ErrorKind::invalid_data,
-                 fmt::format("{} JPEG: {}", unsupported ? "unsupported" : "damaged", error_.message));
+                 fmt::format("{} JPEG: {}", unsupported ? "unsupported" : "damaged", message));
   }
   const jpeg_decompress_struct& state() const { return state_; }
 
@@ -259,6 +276,7 @@ Result<Image> decode_jpeg(ByteSpan bytes, const ImageInfo& info, const DecodeOpt
     if (cmyk) convert_cmyk_row(cmyk_row.data(), image.row(static_cast<int>(first)), state.output_width);
   }
   if (decoder->ran_out()) return truncated(bytes.size());
+  if (decoder->is_corrupt()) return decoder->error();
   return image;
 }
 

@@ -22,6 +22,8 @@ Tensor conv2d(const Tensor& x_PC, const Pictures& pictures, const Tensor& weight
           "conv2d: groups must be 1, or equal to both input and output channels; they are {}, {} and {}",
           options.groups, in, out);
   require_shape(weight_NKKC, {out, kernel, kernel, in / options.groups}, "conv2d", "the weight");
+  require(weight_NKKC.dtype() == DType::f32 || weight_NKKC.dtype() == DType::bf16, ErrorKind::shape,
+          "conv2d: the weight is {}, expected f32 or bf16", name_of(weight_NKKC.dtype()));
   require(kernel >= 1, ErrorKind::shape, "conv2d: an empty kernel");
   if (bias_N.defined()) require_shape(bias_N, {out}, "conv2d", "the bias");
 

@@ -1,6 +1,6 @@
 #include <sys/mman.h>
 
-#include <atomic>
+#include <algorithm>
 #include <map>
 #include <mutex>
 #include <new>
@@ -12,6 +12,7 @@ namespace {
 
 constexpr size_t kAlignment = 64;
 constexpr size_t kHugePage = size_t{2} << 20;
+// What is kept of freed memory at most; a training step of the default model frees about 3 GB.
 constexpr size_t kMaxCachedBytes = size_t{8} << 30;
 
 // Large blocks ask for huge pages: a matrix product walks many rows at once, each on a page of its own, and runs out of
@@ -38,20 +39,24 @@ class BlockCache {
   void* take(size_t bytes) {
     {
       std::lock_guard lock(mutex_);
-      in_use_ += bytes;
-      if (in_use_ > peak_) peak_ = in_use_;
       const auto found = free_.find(bytes);
       if (found != free_.end()) {
         void* block = found->second;
         free_.erase(found);
         cached_ -= bytes;
+        count(bytes);
         return block;
       }
     }
-    if (void* block = allocate_block(bytes)) return block;
-    release();
-    if (void* block = allocate_block(bytes)) return block;
-    fail(ErrorKind::limit, "out of memory: a tensor of {} bytes", bytes);
+    void* block = allocate_block(bytes);
+    if (block == nullptr) {
+      release();
+      block = allocate_block(bytes);
+    }
+    require(block != nullptr, ErrorKind::limit, "out of memory: a tensor of {} bytes", bytes);
+    std::lock_guard lock(mutex_);
+    count(bytes);
+    return block;
   }
 
   void give(void* block, size_t bytes) {
@@ -87,6 +92,11 @@ class BlockCache {
   }
 
  private:
+  void count(size_t bytes) {
+    in_use_ += bytes;
+    peak_ = std::max(peak_, in_use_);
+  }
+
   std::mutex mutex_;
   std::multimap<size_t, void*> free_;
   size_t cached_ = 0, in_use_ = 0, peak_ = 0;

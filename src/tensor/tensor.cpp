@@ -71,6 +71,10 @@ void convert(To* to, const From* from, int64_t count) {
 
 }  // namespace
 
+namespace {
+constexpr size_t kMaxBytes = size_t{1} << 47;  // addresses of a process
+}
+
 std::string name_of(Device device) {
   return device.kind == DeviceKind::cpu ? "cpu" : fmt::format("cuda:{}", device.index);
 }
@@ -102,7 +106,11 @@ Tensor Tensor::empty(const Shape& shape, DType dtype, Device device) {
   impl->shape = shape;
   impl->elements = shape.elements();
   impl->dtype = dtype;
-  impl->storage = Storage::allocate(static_cast<size_t>(impl->elements) * size_of(dtype), device);
+  size_t bytes = 0;
+  require(!__builtin_mul_overflow(static_cast<size_t>(impl->elements), size_of(dtype), &bytes) && bytes <= kMaxBytes,
+          ErrorKind::limit, "a tensor of shape {} in {} needs more bytes than a machine can address", shape.str(),
+          name_of(dtype));
+  impl->storage = Storage::allocate(bytes, device);
   return Tensor(std::move(impl));
 }
 

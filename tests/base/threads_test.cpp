@@ -1,9 +1,6 @@
 #include "base/threads.h"
 
 #include <gtest/gtest.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
@@ -14,6 +11,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "busy_processes.h"
 
 namespace sensorium {
 namespace {
@@ -170,28 +168,6 @@ TEST_F(Threads, ScratchIsAlignedKeptAndOnePerSlot) {
   EXPECT_NE(other, b);
   EXPECT_THROW(thread_scratch(1, 8), std::out_of_range);
 }
-
-// Processes that compute without end, two for every processor.
-class BusyProcesses {
- public:
-  explicit BusyProcesses(int count) {
-    for (int i = 0; i < count; ++i) {
-      const pid_t child = ::fork();
-      if (child == 0) {
-        ::alarm(60);  // ends by itself should the test be killed
-        for (std::atomic<unsigned> spin = 0;;) ++spin;
-      }
-      if (child > 0) children_.push_back(child);
-    }
-  }
-  ~BusyProcesses() {
-    for (const pid_t child : children_) ::kill(child, SIGKILL);
-    for (const pid_t child : children_) ::waitpid(child, nullptr, 0);
-  }
-
- private:
-  std::vector<pid_t> children_;
-};
 
 // With other processes on every core, all threads together must need about as long as one thread under the same load: the
 // last chunk may wait for the time slice of a thread that was put aside, and for nothing else. Barriers that spin without

@@ -211,6 +211,26 @@ TEST_P(AttentionCases, ThreadsDoNotChangeABit) {
 INSTANTIATE_TEST_SUITE_P(Shapes, AttentionCases, testing::ValuesIn(cases()),
                          [](const auto& the_case) { return the_case.param.name; });
 
+// A damaged query must not come out as an innocent mean of the values; its neighbours are none the worse.
+TEST(Attention, NotANumberStaysOne) {
+  for (const DType type : {DType::f32, DType::bf16}) {
+    for (const Case& c : {Case{"many_rows", 2, 1, 16, {40}, {40}, true, 0, type, type},
+                          Case{"few_rows", 2, 1, 16, {2}, {90}, false, 0, type, type}}) {
+      Problem problem(c);
+      for (int64_t i = 0; i < problem.q_stride; ++i) ref::set(problem.q.view(), i, std::nan(""));
+      for (const Isa isa : kAllIsas) {
+        if (!isa_supported(isa)) continue;
+        const Problem::Result got = problem.run(cpu_kernels(isa).attention, nullptr);
+        for (int64_t i = 0; i < problem.T * problem.out_stride; ++i) {
+          const bool damaged = i < problem.out_stride;
+          ASSERT_EQ(std::isnan(ref::get({const_cast<char*>(got.out.data()), type}, i)), damaged)
+              << c.name << " " << name_of(isa) << " " << sensorium::name_of(type) << " " << i;
+        }
+      }
+    }
+  }
+}
+
 TEST(AttentionReference, GradientsEqualFiniteDifferences) {
   const Case c{"differences", 2, 1, 8, {4, 3}, {6, 3}, true};
   Problem problem(c);

@@ -336,6 +336,25 @@ TEST(Gemm, QuantizedWeightsStayWithinTheirSteps) {
   }
 }
 
+TEST(Gemm, RowsThatAreNotFiniteStaySo) {
+  const int64_t n = 20, k = 70;
+  for (const float value : {std::nanf(""), std::numeric_limits<float>::infinity()}) {
+    std::vector<float> a(static_cast<size_t>(2 * k), 0.5f), b(static_cast<size_t>(n * k), 0.25f),
+        c(static_cast<size_t>(2 * n));
+    a[3] = value;
+    for (const Isa isa : kAllIsas) {
+      if (!isa_supported(isa)) continue;
+      const GemmOperand weights{b.data(), DType::f32, 1, k};
+      gemm_packed({.m = 2, .n = n, .k = k, .a = {a.data(), DType::f32, k, 1}, .c = c.data(), .ldc = n},
+                  pack_for(isa, weights, k, n, DType::i8));
+      for (int64_t j = 0; j < n; ++j) {
+        EXPECT_FALSE(std::isfinite(c[static_cast<size_t>(j)])) << name_of(isa);
+        EXPECT_TRUE(std::isfinite(c[static_cast<size_t>(n + j)])) << name_of(isa);
+      }
+    }
+  }
+}
+
 TEST(Gemm, PackedMatrixTellsItsSizes) {
   const std::vector<float> weights(static_cast<size_t>(6 * 10), 1.0f);
   const PackedMatrix packed = pack_rhs({weights.data(), DType::f32, 1, 6}, 6, 10, DType::f32);
@@ -352,6 +371,10 @@ TEST(Gemm, RejectsWhatItCannotPack) {
   EXPECT_THROW(pack_rhs({&value, DType::f32, 1, 1}, -1, 1, DType::f32), Error);
   EXPECT_THROW(gemm_packed({}, PackedMatrix()), Error);
   EXPECT_THROW(gemm_u8i8i32(1, nullptr, 1, pack_rhs({&value, DType::f32, 1, 1}, 1, 1, DType::f32), nullptr, 1), Error);
+  // Two kinds of int8 packs, with scales and without: neither goes through the other's product.
+  const int8_t byte = 1;
+  EXPECT_THROW(gemm_packed({}, pack_rhs_i8(&byte, 1, 1, 1, 1)), Error);
+  EXPECT_THROW(gemm_u8i8i32(1, nullptr, 1, pack_rhs({&value, DType::f32, 1, 1}, 1, 1, DType::i8), nullptr, 1), Error);
 }
 
 }  // namespace

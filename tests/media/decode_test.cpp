@@ -131,6 +131,15 @@ TEST(Decode, TruncatedJpegSaysSo) {
   expect_mentions(error, {"truncated JPEG", std::to_string(bytes.size() / 2).c_str()});
 }
 
+// Codes that no table has, in the middle of the data: the library would make up the rest of the picture.
+TEST(Decode, CorruptJpegSaysSo) {
+  std::string bytes = encode_jpeg(make_picture(200, 100), 85);
+  for (size_t i = 0; i < 40; ++i) bytes[bytes.size() / 2 + i] = i % 2 == 0 ? '\xFF' : '\0';
+  const Error error = decode_error(bytes);
+  EXPECT_EQ(error.kind(), ErrorKind::invalid_data);
+  expect_mentions(error, {"damaged JPEG"});
+}
+
 // Flipped bits, and runs of noise: an error or a picture within the limits, in bounded time.
 TEST(Decode, DamagedFilesNeverCrash) {
   const DecodeLimits limits{.max_pixels = 1 << 20};

@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <array>
 #include <memory>
+#include <vector>
 
 #include "base/rng.h"
 #include "cli/bench/cases.h"
@@ -16,6 +18,15 @@ struct MatrixShape {
 constexpr std::array<MatrixShape, 6> kShapes = {
     {{512, 2048, 2048}, {576, 4096, 1024}, {2048, 2048, 512}, {4096, 1536, 384}, {32, 4096, 4096}, {1, 4096, 4096}}};
 
+// A product of one row is bound by reading the weights, which in a model come from memory, not from a cache: such cases go
+// round copies of them that no cache holds together.
+constexpr int64_t kBeyondCaches = int64_t{256} << 20;  // bytes
+
+int64_t copies_of(const MatrixShape& s, DType dtype) {
+  const int64_t bytes = s.n * s.k * static_cast<int64_t>(size_of(dtype));
+  return s.m == 1 ? std::max<int64_t>(1, kBeyondCaches / bytes) : 1;
+}
+
 BenchCase float_case(const MatrixShape& s, DType dtype) {
   BenchCase result;
   result.name = fmt::format("gemm/{}/{}x{}x{}", name_of(dtype), s.m, s.n, s.k);
@@ -24,10 +35,14 @@ BenchCase float_case(const MatrixShape& s, DType dtype) {
   result.peak = s.m == 1 ? Peak::read : dtype == DType::f32 ? Peak::f32 : Peak::bf16;
   result.prepare = [s, dtype] {
     Rng rng(1);
-    const Tensor a = Tensor::randn({s.m, s.k}, rng, 1, dtype), w = Tensor::randn({s.n, s.k}, rng, 1, dtype);
+    const Tensor a = Tensor::randn({s.m, s.k}, rng, 1, dtype);
+    std::vector<Tensor> weights = {Tensor::randn({s.n, s.k}, rng, 1, dtype)};
+    for (int64_t i = 1; i < copies_of(s, dtype); ++i) weights.push_back(weights[0].clone());
     const Tensor c = Tensor::empty({s.m, s.n});
-    auto packed = std::make_shared<kernels::PackedMatrix>(kernels::pack_rhs({w.raw(), dtype, 1, s.k}, s.k, s.n, dtype));
-    return [=] {
+    auto packed = std::make_shared<kernels::PackedMatrix>(
+        kernels::pack_rhs({weights[0].raw(), dtype, 1, s.k}, s.k, s.n, dtype));
+    return [=, next = size_t{0}]() mutable {
+      const Tensor& w = weights[next++ % weights.size()];
       kernels::GemmArgs args{.m = s.m,
                              .n = s.n,
                              .k = s.k,
@@ -60,8 +75,12 @@ BenchCase int8_case(const MatrixShape& s) {
     for (uint8_t& value : a.span<uint8_t>()) value = static_cast<uint8_t>(rng.below(256));
     for (int8_t& value : w.span<int8_t>()) value = static_cast<int8_t>(rng.integer(-127, 127));
     const Tensor c = Tensor::empty({s.m, s.n}, DType::i32);
-    auto packed = std::make_shared<kernels::PackedMatrix>(kernels::pack_rhs_i8(w.data<int8_t>(), 1, s.k, s.k, s.n));
-    return [=] { kernels::gemm_u8i8i32(s.m, a.data<uint8_t>(), s.k, *packed, c.data<int32_t>(), s.n); };
+    auto packed = std::make_shared<std::vector<kernels::PackedMatrix>>();
+    for (int64_t i = 0; i < copies_of(s, DType::i8); ++i)
+      packed->push_back(kernels::pack_rhs_i8(w.data<int8_t>(), 1, s.k, s.k, s.n));
+    return [=, next = size_t{0}]() mutable {
+      kernels::gemm_u8i8i32(s.m, a.data<uint8_t>(), s.k, (*packed)[next++ % packed->size()], c.data<int32_t>(), s.n);
+    };
   };
   return result;
 }

@@ -1,6 +1,8 @@
 // Matrix products. B is packed into panels of kColumns columns, which the micro-kernel (gemm/micro.h) walks along; rows
 // of A are read where they are if their type and stride allow it (Goto and van de Geijn 2008; without their packing of
 // A, which does not pay for what is contiguous).
+#include <limits>
+
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/gemm/vectors.h"
 
@@ -53,11 +55,22 @@ void multiply_unpacked(const GemmArgs& args) {
   multiply<Products>(args, b);
 }
 
-// Rows of A to unsigned bytes (offset 128), one scale per row.
+// Rows of A to unsigned bytes (offset 128), one scale per row. The scale of a row that holds NaN or infinity is NaN, and so
+// is every result that it takes part in.
 template <typename T>
 void quantize_row(const T* row, int64_t stride, int64_t k, uint8_t* bytes, float& scale) {
   float most = 0;
-  for (int64_t i = 0; i < k; ++i) most = std::max(most, std::abs(load(row, i * stride)));
+  int32_t not_finite = 0;
+  for (int64_t i = 0; i < k; ++i) {
+    const float size = std::abs(load(row, i * stride));
+    most = std::max(most, size);
+    not_finite |= size <= std::numeric_limits<float>::max() ? 0 : 1;
+  }
+  if (not_finite != 0) {
+    scale = std::numeric_limits<float>::quiet_NaN();
+    std::fill_n(bytes, k, uint8_t{128});
+    return;
+  }
   const float inverse = most > 0 ? 127.0f / most : 0.0f;
   scale = most / 127.0f;
   for (int64_t i = 0; i < k; ++i) {

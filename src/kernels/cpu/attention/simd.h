@@ -132,7 +132,7 @@ struct F32 {
     for (int i = 0; i < kLanes; ++i) lane[i] = i;
     return lane < limit - Ints{} ? v : Vec{};
   }
-  // 2^x for x <= 127, 0 below -126.
+  // 2^x for x <= 127, 0 below -126, NaN of NaN.
   static SENSORIUM_INLINE Vec exp2(Vec x) {
     const Vec clamped = max(x, set1(-126.0f));
     Ints whole = __builtin_convertvector(clamped, Ints);     // towards zero
@@ -142,7 +142,8 @@ struct F32 {
     for (int i = 2; i >= 0; --i) p = p * f + kExp2Degree5[i];
     p = p * f + 1.0f;
     const Vec result = p * reinterpret_cast<Vec>((whole + 127) << 23);
-    return x < set1(-126.0f) ? Vec{} : result;
+    const Vec number = x < set1(-126.0f) ? Vec{} : result;
+    return x == x ? number : x;
   }
   static void convert(const void* from, DType type, int64_t count, Elem* to) { widen_row(from, type, count, to); }
   // to[u * stride + r] = unit u of row r, for r < kLanes; zero where r >= rows.
