@@ -187,7 +187,7 @@ RunSummary run_recipe(const Recipe& recipe) {
   model.store().set_trainable({"*"}, false);
   require(model.store().set_trainable(recipe.trainable, true) > 0, ErrorKind::usage,
           "\"trainable\" matches no parameter of the model");
-  model.decoder().set_checkpointing(recipe.activation_checkpointing);
+  model.set_checkpointing(recipe.activation_checkpointing);
 
   RunSummary summary{.out = recipe.out, .model = recipe.out / "model"};
   BatchBuilder builder(model, recipe);

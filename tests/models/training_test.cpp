@@ -180,18 +180,24 @@ TEST(TrainingLoss, ABatchThatTeachesNothingIsAnError) {
   EXPECT_EQ(error_of([&] { training_loss(*model, batch, {}, DType::f32); }).kind(), ErrorKind::usage);
 }
 
-TEST(TrainingLoss, ActivationCheckpointingChangesNothing) {
+TEST(TrainingLoss, ActivationCheckpointingSavesMemoryAndChangesNothing) {
   std::vector<float> grads[2];
+  size_t kept[2];
   for (const bool on : {false, true}) {
     const auto model = tiny_model();
-    model->decoder().set_checkpointing(on);
-    backward(training_loss(*model, tiny_batch(*model), {}, DType::f32).total);
+    model->set_checkpointing(on);
+    const TrainingBatch batch = tiny_batch(*model);
+    const size_t before = tensor_bytes_in_use();
+    const Tensor loss = training_loss(*model, batch, {}, DType::f32).total;
+    kept[on] = tensor_bytes_in_use() - before;  // what waits for the backward pass
+    backward(loss);
     for (const nn::Parameter& parameter : model->store().parameters()) {
       const std::vector<float> g = parameter.value.grad().to_floats();
       grads[on].insert(grads[on].end(), g.begin(), g.end());
     }
   }
   EXPECT_EQ(grads[0], grads[1]);
+  EXPECT_LT(kept[1], kept[0] * 3 / 4);
 }
 
 }  // namespace

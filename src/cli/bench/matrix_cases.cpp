@@ -39,8 +39,8 @@ BenchCase float_case(const MatrixShape& s, DType dtype) {
     std::vector<Tensor> weights = {Tensor::randn({s.n, s.k}, rng, 1, dtype)};
     for (int64_t i = 1; i < copies_of(s, dtype); ++i) weights.push_back(weights[0].clone());
     const Tensor c = Tensor::empty({s.m, s.n});
-    auto packed = std::make_shared<kernels::PackedMatrix>(
-        kernels::pack_rhs({weights[0].raw(), dtype, 1, s.k}, s.k, s.n, dtype));
+    auto packed =
+        std::make_shared<kernels::PackedMatrix>(kernels::pack_rhs({weights[0].raw(), dtype, 1, s.k}, s.k, s.n, dtype));
     return [=, next = size_t{0}]() mutable {
       const Tensor& w = weights[next++ % weights.size()];
       kernels::GemmArgs args{.m = s.m,

@@ -65,30 +65,6 @@ inline void with_type(DType dtype, Fn&& fn) {
 template <typename T>
 using Pointee = std::remove_pointer_t<T>;
 
-// e^x, relative error below 3e-7 for |x| <= 87; 0 below that and infinity above. x = n ln 2 + r, then a polynomial of r
-// (Cephes' coefficients).
-inline float fast_exp(float x) {
-  const float clamped = x < -87.3f ? -87.3f : x > 88.7f ? 88.7f : x;
-  const float n = __builtin_rintf(clamped * 1.44269504088896341f);
-  float r = clamped - n * 0.693359375f;
-  r -= n * -2.12194440e-4f;
-  float p = 1.9875691500e-4f;
-  p = p * r + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  p = p * r * r + r + 1.0f;
-  // 2^n in two factors, so that n = 128 does not overflow the exponent.
-  const auto whole = static_cast<int32_t>(n);
-  const int32_t half = whole >> 1;
-  const float scale = std::bit_cast<float>((half + 127) << 23) * std::bit_cast<float>((whole - half + 127) << 23);
-  const float result = p * scale;
-  return x < -87.3f ? 0.0f : x > 88.7f ? __builtin_inff() : x != x ? x : result;
-}
-inline float sigmoid(float x) { return 1.0f / (1.0f + fast_exp(-x)); }
-inline float fast_tanh(float x) { return 2.0f * sigmoid(2.0f * x) - 1.0f; }
-
 // Zeroed f32 sums for `blocks` blocks of `width`; one slot of the calling thread's scratch. The caller hands disjoint blocks to
 // the threads and adds them up in order.
 inline float* block_sums(int64_t blocks, int64_t width, int slot) {

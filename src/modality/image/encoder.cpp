@@ -2,11 +2,27 @@
 #include "modality/image/encoder.h"
 
 #include <cmath>
+#include <utility>
+
+#include "kernels/conv.h"
 
 namespace sensorium::modality {
 
 using kernels::NormActivation;
 using nn::WeightStandardization;
+
+namespace {
+
+ops::Pictures sizes_after(const nn::ConvNorm& conv, ops::Pictures pictures) {
+  for (std::vector<int32_t>* sides : {&pictures.heights, &pictures.widths}) {
+    for (int32_t& side : *sides) {
+      side = static_cast<int32_t>(kernels::conv_output_size(side, conv.kernel, conv.stride, conv.kernel / 2));
+    }
+  }
+  return pictures;
+}
+
+}  // namespace
 
 ImageEncoderConfig ImageEncoderConfig::from_json(const Json& json, const std::string& where) {
   ConfigReader reader(json, where);
@@ -96,12 +112,25 @@ Tensor ImageEncoder::residual(const Residual& block, const Tensor& x_PC, ops::Pi
   return ops::relu(ops::add(y_PC, shortcut_PC));
 }
 
+Tensor ImageEncoder::run(const std::function<Tensor(const Tensor&)>& block, const Tensor& x) const {
+  if (!checkpointing_) return block(x);
+  return checkpoint([block](const std::vector<Tensor>& inputs) { return block(inputs[0]); }, {x});
+}
+
 ImageFeatures ImageEncoder::operator()(const Tensor& pixels_P3, const ops::Pictures& pictures) const {
   ImageFeatures features;
   ops::Pictures sizes = pictures;
   Tensor x_PC = stem_(pixels_P3, sizes);
   for (size_t stage = 0; stage < stages_.size(); ++stage) {
-    for (const Residual& block : stages_[stage]) x_PC = residual(block, x_PC, sizes);
+    for (const Residual& block : stages_[stage]) {
+      const ops::Pictures before = std::exchange(sizes, sizes_after(block.conv1, sizes));
+      x_PC = run(
+          [this, &block, before](const Tensor& x) {
+            ops::Pictures pictures = before;
+            return residual(block, x, pictures);
+          },
+          x_PC);
+    }
     if (stage == 1) {
       features.fine_PC = x_PC;
       features.fine = sizes;
@@ -118,7 +147,10 @@ ImageFeatures ImageEncoder::operator()(const Tensor& pixels_P3, const ops::Pictu
     sequences.offsets.push_back(static_cast<int32_t>(positions.size() / 2));
   }
   const Tensor positions_T2 = Tensor::from(positions, {static_cast<int64_t>(positions.size() / 2), 2});
-  for (const nn::TransformerBlock& block : blocks_) tokens_TC = block(tokens_TC, positions_T2, sequences);
+  for (const nn::TransformerBlock& block : blocks_) {
+    tokens_TC = run([&block, positions_T2, sequences](const Tensor& x) { return block(x, positions_T2, sequences); },
+                    tokens_TC);
+  }
   features.tokens_TC = norm_(tokens_TC);
   features.coarse = sizes;
   return features;

@@ -3,6 +3,7 @@
 // rotary positions. Any aspect ratio; pictures of a batch are packed without padding.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,8 @@ class ImageEncoder {
   // pixels_P3 [P, 3] f32 or bf16 (this decides the compute type); pictures: their sizes.
   ImageFeatures operator()(const Tensor& pixels_P3, const ops::Pictures& pictures) const;
   const ImageEncoderConfig& config() const { return config_; }
+  // While on, blocks keep only their inputs for the backward pass and compute the rest again.
+  void set_checkpointing(bool on) { checkpointing_ = on; }
 
  private:
   struct Residual {
@@ -46,6 +49,8 @@ class ImageEncoder {
     bool projects = false;
   };
   Tensor residual(const Residual& block, const Tensor& x_PC, ops::Pictures& pictures) const;
+  // `block` on x, with what it computes in between kept or not.
+  Tensor run(const std::function<Tensor(const Tensor&)>& block, const Tensor& x) const;
 
   ImageEncoderConfig config_;
   nn::ConvNorm stem_;
@@ -53,6 +58,7 @@ class ImageEncoder {
   nn::Linear embed_;
   std::vector<nn::TransformerBlock> blocks_;
   nn::RmsNorm norm_;
+  bool checkpointing_ = false;
 };
 
 }  // namespace sensorium::modality

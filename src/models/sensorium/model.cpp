@@ -91,6 +91,11 @@ int64_t SensoriumModel::image_token_count(int64_t width, int64_t height) const {
   return tokens(width) * tokens(height);
 }
 
+void SensoriumModel::set_checkpointing(bool on) {
+  encoder_.set_checkpointing(on);
+  decoder_.set_checkpointing(on);
+}
+
 Tensor SensoriumModel::project(const modality::ImageFeatures& features, std::vector<int64_t>& token_offsets) const {
   ops::Pictures merged;
   const Tensor blocks_TC = ops::space_to_depth(features.tokens_TC, features.coarse, config_.merge, merged);

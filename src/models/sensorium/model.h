@@ -49,6 +49,8 @@ class SensoriumModel {
   }
   // Decoder tokens of a picture of the prepared size.
   int64_t image_token_count(int64_t width, int64_t height) const;
+  // Less memory in training, for a second forward pass: of the encoder's blocks and the decoder's.
+  void set_checkpointing(bool on);
   // [T, decoder dim] and the pictures' merged grids.
   Tensor project(const modality::ImageFeatures& features, std::vector<int64_t>& token_offsets) const;
   std::vector<Evidence> find_evidence(const modality::ImageFeatures& features, const ops::Pictures& pictures) const;
