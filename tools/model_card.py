@@ -11,7 +11,7 @@ import pathlib
 import subprocess
 import sys
 
-# set, task, question (None: any; a tuple: mean over these classes of boxes), metric, blind baseline, specialist
+# set, task, question (None: any; a tuple: these classes of boxes, each and their mean), metric, blind baseline, specialist
 ROWS = [
     ("mnist", "qa", None, "exact_match", 0.12, 0.994),
     ("trashnet", "qa", None, "exact_match", 0.18, 0.796),
@@ -50,8 +50,12 @@ def main():
         if isinstance(question, tuple):
             found = {r["class"]: r for r in reports[name] if r["task"] == task and "class" in r}
             values = [found[label]["metrics"][metric]["value"] for label in question]
-            lines.append(f"| {name} | {task}: {', '.join(question)} | {metric} | {found[question[0]]['n']} "
+            lines.append(f"| {name} | {task}: mean of {', '.join(question)} | {metric} | {found[question[0]]['n']} "
                          f"| {sum(values) / len(values):.3f} | | {number(blind)} | {number(specialist)} |")
+            for label in question:
+                value, (low, high) = found[label]["metrics"][metric]["value"], found[label]["metrics"][metric]["ci95"]
+                lines.append(f"| {name} | {task}: {label} | {metric} | {found[label]['n']} "
+                             f"| {value:.3f} | {low:.3f} to {high:.3f} | | |")
             continue
         for result in reports[name]:
             same = result["task"] == task and "class" not in result and (question is None or result.get("question", question) == question)

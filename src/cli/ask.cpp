@@ -84,12 +84,11 @@ void ask(const AskOptions& options) {
   const std::unique_ptr<models::ChatSession> session = model->start({&message, 1});
   const Clock::time_point prefilled = Clock::now();
 
-  const generate::Generated result =
-      generate::generate(*session, model->tokenizer(), options.generate, [&](std::string_view piece) {
-        if (options.json) return;
-        std::fwrite(piece.data(), 1, piece.size(), stdout);
-        std::fflush(stdout);
-      });
+  const generate::Generated result = generate::generate(*session, options.generate, [&](std::string_view piece) {
+    if (options.json) return;
+    std::fwrite(piece.data(), 1, piece.size(), stdout);
+    std::fflush(stdout);
+  });
   const Clock::time_point end = Clock::now();
   if (!options.annotate.empty()) write_annotated(options, images, result.answer.boxes);
   if (options.json) {

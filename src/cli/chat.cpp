@@ -52,11 +52,10 @@ void chat(const ChatOptions& options) {
       pending.push_back({.text = repair_utf8(line), .image = nullptr});
       messages.push_back({.role = "user", .parts = std::exchange(pending, {})});
       const std::unique_ptr<models::ChatSession> session = model->start(messages);
-      const generate::Generated result =
-          generate::generate(*session, model->tokenizer(), options.generate, [](std::string_view piece) {
-            std::fwrite(piece.data(), 1, piece.size(), stdout);
-            std::fflush(stdout);
-          });
+      const generate::Generated result = generate::generate(*session, options.generate, [](std::string_view piece) {
+        std::fwrite(piece.data(), 1, piece.size(), stdout);
+        std::fflush(stdout);
+      });
       std::fputc('\n', stdout);
       messages.push_back({.role = "assistant", .parts = {{.text = result.answer.text, .image = nullptr}}});
     } catch (const Error& error) {

@@ -43,7 +43,7 @@ std::unique_ptr<models::ChatSession> Examiner::start(const std::string& question
 models::ChatAnswer Examiner::run(models::ChatSession& session) const {
   generate::GenerateOptions options;
   options.max_tokens = max_tokens_;
-  generate::Generated result = generate::generate(session, model_.tokenizer(), options);
+  generate::Generated result = generate::generate(session, options);
   require(result.stop != generate::StopReason::interrupted, ErrorKind::interrupted, "interrupted");
   return std::move(result.answer);
 }

@@ -4,14 +4,21 @@
 
 namespace sensorium::generate {
 
-Generated generate(models::ChatSession& session, const text::Tokenizer& tokenizer, const GenerateOptions& options,
+Generated generate(models::ChatSession& session, const GenerateOptions& options,
                    const std::function<void(std::string_view)>& on_text) {
   require(options.max_tokens > 0, ErrorKind::usage, "max-tokens {} is not positive", options.max_tokens);
   Generated result;
   Sampler sampler(options.sampling);
-  text::StreamDecoder stream(tokenizer);
-  const auto emit = [&](const std::string& piece) {
-    if (on_text && !piece.empty()) on_text(piece);
+  // The answer's text grows token by token; a character whose last bytes have not come stands at its end as U+FFFD.
+  size_t shown = 0;
+  const auto emit = [&](bool finished) {
+    if (!on_text) return;
+    std::string text = session.read(result.tokens).text;
+    constexpr std::string_view kUnfinished = "\xEF\xBF\xBD";
+    while (!finished && text.ends_with(kUnfinished)) text.resize(text.size() - kUnfinished.size());
+    if (text.size() <= shown) return;
+    on_text(std::string_view(text).substr(shown));
+    shown = text.size();
   };
   for (;;) {
     if (interrupted()) {
@@ -21,14 +28,14 @@ Generated generate(models::ChatSession& session, const text::Tokenizer& tokenize
     const int32_t token = sampler.choose(session.logits());
     if (session.is_end(token)) break;
     result.tokens.push_back(token);
-    emit(stream.push(token));
+    emit(false);
     if (static_cast<int64_t>(result.tokens.size()) == options.max_tokens || session.room() == 0) {
       result.stop = StopReason::length;
       break;
     }
     session.accept(token);
   }
-  emit(stream.finish());
+  emit(true);
   result.answer = session.read(result.tokens);
   return result;
 }

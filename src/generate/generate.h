@@ -22,9 +22,9 @@ struct Generated {
   StopReason stop = StopReason::end;
 };
 
-// Runs the session to the end of its answer. `on_text` receives pieces of the answer that end on UTF-8 character
-// boundaries, as soon as they are known.
-Generated generate(models::ChatSession& session, const text::Tokenizer& tokenizer, const GenerateOptions& options,
+// Runs the session to the end of its answer. `on_text` receives the pieces of the answer's text as soon as they are known,
+// each ending on a UTF-8 character boundary.
+Generated generate(models::ChatSession& session, const GenerateOptions& options,
                    const std::function<void(std::string_view)>& on_text = {});
 
 }  // namespace sensorium::generate

@@ -7,6 +7,10 @@ namespace {
 
 constexpr const char* kCaptionQuestions[] = {"Describe the picture.", "What does the picture show?",
                                              "Write a caption."};
+constexpr const char* kFindQuestions[] = {"Where is the {}?", "Where are the {}s?", "Find every {}."};
+constexpr double kFindPresent = 0.85;  // how often the boxes of a kind are asked for that is in the picture
+constexpr size_t kFoundAtMost = 10;
+constexpr float kBoxWeight = 0.25f;    // of each of a box's four tokens: a box counts as much as a word
 constexpr double kBoxNoise = 0.02;     // of evidence from the truth, as a share of a box's own sides
 constexpr double kDerivedFirst = 0.2;  // how often derived questions go before the lesson's own
 constexpr double kOneLabel = 0.5;      // how often evidence from the truth names no label but the right one
@@ -105,6 +109,14 @@ std::vector<Exchange> BatchBuilder::questions(const Lesson& lesson, bool all_vis
   if (!all_visible) derived.resize(std::min(derived.size(), lesson.captions.size()));
   add_all(std::move(derived));
   if (all_visible && !own_first) add_all(lesson.exchanges);
+  if (lesson.boxes_known && !set.objects.empty() && rng.chance(recipe_.find_questions)) {
+    const bool present = !lesson.objects.empty() && rng.chance(kFindPresent);
+    const std::string& kind =
+        present ? lesson.objects[rng.below(lesson.objects.size())].name : set.objects[rng.below(set.objects.size())];
+    const char* question = kFindQuestions[rng.below(std::size(kFindQuestions))];
+    if (exchanges.size() == static_cast<size_t>(recipe_.questions_per_image)) exchanges.pop_back();
+    exchanges.push_back({fmt::format(fmt::runtime(question), kind), "", kind});
+  }
   rng.shuffle(exchanges);
   return exchanges;
 }
@@ -162,7 +174,11 @@ models::TokenSequence BatchBuilder::conversation(const std::vector<Exchange>& ex
     writer.text(sequence, exchanges[i].question);
     writer.end_turn(sequence);
     writer.begin_turn(sequence, "assistant");
-    writer.text(sequence, exchanges[i].answer, 1.0f);
+    if (exchanges[i].find.empty()) {
+      writer.text(sequence, exchanges[i].answer, 1.0f);
+    } else {
+      writer.found(sequence, evidence, exchanges[i].find, kFoundAtMost, 1.0f, kBoxWeight);
+    }
     writer.end_turn(sequence, 1.0f);
   }
   return sequence;

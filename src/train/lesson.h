@@ -14,6 +14,7 @@ namespace sensorium::train {
 
 struct Exchange {
   std::string question, answer;
+  std::string find;  // not empty: the answer is the boxes of this kind of object, as the evidence tells them
 };
 
 struct Lesson {

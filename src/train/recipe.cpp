@@ -103,6 +103,7 @@ Recipe Recipe::load(const fs::path& file, const std::vector<std::string>& overri
     recipe.text_tokens = data.get_int_or("text_tokens", recipe.text_tokens, 16, 1 << 20);
     recipe.questions_per_image = data.get_int_or("questions_per_image", recipe.questions_per_image, 1, 64);
     recipe.predicted_evidence = number(data, "predicted_evidence", recipe.predicted_evidence, 0, 1, where);
+    recipe.find_questions = number(data, "find_questions", recipe.find_questions, 0, 1, where);
     recipe.cache_megabytes = data.get_int_or("cache_megabytes", recipe.cache_megabytes, 0, 1 << 20);
     data.finish();
   }

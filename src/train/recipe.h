@@ -43,6 +43,7 @@ struct Recipe {
   int64_t images_per_batch = 32, readings_per_batch = 0, texts_per_batch = 0, text_tokens = 256;
   int64_t questions_per_image = 3;
   double predicted_evidence = 0.5;  // share of pictures whose evidence comes from the heads, not from the truth
+  double find_questions = 0.2;      // share of pictures with known objects that are asked for the boxes of a kind
   int64_t cache_megabytes = 2048;   // decoded pictures kept in memory
 
   std::vector<std::string> trainable = {"*"};

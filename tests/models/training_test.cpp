@@ -180,7 +180,7 @@ TEST(TrainingLoss, ABatchThatTeachesNothingIsAnError) {
   EXPECT_EQ(error_of([&] { training_loss(*model, batch, {}, DType::f32); }).kind(), ErrorKind::usage);
 }
 
-TEST(TrainingLoss, ActivationCheckpointingSavesMemoryAndChangesNothing) {
+TEST(TrainingLoss, ActivationCheckpointingSavesMemoryAndKeepsTheGradients) {
   std::vector<float> grads[2];
   size_t kept[2];
   for (const bool on : {false, true}) {
@@ -196,7 +196,9 @@ TEST(TrainingLoss, ActivationCheckpointingSavesMemoryAndChangesNothing) {
       grads[on].insert(grads[on].end(), g.begin(), g.end());
     }
   }
-  EXPECT_EQ(grads[0], grads[1]);
+  // The gradients of what several readers share are summed in another order.
+  ASSERT_EQ(grads[0].size(), grads[1].size());
+  for (size_t i = 0; i < grads[0].size(); ++i) ASSERT_NEAR(grads[1][i], grads[0][i], 1e-5) << i;
   EXPECT_LT(kept[1], kept[0] * 3 / 4);
 }
 

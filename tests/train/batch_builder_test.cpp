@@ -21,6 +21,7 @@ class Batches : public ::testing::Test {
     config.decoder.context = 256;
     model_ = models::tiny_model(1, config);
     recipe_.predicted_evidence = 0;
+    recipe_.find_questions = 0;
     recipe_.compute = DType::f32;
   }
   // A picture of 48 x 32 pixels with everything that can be known about one.
@@ -215,6 +216,47 @@ TEST_F(Batches, ALessonsOwnQuestionsMostlyGoFirstAndNoneTwice) {
   }
   EXPECT_GT(own, 2 * kSeeds * 70 / 100);
   EXPECT_LT(own, 2 * kSeeds * 90 / 100);  // the others have their turn
+}
+
+// "Where are the helmets?" is answered by the evidence's own boxes, in its order: what the decoder reads it can repeat.
+TEST_F(Batches, WhereThingsAreIsAnsweredByTheEvidence) {
+  recipe_.questions_per_image = 2;
+  recipe_.find_questions = 1;
+  std::set<std::string> kinds;
+  for (uint64_t seed = 1; seed <= 400; ++seed) {
+    Lesson asked = lesson();
+    if (seed % 4 == 0) asked.objects.pop_back(), asked.objects.pop_back();  // one helmet, no head
+    const TokenSequence sequence = build({asked}, seed).sequences[0];
+    const models::Answer evidence = models::read_answer(evidence_of(sequence), model_->tokenizer(), special());
+    int found = 0, questions = 0;
+    for (auto turn = sequence.tokens.begin(); turn != sequence.tokens.end(); ++turn) {
+      if (*turn != special().assistant) continue;
+      ++questions;
+      const auto end = std::find(turn, sequence.tokens.end(), special().end);
+      const std::vector<int32_t> tokens(turn + 1, end);
+      const models::Answer answer = models::read_answer(tokens, model_->tokenizer(), special());
+      if (answer.boxes.empty() && answer.text != "none") continue;
+      ++found;
+      const std::string kind = answer.boxes.empty() ? "head" : answer.boxes[0].label;
+      kinds.insert(answer.boxes.empty() ? "none" : kind);
+      std::vector<models::Box> expected;
+      for (const models::FoundObject& object : evidence.boxes) {
+        if (object.label == kind) expected.push_back(object.box);
+      }
+      ASSERT_EQ(answer.boxes.size(), expected.size());
+      for (size_t i = 0; i < expected.size(); ++i) {
+        EXPECT_EQ(models::intersection_over_union(answer.boxes[i].box, expected[i]), 1.0f);
+      }
+      for (auto token = turn + 1; token != end; ++token) {
+        const bool location = *token >= special().location0 && *token < special().location0 + models::kLocationBins;
+        const auto at = static_cast<size_t>(token - sequence.tokens.begin());
+        EXPECT_EQ(sequence.weights[at], location ? 0.25f : 1.0f);
+      }
+    }
+    EXPECT_EQ(found, 1);
+    EXPECT_EQ(questions, 2);
+  }
+  EXPECT_EQ(kinds, (std::set<std::string>{"head", "helmet", "none"}));
 }
 
 TEST_F(Batches, ThePictureStandsOnceBeforeTheFirstQuestion) {

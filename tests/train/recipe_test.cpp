@@ -168,10 +168,11 @@ TEST_F(RecipeFile, MissingAndContradictingValuesAreNamed) {
 
 TEST_F(RecipeFile, NumbersOutOfRangeAreNamed) {
   for (const std::string override_ :
-       {"data.validation_fraction=-0.1", "data.validation_fraction=1.5", "data.predicted_evidence=2", "losses.label=-1",
-        "losses.label_smoothing=1", "train.learning_rate=-1e-3", "train.final_fraction=1.1", "train.beta1=1",
-        "train.beta2=-0.5", "train.ema_decay=1", "train.clip_norm=-1", "train.weight_decay=-0.1", "train.save_every=0",
-        "train.accumulate=0", "data.questions_per_image=0", "seed=-1"}) {
+       {"data.validation_fraction=-0.1", "data.validation_fraction=1.5", "data.predicted_evidence=2",
+        "data.find_questions=-0.5", "losses.label=-1", "losses.label_smoothing=1", "train.learning_rate=-1e-3",
+        "train.final_fraction=1.1", "train.beta1=1", "train.beta2=-0.5", "train.ema_decay=1", "train.clip_norm=-1",
+        "train.weight_decay=-0.1", "train.save_every=0", "train.accumulate=0", "data.questions_per_image=0",
+        "seed=-1"}) {
     const std::string message = load_error({override_}).message();
     const std::string key = override_.substr(0, override_.find('=')).substr(override_.find('.') + 1);
     EXPECT_NE(message.find("\"" + key + "\""), std::string::npos) << message;

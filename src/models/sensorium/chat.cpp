@@ -1,34 +1,13 @@
 #include "models/sensorium/chat.h"
 
 #include <algorithm>
-#include <cctype>
 #include <cmath>
 #include <mutex>
 
+#include "models/sensorium/shown_objects.h"
+
 namespace sensorium::models {
 namespace {
-
-// Words of a phrase in lower case, plurals cut: "Helmets?" -> "helmet".
-std::vector<std::string> stems(std::string_view text) {
-  std::vector<std::string> words(1);
-  for (const char c : text) {
-    if (std::isalnum(static_cast<unsigned char>(c))) {
-      words.back() += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    } else if (!words.back().empty()) {
-      words.emplace_back();
-    }
-  }
-  std::erase(words, "");
-  for (std::string& word : words) {
-    if (word.size() > 3 && word.back() == 's') word.pop_back();
-  }
-  return words;
-}
-
-bool mentions(std::string_view text, const std::string& label) {
-  const std::vector<std::string> words = stems(text), wanted = stems(label);
-  return !wanted.empty() && std::search(words.begin(), words.end(), wanted.begin(), wanted.end()) != words.end();
-}
 
 double log_sum_exp(std::span<const float> values) {
   const float most = *std::max_element(values.begin(), values.end());
@@ -136,11 +115,10 @@ class Session : public ChatSession {
       }
       return result;
     }
-    // No boxes in the words: the evidence for the things that question or answer name.
+    // No boxes in the words: the evidence for them.
     for (size_t i = 0; i < pictures_.size(); ++i) {
-      for (const FoundObject& object : pictures_[i].perception->evidence.objects) {
-        if (mentions(question_, object.label) || mentions(result.text, object.label)) add(object, i);
-      }
+      const std::vector<FoundObject>& objects = pictures_[i].perception->evidence.objects;
+      for (const size_t shown : shown_objects(question_, result.text, objects)) add(objects[shown], i);
     }
     return result;
   }

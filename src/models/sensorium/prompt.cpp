@@ -125,6 +125,19 @@ void PromptWriter::evidence(TokenSequence& out, const Evidence& evidence) const 
   out.push(special_.end);
 }
 
+void PromptWriter::found(TokenSequence& out, const Evidence& evidence, const std::string& label, size_t most,
+                         float weight, float box_weight) const {
+  size_t told = 0;
+  for (const std::vector<FoundObject>& column : columns_of(evidence.objects)) {
+    for (const FoundObject& object : column) {
+      if (object.label != label || told == most) continue;
+      text(out, (told++ == 0 ? " " : ", ") + label, weight);
+      box(out, object.box, box_weight);
+    }
+  }
+  if (told == 0) text(out, "none", weight);
+}
+
 void PromptWriter::text(TokenSequence& out, std::string_view text, float weight) const {
   out.push(tokenizer_.encode(text), weight);
 }
@@ -159,7 +172,9 @@ Answer read_answer(std::span<const int32_t> tokens, const text::Tokenizer& token
     if (i + 4 <= tokens.size() && bin(i) >= 0 && bin(i + 1) >= 0 && bin(i + 2) >= 0 && bin(i + 3) >= 0) {
       flush();
       const auto relative = [&](size_t k) { return static_cast<float>(bin(k)) / (kLocationBins - 1); };
-      answer.boxes.push_back({label, 1.0f, {relative(i), relative(i + 1), relative(i + 2), relative(i + 3)}});
+      const auto [x0, x1] = std::minmax({relative(i), relative(i + 2)});
+      const auto [y0, y1] = std::minmax({relative(i + 1), relative(i + 3)});
+      answer.boxes.push_back({label, 1.0f, {x0, y0, x1, y1}});
       answer.text += fmt::format(" [{}, {}, {}, {}]", bin(i), bin(i + 1), bin(i + 2), bin(i + 3));
       i += 4;
     } else {

@@ -65,6 +65,10 @@ class PromptWriter {
   // The places of picture `index` (`tokens` of them); its evidence follows.
   void image(TokenSequence& out, int index, int64_t tokens) const;
   void evidence(TokenSequence& out, const Evidence& evidence) const;
+  // The evidence's objects of one kind with their boxes, as an answer: " helmet<box>, helmet<box>", or "none". At most
+  // `most`, in the order of the evidence. The location tokens weigh `box_weight`.
+  void found(TokenSequence& out, const Evidence& evidence, const std::string& label, size_t most, float weight,
+             float box_weight) const;
   // Text; control tokens inside it stay text.
   void text(TokenSequence& out, std::string_view text, float weight = 0) const;
   void box(TokenSequence& out, const Box& relative, float weight = 0) const;
