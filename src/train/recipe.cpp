@@ -20,7 +20,7 @@ const Json& list_of(ConfigReader& reader, const char* key, const std::string& wh
 }
 
 SetRecipe read_set(const Json& json, const std::string& where) {
-  ConfigReader reader(json, where);
+  ConfigReader reader(json, where, ErrorKind::usage);
   SetRecipe set;
   set.path = reader.get_or<std::string>("path", "");
   set.world = reader.get_or<std::string>("world", "");
@@ -66,7 +66,7 @@ Recipe Recipe::load(const fs::path& file, const std::vector<std::string>& overri
 
   Recipe recipe;
   const std::string where = file.string();
-  ConfigReader reader(json, where);
+  ConfigReader reader(json, where, ErrorKind::usage);
   recipe.out = reader.get<std::string>("out");
   recipe.seed = static_cast<uint64_t>(reader.get_int_or("seed", 1, 0, INT64_MAX));
   recipe.name = reader.get_or<std::string>("name", file.stem().string());
@@ -81,13 +81,13 @@ Recipe Recipe::load(const fs::path& file, const std::vector<std::string>& overri
   require(!recipe.init.empty() || recipe.model.size() > 0, ErrorKind::usage,
           "{}: needs \"model\" (sizes of a new model) or \"init\" (a folder to go on from)", where);
   {
-    ConfigReader tokenizer(reader.child("tokenizer"), where + ": tokenizer");
+    ConfigReader tokenizer(reader.child("tokenizer"), where + ": tokenizer", ErrorKind::usage);
     recipe.vocabulary = tokenizer.get_int_or("vocabulary", recipe.vocabulary, 300, 1 << 20);
     recipe.tokenizer_texts = tokenizer.get_or<std::vector<std::string>>("texts", {});
     tokenizer.finish();
   }
   {
-    ConfigReader data(reader.child("data"), where + ": data");
+    ConfigReader data(reader.child("data"), where + ": data", ErrorKind::usage);
     recipe.data_root = resolve(data.get_or<std::string>("root", "."), Json::json_pointer("/data/root"));
     recipe.only = resolve(data.get_or<std::string>("train", ""), Json::json_pointer("/data/train"));
     for (const auto& [key, sets] :
@@ -107,7 +107,7 @@ Recipe Recipe::load(const fs::path& file, const std::vector<std::string>& overri
     data.finish();
   }
   {
-    ConfigReader losses(reader.child("losses"), where + ": losses");
+    ConfigReader losses(reader.child("losses"), where + ": losses", ErrorKind::usage);
     const auto weight = [&](const char* key, float& value) {
       value = static_cast<float>(number(losses, key, value, 0, 1e6, where));
     };
@@ -120,7 +120,7 @@ Recipe Recipe::load(const fs::path& file, const std::vector<std::string>& overri
     losses.finish();
   }
   {
-    ConfigReader train(reader.child("train"), where + ": train");
+    ConfigReader train(reader.child("train"), where + ": train", ErrorKind::usage);
     TrainerOptions& options = recipe.trainer;
     options.schedule.total_steps = train.get_int("steps", 1, INT64_MAX / 2);
     options.schedule.peak = number(train, "learning_rate", 1e-3, 0, 1e38, where);
