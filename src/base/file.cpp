@@ -1,6 +1,7 @@
 #include "base/file.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -107,6 +108,7 @@ void AtomicFile::commit() {
   require(::rename(temporary_.c_str(), path_.c_str()) == 0, ErrorKind::io, "{}: cannot write: {}", path_.string(),
           std::strerror(errno));
   ::close(std::exchange(descriptor_, -1));
+  sync_folder(path_.parent_path());
 }
 
 void write_file_atomic(const std::filesystem::path& path, std::string_view bytes) {
@@ -114,6 +116,26 @@ void write_file_atomic(const std::filesystem::path& path, std::string_view bytes
   file.write(bytes.data(), bytes.size());
   file.commit();
 }
+
+void sync_folder(const std::filesystem::path& folder) {
+  const std::filesystem::path path = folder.empty() ? std::filesystem::path(".") : folder;
+  const Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  // File systems that cannot flush a folder say EINVAL: they keep names in their own way.
+  const bool flushed = descriptor.get() >= 0 && (::fsync(descriptor.get()) == 0 || errno == EINVAL);
+  require(flushed, ErrorKind::io, "{}: cannot write: {}", path.string(), std::strerror(errno));
+}
+
+FileLock::FileLock(const std::filesystem::path& path)
+    : descriptor_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666)), held_(false) {
+  require(descriptor_ >= 0, ErrorKind::io, "{}: cannot write: {}", path.string(), std::strerror(errno));
+  held_ = ::flock(descriptor_, LOCK_EX | LOCK_NB) == 0;
+  if (held_ || errno == EWOULDBLOCK) return;
+  const int code = errno;
+  ::close(descriptor_);
+  fail(ErrorKind::io, "{}: cannot lock: {}", path.string(), std::strerror(code));
+}
+
+FileLock::~FileLock() { ::close(descriptor_); }
 
 MappedFile::MappedFile(const std::filesystem::path& path) {
   const Descriptor file(open_regular(path, size_));

@@ -1,4 +1,4 @@
-// Files: whole reads with a limit, memory maps, and writes that are all or nothing.
+// Files: whole reads with a limit, memory maps, writes that are all or nothing, and locks.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +15,7 @@ namespace sensorium {
 std::string read_file(const std::filesystem::path& path, size_t max_bytes = size_t{1} << 32);
 
 // Writes to a temporary file beside `path`, flushes it to the disk and renames it over `path`: a reader sees the old
-// bytes or the new ones, also after a crash. Throws Error(io); then `path` is untouched and nothing is left behind.
+// bytes or the new ones, also after a crash or a power cut. Throws Error(io); then nothing is left behind.
 void write_file_atomic(const std::filesystem::path& path, std::string_view bytes);
 
 // The same for output made in pieces. Without commit() the destructor removes the temporary file.
@@ -32,6 +32,26 @@ class AtomicFile {
  private:
   std::filesystem::path path_, temporary_;
   int descriptor_ = -1;
+};
+
+// Flushes the names in a folder to the disk: a file is flushed by its own fsync, its name only by the folder's. Throws Error(io).
+void sync_folder(const std::filesystem::path& folder);
+
+// Keeps other processes out while it lives; the lock goes with the process, however that ends. The file is made if it is
+// missing, and stays.
+class FileLock {
+ public:
+  // Throws Error(io) if the file cannot be opened or locked at all; whether somebody else has it is held()'s to say.
+  explicit FileLock(const std::filesystem::path& path);
+  ~FileLock();
+  FileLock(const FileLock&) = delete;
+  FileLock& operator=(const FileLock&) = delete;
+
+  bool held() const { return held_; }
+
+ private:
+  int descriptor_;
+  bool held_;
 };
 
 // A read-only map of a whole file; pages load when touched. Move-only.

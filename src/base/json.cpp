@@ -85,9 +85,9 @@ Json read_json_file(const std::filesystem::path& path) {
   return std::move(parsed).value();
 }
 
-ConfigReader::ConfigReader(const Json& object, std::string where) : object_(object), where_(std::move(where)) {
-  require(object.is_object(), ErrorKind::invalid_data, "{}: expected a JSON object, found {}", where_,
-          object.type_name());
+ConfigReader::ConfigReader(const Json& object, std::string where, ErrorKind fault)
+    : object_(object), where_(std::move(where)), fault_(fault) {
+  require(object.is_object(), fault_, "{}: expected keys with values, found {}", where_, object.type_name());
 }
 
 bool ConfigReader::has(std::string_view key) {
@@ -97,10 +97,9 @@ bool ConfigReader::has(std::string_view key) {
 
 template <typename T>
 T ConfigReader::get(std::string_view key) {
-  require(has(key), ErrorKind::invalid_data, "{}: key \"{}\" is missing (expected {})", where_, key, Typed<T>::name);
+  require(has(key), fault_, "{}: key \"{}\" is missing (expected {})", where_, key, Typed<T>::name);
   const Json& value = object_.at(std::string(key));
-  require(Typed<T>::matches(value), ErrorKind::invalid_data, "{}: \"{}\" is {}, expected {}", where_, key, value.dump(),
-          Typed<T>::name);
+  require(Typed<T>::matches(value), fault_, "{}: \"{}\" is {}, expected {}", where_, key, value.dump(), Typed<T>::name);
   return value.get<T>();
 }
 
@@ -114,8 +113,7 @@ template std::vector<double> ConfigReader::get<std::vector<double>>(std::string_
 
 int64_t ConfigReader::get_int(std::string_view key, int64_t low, int64_t high) {
   const int64_t value = get<int64_t>(key);
-  require(value >= low && value <= high, ErrorKind::invalid_data, "{}: \"{}\" is {}, expected {}..{}", where_, key,
-          value, low, high);
+  require(value >= low && value <= high, fault_, "{}: \"{}\" is {}, expected {}..{}", where_, key, value, low, high);
   return value;
 }
 
@@ -128,7 +126,7 @@ void ConfigReader::finish() const {
   for (const auto& [key, value] : object_.items()) {
     if (std::find(known_.begin(), known_.end(), key) != known_.end()) continue;
     const std::string near = nearest_match(key, known_);
-    fail(ErrorKind::usage, "{}: unknown key \"{}\"{}", where_, key,
+    fail(fault_, "{}: unknown key \"{}\"{}", where_, key,
          near.empty() ? std::string() : fmt::format("; did you mean \"{}\"?", near));
   }
 }

@@ -24,11 +24,13 @@ Json read_json_file(const std::filesystem::path& path);
 // Every key that was read is remembered; finish() throws on the others and suggests the nearest known key.
 class ConfigReader {
  public:
-  ConfigReader(const Json& object, std::string where);
+  // `fault`: the kind of every error that it throws. Files of models and runs hold invalid data; what a person writes, a
+  // recipe, is wrong usage.
+  ConfigReader(const Json& object, std::string where, ErrorKind fault = ErrorKind::invalid_data);
 
   bool has(std::string_view key);
-  // Throws Error(invalid_data): missing key, wrong type, integer out of range. T: bool, int64_t, double, std::string,
-  // std::vector of those.
+  // Throws Error: missing key, wrong type, integer out of range. T: bool, int64_t, double, std::string, std::vector of
+  // those.
   template <typename T>
   T get(std::string_view key);
   template <typename T>
@@ -42,12 +44,13 @@ class ConfigReader {
   }
   // The nested object or array; an empty object if absent.
   const Json& child(std::string_view key);
-  // Throws Error(usage) if a key was never asked for.
+  // Throws Error if a key was never asked for.
   void finish() const;
 
  private:
   const Json& object_;
   std::string where_;
+  ErrorKind fault_;
   std::vector<std::string> known_;
 };
 

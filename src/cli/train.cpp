@@ -19,7 +19,8 @@ void add_train(CLI::App& app) {
   command->add_flag("--json", options->json, "Print one JSON object at the end");
   command->footer(
       "The run's folder receives train.jsonl, TensorBoard events, loss.svg, checkpoints/ and model/ (what ask,\n"
-      "eval and inspect take).\n"
+      "eval and inspect take). docs/training.md describes every key of a recipe, docs/data.md the formats of your "
+      "data.\n"
       "Example:\n  sensorium train recipes/tiny.yaml out=runs/tiny train.steps=200");
   command->callback([options] {
     const train::RunSummary summary = train::run_recipe(train::Recipe::load(options->recipe, options->overrides));
@@ -27,7 +28,9 @@ void add_train(CLI::App& app) {
       std::puts(OrderedJson{{"out", summary.out.string()},
                             {"model", summary.model.string()},
                             {"steps", summary.steps},
-                            {"loss", summary.loss}}
+                            {"loss", summary.loss},
+                            {"sequences", summary.sequences},
+                            {"too_long", summary.too_long}}
                     .dump()
                     .c_str());
     } else {

@@ -44,24 +44,25 @@ MixtureSampler::MixtureSampler(std::vector<Set> sets, uint64_t seed) : sets_(std
     require(set.size > 0, ErrorKind::usage, "an empty data set in the mixture");
     sum += set.weight;
   }
-  uint64_t slots = 0;
-  for (const Set& set : sets_) {
-    first_slot_.push_back(slots);
-    slots += std::max<uint64_t>(1, static_cast<uint64_t>(std::llround(set.weight / sum * static_cast<double>(kBlock))));
+  for (size_t set = 0; set < sets_.size(); ++set) {
+    const auto share = static_cast<size_t>(std::llround(sets_[set].weight / sum * static_cast<double>(kBlock)));
+    block_.insert(block_.end(), std::max<size_t>(1, share), static_cast<uint16_t>(set));
   }
-  first_slot_.push_back(slots);
 }
 
 MixtureSampler::Draw MixtureSampler::at(uint64_t k) const {
-  const uint64_t block = k / first_slot_.back();
-  const uint64_t slot = permuted_index(mix(seed_, 2 * block), first_slot_.back(), k % first_slot_.back());
-  const auto set =
-      static_cast<size_t>(std::upper_bound(first_slot_.begin(), first_slot_.end(), slot) - first_slot_.begin() - 1);
-  const uint64_t slots = first_slot_[set + 1] - first_slot_[set];
-  // How often the set has come before, by whole blocks and the slot's number among the set's own.
-  const uint64_t turn = block * slots + (slot - first_slot_[set]);
+  const uint64_t block = k / block_.size();
+  const auto place = static_cast<ptrdiff_t>(k % block_.size());
+  std::vector<uint16_t> sets = block_;
+  Rng::for_item(seed_, 2 * block).shuffle(sets);
+  const uint16_t set = sets[static_cast<size_t>(place)];
+  const auto times = [&](ptrdiff_t draws) {
+    return static_cast<uint64_t>(std::count(sets.begin(), sets.begin() + draws, set));
+  };
+  // How often the set has come before.
+  const uint64_t turn = block * times(std::ssize(sets)) + times(place);
   const auto size = static_cast<uint64_t>(sets_[set].size);
-  const uint64_t order = mix(mix(seed_, 2 * set + 1), turn / size);
+  const uint64_t order = mix(mix(seed_, 2 * uint64_t{set} + 1), turn / size);
   return {set, static_cast<int64_t>(permuted_index(order, size, turn % size))};
 }
 

@@ -32,7 +32,7 @@ class MixtureSampler {
 
  private:
   std::vector<Set> sets_;
-  std::vector<uint64_t> first_slot_;  // of each set in a block, and the block's length at the end
+  std::vector<uint16_t> block_;  // the set of every draw of a block, before they are shuffled
   uint64_t seed_;
 };
 

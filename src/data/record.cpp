@@ -4,6 +4,25 @@
 #include "data/record_reader.h"
 
 namespace sensorium::data {
+namespace {
+
+std::string_view name_of(PartKind kind) {
+  switch (kind) {
+    case PartKind::depth:
+      return "depth pictures";
+    case PartKind::audio:
+      return "sound";
+    case PartKind::imu:
+      return "motion sensors";
+    case PartKind::video:
+      return "video";
+    default:
+      return {};
+  }
+}
+
+}  // namespace
+
 namespace detail {
 
 void fault(const std::string& what) { throw Error(ErrorKind::invalid_data, what); }
@@ -63,6 +82,17 @@ std::vector<std::string> RecordReader::ignored() const {
 }
 
 }  // namespace detail
+
+std::string_view sense_beyond_models(const Record& record) {
+  // Beside a picture, what else was recorded can be left out.
+  if (record.image.empty() && !record.media.empty()) return name_of(record.media.front().kind);
+  for (const Message& message : record.messages) {
+    for (const MessagePart& part : message.parts) {
+      if (!name_of(part.kind).empty()) return name_of(part.kind);
+    }
+  }
+  return {};
+}
 
 std::string statement_question(const std::string& sentence) { return "Is this statement true? " + sentence; }
 

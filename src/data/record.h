@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/json.h"
@@ -55,6 +56,10 @@ struct Record {
 // A record from one JSON value: the formats of docs/data.md, LLaVA's, and OpenAI-style messages, told apart by their
 // fields. Paths become folder / path. Errors: invalid_data that says what is wrong with which field.
 Result<Record> parse_record(const Json& json, const std::string& folder, const std::string& where);
+
+// What the record is about that no model perceives yet ("sound", "video"), or "": pictures and text are perceived. Without
+// it, a model could only guess.
+std::string_view sense_beyond_models(const Record& record);
 
 // The question that asks whether a statement is true, as the sets put it.
 std::string statement_question(const std::string& sentence);

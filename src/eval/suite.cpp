@@ -25,36 +25,8 @@ void check_task(const std::string& name) {
        near.empty() ? fmt::format("tasks are {}", fmt::join(names, ", ")) : fmt::format("did you mean '{}'?", near));
 }
 
-const char* name_of(data::PartKind kind) {
-  switch (kind) {
-    case data::PartKind::depth:
-      return "depth pictures";
-    case data::PartKind::audio:
-      return "sound";
-    case data::PartKind::imu:
-      return "motion sensors";
-    case data::PartKind::video:
-      return "video";
-    default:
-      return "";
-  }
-}
-
-// What the record is about that no model perceives yet, or "". Asked without it, a model could only guess.
-std::string_view beyond_perception(const data::Record& record) {
-  for (const data::MessagePart& part : record.media) {
-    if (record.image.empty()) return name_of(part.kind);
-  }
-  for (const data::Message& message : record.messages) {
-    for (const data::MessagePart& part : message.parts) {
-      if (*name_of(part.kind) != 0) return name_of(part.kind);
-    }
-  }
-  return {};
-}
-
 bool carries(const TaskEntry& entry, const data::Record& record) {
-  return entry.carries(record) && beyond_perception(record).empty();
+  return entry.carries(record) && data::sense_beyond_models(record).empty();
 }
 bool carried(const TaskEntry& entry, std::span<const data::Record> records) {
   return std::any_of(records.begin(), records.end(),
@@ -73,7 +45,7 @@ std::vector<RunningTask> choose_tasks(const EvalOptions& options, std::span<cons
   }
   if (tasks.empty()) {
     for (const data::Record& record : records) {
-      const std::string_view sense = beyond_perception(record);
+      const std::string_view sense = data::sense_beyond_models(record);
       require(sense.empty(), ErrorKind::unsupported, "{}: is about {}, which no model perceives yet", record.where,
               sense);
     }

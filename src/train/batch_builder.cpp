@@ -15,6 +15,11 @@ constexpr double kBoxNoise = 0.02;     // of evidence from the truth, as a share
 constexpr double kDerivedFirst = 0.2;  // how often derived questions go before the lesson's own
 constexpr double kOneLabel = 0.5;      // how often evidence from the truth names no label but the right one
 
+// Whether any token is predicted from those before it.
+bool teaches(const models::TokenSequence& sequence) {
+  return std::any_of(sequence.weights.begin() + 1, sequence.weights.end(), [](float weight) { return weight > 0; });
+}
+
 int index_of(const std::vector<std::string>& names, const std::string& name) {
   const auto found = std::find(names.begin(), names.end(), name);
   return found == names.end() ? -1 : static_cast<int>(found - names.begin());
@@ -122,6 +127,11 @@ std::vector<Exchange> BatchBuilder::questions(const Lesson& lesson, bool all_vis
 }
 
 void BatchBuilder::add(models::TrainingBatch& batch, const Lesson& lesson, const SetRecipe& set, Rng& rng) {
+  if (!lesson.has_picture()) {
+    if (recipe_.losses.language > 0) add_text(batch, lesson, rng);
+    return;
+  }
+  if (!lesson.turns.empty()) return add_conversation(batch, lesson, set, rng);
   std::vector<models::Box> boxes;
   for (const Lesson::Object& object : lesson.objects) boxes.push_back(object.box);
   AugmentedImage augmented = augment(*lesson.image, boxes, augment_policy(set.augment), model_.config().prepare, rng);
@@ -147,12 +157,38 @@ void BatchBuilder::add(models::TrainingBatch& batch, const Lesson& lesson, const
   batch.images.push_back(std::move(image));
   if (recipe_.losses.language > 0) {
     models::Evidence truth = told(lesson, augmented.boxes, width, height, set, rng);
-    pending_.push_back({std::move(truth), questions(lesson, all_visible, set, rng)});
+    pending_.push_back({batch.images.size() - 1, std::move(truth), questions(lesson, all_visible, set, rng), {}});
   }
 }
 
+void BatchBuilder::add_conversation(models::TrainingBatch& batch, const Lesson& lesson, const SetRecipe& set,
+                                    Rng& rng) {
+  const size_t first = batch.images.size();
+  for (const models::ChatMessage& turn : lesson.turns) {
+    for (const models::ChatPart& part : turn.parts) {
+      if (!part.image) continue;
+      AugmentedImage augmented = augment(*part.image, {}, augment_policy(set.augment), model_.config().prepare, rng);
+      models::TrainingImage image;
+      image.image = std::move(augmented.image);
+      image.label = set.scene.empty() ? -1 : label_index(set.scene);
+      batch.images.push_back(std::move(image));
+    }
+  }
+  if (recipe_.losses.language > 0) pending_.push_back({first, {}, {}, lesson.turns});
+}
+
 void BatchBuilder::add_reading(models::TrainingBatch& batch, const Lesson& lesson, const SetRecipe& set, Rng& rng) {
-  require(lesson.image != nullptr, ErrorKind::usage, "{}: a set of \"readings\" needs pictures", set.path + set.world);
+  require(lesson.has_picture(), ErrorKind::usage,
+          "{}: has no picture, which a set of \"readings\" needs: list it under \"texts\"", lesson.where);
+  if (!lesson.turns.empty()) {
+    std::vector<View> views;
+    for (const models::ChatMessage& turn : lesson.turns) {
+      for (const models::ChatPart& part : turn.parts) {
+        if (part.image) views.push_back({-1, 0, seen(part.image)});
+      }
+    }
+    return push_if_it_fits(batch, conversation(lesson.turns, views));
+  }
   const bool complete = set.objects.empty() ? !lesson.label.empty() : lesson.boxes_known;
   std::vector<models::Box> boxes;
   for (const Lesson::Object& object : lesson.objects) boxes.push_back(object.box);
@@ -184,9 +220,36 @@ models::TokenSequence BatchBuilder::conversation(const std::vector<Exchange>& ex
   return sequence;
 }
 
-void BatchBuilder::push_if_it_fits(models::TrainingBatch& batch, models::TokenSequence sequence) const {
-  if (static_cast<int64_t>(sequence.tokens.size()) > model_.config().decoder.context) return;
-  batch.sequences.push_back(std::move(sequence));
+models::TokenSequence BatchBuilder::conversation(const std::vector<models::ChatMessage>& turns,
+                                                 const std::vector<View>& views) const {
+  const models::PromptWriter& writer = model_.prompt();
+  models::TokenSequence sequence;
+  writer.begin(sequence);
+  size_t next = 0;
+  for (const models::ChatMessage& turn : turns) {
+    const float weight = turn.role == "assistant" ? 1.0f : 0.0f;
+    writer.begin_turn(sequence, turn.role);
+    for (const models::ChatPart& part : turn.parts) {
+      if (!part.image) {
+        writer.text(sequence, part.text, weight);
+        continue;
+      }
+      const View& view = views[next++];
+      if (view.tokens > 0) writer.image(sequence, view.picture, view.tokens);
+      writer.evidence(sequence, view.evidence);
+    }
+    writer.end_turn(sequence, weight);
+  }
+  return sequence;
+}
+
+void BatchBuilder::push_if_it_fits(models::TrainingBatch& batch, models::TokenSequence sequence) {
+  ++fit_.all;
+  if (static_cast<int64_t>(sequence.tokens.size()) > model_.config().decoder.context) {
+    ++fit_.too_long;
+  } else if (teaches(sequence)) {
+    batch.sequences.push_back(std::move(sequence));
+  }
 }
 
 bool BatchBuilder::trains(std::initializer_list<std::string_view> modules) const {
@@ -217,33 +280,51 @@ std::vector<models::Evidence> BatchBuilder::find_evidence(models::TrainingBatch&
 
 void BatchBuilder::finish(models::TrainingBatch& batch, Rng& rng) {
   if (pending_.empty()) return;
-  const size_t first = batch.images.size() - pending_.size();
   std::vector<bool> use_predicted;
   for (size_t i = 0; i < pending_.size(); ++i) use_predicted.push_back(rng.chance(recipe_.predicted_evidence));
   std::vector<models::Evidence> predicted(batch.images.size());
-  if (recipe_.predicted_evidence > 0) predicted = find_evidence(batch);
+  const bool conversations =
+      std::any_of(pending_.begin(), pending_.end(), [](const auto& p) { return !p.turns.empty(); });
+  if (recipe_.predicted_evidence > 0 || conversations) predicted = find_evidence(batch);
+  const auto token_count = [&](size_t picture) {
+    const media::Image& image = batch.images[picture].image;
+    return model_.image_token_count(image.width, image.height);
+  };
   for (size_t i = 0; i < pending_.size(); ++i) {
     const Pending& pending = pending_[i];
-    if (pending.exchanges.empty()) continue;
-    const media::Image& image = batch.images[first + i].image;
-    push_if_it_fits(batch, conversation(pending.exchanges, static_cast<int>(first + i),
-                                        model_.image_token_count(image.width, image.height),
-                                        use_predicted[i] ? predicted[first + i] : pending.truth));
+    if (!pending.turns.empty()) {
+      std::vector<View> views;
+      const size_t end = i + 1 < pending_.size() ? pending_[i + 1].picture : batch.images.size();
+      for (size_t p = pending.picture; p < end; ++p) {
+        views.push_back({static_cast<int>(p), token_count(p), predicted[p]});
+      }
+      push_if_it_fits(batch, conversation(pending.turns, views));
+    } else if (!pending.exchanges.empty()) {
+      push_if_it_fits(batch,
+                      conversation(pending.exchanges, static_cast<int>(pending.picture), token_count(pending.picture),
+                                   use_predicted[i] ? predicted[pending.picture] : pending.truth));
+    }
   }
   pending_.clear();
 }
 
-void BatchBuilder::add_text(models::TrainingBatch& batch, const Lesson& lesson, Rng& rng) const {
+void BatchBuilder::add_text(models::TrainingBatch& batch, const Lesson& lesson, Rng& rng) {
+  require(!lesson.has_picture(), ErrorKind::usage,
+          "{}: has a picture, a set of \"texts\" has none: list it under \"sets\"", lesson.where);
   models::TokenSequence sequence;
-  if (!lesson.exchanges.empty()) {
+  const bool running_text = lesson.turns.empty() && lesson.exchanges.empty();
+  if (!lesson.turns.empty()) {
+    sequence = conversation(lesson.turns, {});
+  } else if (!lesson.exchanges.empty()) {
     sequence = conversation(lesson.exchanges, -1, 0, {});
   } else {
     model_.prompt().begin(sequence);
     model_.prompt().text(sequence, lesson.text, 1.0f);
   }
   const auto limit = static_cast<size_t>(std::min(recipe_.text_tokens, model_.config().decoder.context));
-  if (sequence.tokens.size() > limit) {
-    const size_t start = lesson.exchanges.empty() ? rng.below(sequence.tokens.size() - limit + 1) : 0;
+  const bool cut_off = sequence.tokens.size() > limit;
+  if (cut_off) {
+    const size_t start = running_text ? rng.below(sequence.tokens.size() - limit + 1) : 0;
     const auto cut = [&](auto& values) {
       values.erase(values.begin(), values.begin() + static_cast<int64_t>(start));
       values.resize(limit);
@@ -251,8 +332,12 @@ void BatchBuilder::add_text(models::TrainingBatch& batch, const Lesson& lesson, 
     cut(sequence.tokens);
     cut(sequence.weights);
   }
-  const bool learns = std::any_of(sequence.weights.begin() + 1, sequence.weights.end(), [](float w) { return w > 0; });
-  if (learns) batch.sequences.push_back(std::move(sequence));
+  ++fit_.all;
+  if (teaches(sequence)) {
+    batch.sequences.push_back(std::move(sequence));
+  } else if (cut_off) {
+    ++fit_.too_long;
+  }
 }
 
 }  // namespace sensorium::train

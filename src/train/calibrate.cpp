@@ -24,7 +24,7 @@ void calibrate_thresholds(models::SensoriumModel& model, const std::vector<SetRe
     const std::unique_ptr<LessonSource> source = open_source(set, recipe, Part::validation);
     for (int64_t i = 0; i < std::min(source->size(), kMostPictures); ++i) {
       const Lesson lesson = source->get(i);
-      if (!lesson.boxes_known) continue;
+      if (!lesson.boxes_known || !lesson.image) continue;
       const media::Image image = modality::resize_for_model(*lesson.image, model.config().prepare);
       const media::Image* pointer = &image;
       const modality::PreparedImages prepared = modality::pack_images({&pointer, 1}, recipe.compute);

@@ -1,13 +1,13 @@
 #include "train/checkpoint.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <vector>
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "io/safetensors.h"
 
 namespace sensorium::train {
@@ -31,33 +31,48 @@ std::vector<CheckpointInfo> list_checkpoints(const fs::path& run) {
   return found;
 }
 
+void check_finite(const std::vector<io::NamedTensor>& tensors) {
+  for (const io::NamedTensor& named : tensors) {
+    const std::span<const float> values = named.tensor.span<float>();
+    require(std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); }),
+            ErrorKind::numeric, "the parameters are not finite ({})", named.name);
+  }
+}
+
 }  // namespace
 
 void save_checkpoint(const fs::path& run, int64_t step, const nn::ParameterStore& store, const AdamW& optimizer,
                      const std::string& fingerprint, int keep) {
   const fs::path folder = run / "checkpoints";
   const fs::path final_path = folder / fmt::format("{}{:08}", kPrefix, step);
-  const fs::path temporary = folder / fmt::format(".saving-{}", ::getpid());
+  const fs::path temporary = folder / ".saving";
+  std::vector<io::NamedTensor> tensors;
+  for (const nn::Parameter& parameter : store.parameters())
+    tensors.push_back({parameter.name, parameter.value.detach()});
+  for (const AdamW::State& entry : optimizer.state()) tensors.push_back({entry.name, entry.tensor});
+  check_finite(tensors);
   std::error_code code;
   fs::remove_all(temporary, code);
   fs::create_directories(temporary, code);
   require(!code, ErrorKind::io, "{}: cannot create: {}", temporary.string(), code.message());
   try {
-    std::vector<io::NamedTensor> tensors;
-    for (const nn::Parameter& parameter : store.parameters())
-      tensors.push_back({parameter.name, parameter.value.detach()});
-    for (const AdamW::State& entry : optimizer.state()) tensors.push_back({entry.name, entry.tensor});
     io::write_safetensors(temporary / "state.safetensors", tensors, {});
     const OrderedJson state{{"step", step}, {"optimizer_steps", optimizer.steps_done()}, {"recipe", fingerprint}};
     write_file_atomic(temporary / "state.json", state.dump(2) + "\n");
     fs::remove_all(final_path, code);
     fs::rename(temporary, final_path, code);
     require(!code, ErrorKind::io, "{}: cannot rename: {}", final_path.string(), code.message());
+    sync_folder(folder);
+    sync_folder(run);
   } catch (...) {
     fs::remove_all(temporary, code);
     throw;
   }
   std::vector<CheckpointInfo> all = list_checkpoints(run);
+  while (!all.empty() && all.back().step > step) {
+    fs::remove_all(all.back().path, code);
+    all.pop_back();
+  }
   for (size_t i = 0; i + static_cast<size_t>(keep) < all.size(); ++i) fs::remove_all(all[i].path, code);
 }
 
@@ -91,6 +106,24 @@ void load_checkpoint(const CheckpointInfo& checkpoint, nn::ParameterStore& store
   const auto find = [&](const std::string& name) { return file.tensor(name); };
   for (nn::Parameter& parameter : store.parameters()) parameter.value.copy_from(find(parameter.name));
   optimizer.restore(steps, find);
+}
+
+std::optional<CheckpointInfo> resume(const fs::path& run, nn::ParameterStore& store, AdamW& optimizer,
+                                     const std::string& fingerprint) {
+  std::vector<CheckpointInfo> all = list_checkpoints(run);
+  while (!all.empty()) {
+    try {
+      load_checkpoint(all.back(), store, optimizer, fingerprint);
+      return all.back();
+    } catch (const Error& error) {
+      if (error.kind() == ErrorKind::usage) throw;
+      require(all.size() > 1, ErrorKind::invalid_data, "{}; no other checkpoint is whole: delete {} to start anew",
+              error.message(), (run / "checkpoints").string());
+      log_warning("{}; going back to the checkpoint before it", error.message());
+    }
+    all.pop_back();
+  }
+  return std::nullopt;
 }
 
 }  // namespace sensorium::train

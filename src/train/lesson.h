@@ -1,13 +1,15 @@
-// What one record teaches: at most one picture, and all that is known about it. Every reader's records and the synthetic
-// world's samples become lessons; the batches are built from these alone.
+// What one record teaches: a picture and all that is known about it, a text, or a whole conversation. Every reader's records and
+// the synthetic world's samples become lessons; the batches are built from these alone.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "media/image.h"
+#include "models/model.h"
 #include "models/sensorium/heads.h"
 
 namespace sensorium::train {
@@ -18,6 +20,7 @@ struct Exchange {
 };
 
 struct Lesson {
+  std::string where;                          // "file:line", for messages; "": made up
   std::shared_ptr<const media::Image> image;  // none: text only
   std::string label;                          // class of the whole picture; "": unknown
   struct Object {
@@ -29,6 +32,15 @@ struct Lesson {
   std::vector<Exchange> exchanges;  // questions with their answers
   std::vector<std::string> captions;
   std::string text;  // running text, for language modelling
+  // A conversation as it was held, with any number of pictures in any order. Such a lesson has nothing else.
+  std::vector<models::ChatMessage> turns;
+
+  bool has_picture() const {
+    return image != nullptr || std::any_of(turns.begin(), turns.end(), [](const models::ChatMessage& turn) {
+             return std::any_of(turn.parts.begin(), turn.parts.end(),
+                                [](const auto& part) { return part.image != nullptr; });
+           });
+  }
 };
 
 }  // namespace sensorium::train

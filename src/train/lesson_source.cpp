@@ -54,40 +54,50 @@ class RecordSource : public LessonSource {
 
   int64_t size() const override { return static_cast<int64_t>(indices_.size()); }
 
-  Lesson get(int64_t index) const override {
-    const data::Record record = dataset_->get(indices_[static_cast<size_t>(index)]);
-    Lesson lesson = words_of(record);
-    std::string path = record.image;
-    for (const data::Message& message : record.messages) {
-      for (const data::MessagePart& part : message.parts) {
-        if (part.kind == data::PartKind::image && path.empty()) path = part.value;
-      }
-    }
-    if (!path.empty()) {
-      try {
-        lesson.image = cache_.load(path);
-      } catch (const Error& error) {
-        throw error.with_context(record.where);
-      }
-    }
-    return lesson;
-  }
-
-  Lesson get_words(int64_t index) const override {
-    return words_of(dataset_->get(indices_[static_cast<size_t>(index)]));
-  }
+  Lesson get(int64_t index) const override { return lesson_of(record_at(index), Pictures::load); }
+  Lesson get_words(int64_t index) const override { return lesson_of(record_at(index), Pictures::leave_out); }
 
   void collect_names(std::set<std::string>& labels, std::set<std::string>& objects) const override {
     objects.insert(set_.objects.begin(), set_.objects.end());
-    for (const int64_t i : indices_) {
-      const data::Record record = dataset_->get(i);
-      if (!record.label.empty()) labels.insert(record.label);
+    for (int64_t i = 0; i < size(); ++i) {
+      const std::string label = record_at(i).label;
+      if (!label.empty()) labels.insert(label);
     }
   }
 
  private:
-  Lesson words_of(const data::Record& record) const {
+  enum class Pictures : uint8_t { load, leave_out };
+
+  data::Record record_at(int64_t index) const {
+    data::Record record = dataset_->get(indices_[static_cast<size_t>(index)]);
+    const std::string_view sense = data::sense_beyond_models(record);
+    require(sense.empty(), ErrorKind::unsupported, "{}: is about {}, which no model perceives yet", record.where,
+            sense);
+    return record;
+  }
+
+  Lesson lesson_of(const data::Record& record, Pictures pictures) const {
     Lesson lesson;
+    lesson.where = record.where;
+    const auto load = [&](const std::string& path) {
+      try {
+        return cache_.load(path);
+      } catch (const Error& error) {
+        throw error.with_context(record.where);
+      }
+    };
+    if (pictures == Pictures::load && !record.image.empty()) lesson.image = load(record.image);
+    for (const data::Message& message : record.messages) {
+      models::ChatMessage turn{.role = message.role, .parts = {}};
+      for (const data::MessagePart& part : message.parts) {
+        if (part.kind == data::PartKind::text) {
+          turn.parts.push_back({.text = part.value, .image = nullptr});
+        } else if (pictures == Pictures::load) {
+          turn.parts.push_back({.text = "", .image = load(part.value)});
+        }
+      }
+      lesson.turns.push_back(std::move(turn));
+    }
     lesson.label = record.label;
     lesson.text = record.text;
     lesson.captions = record.captions;
@@ -97,21 +107,7 @@ class RecordSource : public LessonSource {
     }
     for (const data::QuestionAnswer& qa : record.questions) lesson.exchanges.push_back({qa.question, qa.answer});
     if (record.statement) add_statement(lesson, record.statement->sentence, record.statement->truth);
-    add_turns(record, lesson);
     return lesson;
-  }
-
-  // User turns with the assistant turns that answer them.
-  static void add_turns(const data::Record& record, Lesson& lesson) {
-    std::string question;
-    for (const data::Message& message : record.messages) {
-      std::string text;
-      for (const data::MessagePart& part : message.parts) {
-        if (part.kind == data::PartKind::text) text += (text.empty() ? "" : "\n") + part.value;
-      }
-      if (message.role == "user") question = text;
-      if (message.role == "assistant") lesson.exchanges.push_back({question, text});
-    }
   }
 
   SetRecipe set_;
@@ -176,6 +172,15 @@ class WorldSource : public LessonSource {
 std::unique_ptr<LessonSource> open_source(const SetRecipe& set, const Recipe& recipe, Part part) {
   if (!set.world.empty()) return std::make_unique<WorldSource>(set, recipe, part);
   return std::make_unique<RecordSource>(set, recipe, part);
+}
+
+std::vector<std::string> boxed_kinds(const SetRecipe& set, const Recipe& recipe) {
+  const std::unique_ptr<LessonSource> source = open_source(set, recipe, Part::train);
+  std::set<std::string> kinds;
+  for (int64_t i = 0; i < source->word_lessons(); ++i) {
+    for (const Lesson::Object& object : source->get_words(i).objects) kinds.insert(object.name);
+  }
+  return {kinds.begin(), kinds.end()};
 }
 
 }  // namespace sensorium::train

@@ -1,5 +1,7 @@
 #include "train/recipe.h"
 
+#include <algorithm>
+
 #include "base/sha256.h"
 #include "io/yaml.h"
 #include "train/augment.h"
@@ -19,8 +21,16 @@ const Json& list_of(ConfigReader& reader, const char* key, const std::string& wh
   return value;
 }
 
+// Whether an override gives the value at this dotted place, alone or inside a list or object.
+bool overridden(const std::vector<std::string>& overrides, const std::string& key) {
+  return std::any_of(overrides.begin(), overrides.end(), [&](const std::string& text) {
+    const std::string given = text.substr(0, text.find('='));
+    return key == given || key.starts_with(given + ".");
+  });
+}
+
 SetRecipe read_set(const Json& json, const std::string& where) {
-  ConfigReader reader(json, where);
+  ConfigReader reader(json, where, ErrorKind::usage);
   SetRecipe set;
   set.path = reader.get_or<std::string>("path", "");
   set.world = reader.get_or<std::string>("world", "");
@@ -34,6 +44,29 @@ SetRecipe read_set(const Json& json, const std::string& where) {
   require(set.weight > 0, ErrorKind::usage, "{}: weight {} is not positive", where, set.weight);
   augment_policy(set.augment);
   return set;
+}
+
+// The set that data.train names, with its options beside it.
+SetRecipe read_only_set(ConfigReader& data, const fs::path& path, const std::string& where) {
+  SetRecipe set;
+  if (!path.empty()) set.path = fs::absolute(path).string();
+  set.boxed_objects = !data.has("objects");
+  set.objects = data.get_or<std::vector<std::string>>("objects", {});
+  set.scene = data.get_or<std::string>("scene", "");
+  set.augment = data.get_or<std::string>("augment", "none");
+  augment_policy(set.augment);
+  for (const char* key : {"objects", "scene", "augment"}) {
+    require(!path.empty() || !data.has(key), ErrorKind::usage,
+            "{}: data.{} belongs to data.train=FILE; a set of \"sets\" has its own", where, key);
+  }
+  return set;
+}
+
+DataOrder data_order(const std::string& name, const std::string& where) {
+  if (name == "shuffled") return DataOrder::shuffled;
+  require(name == "replacement", ErrorKind::usage, "{}: data.order \"{}\" is neither shuffled nor replacement", where,
+          name);
+  return DataOrder::replacement;
 }
 
 // A number within low..high.
@@ -56,24 +89,28 @@ DType compute_type(const std::string& name, const std::string& where) {
 Recipe Recipe::load(const fs::path& file, const std::vector<std::string>& overrides) {
   Json json = io::yaml_file_to_json(file);
   const fs::path folder = file.parent_path();
-  // Paths in the file are relative to it; those of overrides, which replace them, to the working directory.
-  Json untouched = json;
   io::apply_overrides(json, overrides);
-  const auto resolve = [&](const std::string& path, const Json::json_pointer& where) {
-    const bool from_file = untouched.contains(where) && untouched.at(where) == json.at(where);
-    return path.empty() || fs::path(path).is_absolute() || !from_file ? fs::path(path) : folder / path;
+  // Paths in the file are relative to it; those of overrides, which replace them, to the working directory.
+  const auto resolve = [&](const std::string& path, const std::string& key) {
+    return path.empty() || overridden(overrides, key) ? fs::path(path) : folder / path;
+  };
+  // Sets and texts start at data.root, and at the working directory when an override gives them.
+  const auto resolve_set = [&](const std::string& path, const std::string& key) {
+    return path.empty() || !overridden(overrides, key) ? path : fs::absolute(path).string();
   };
 
   Recipe recipe;
   const std::string where = file.string();
-  ConfigReader reader(json, where);
+  ConfigReader reader(json, where, ErrorKind::usage);
   recipe.out = reader.get<std::string>("out");
   recipe.seed = static_cast<uint64_t>(reader.get_int_or("seed", 1, 0, INT64_MAX));
   recipe.name = reader.get_or<std::string>("name", file.stem().string());
   recipe.licence = reader.get_or<std::string>("licence", "");
   recipe.trained_on = reader.get_or<std::string>("trained_on", "");
-  recipe.init = resolve(reader.get_or<std::string>("init", ""), Json::json_pointer("/init")).string();
+  recipe.init = resolve(reader.get_or<std::string>("init", ""), "init").string();
   recipe.model = reader.child("model");
+  require(recipe.model.is_object(), ErrorKind::usage, "{}: \"model\" is {}, expected keys with values", where,
+          recipe.model.dump());
   recipe.trainable = reader.get_or<std::vector<std::string>>("trainable", recipe.trainable);
   recipe.reset = reader.get_or<std::vector<std::string>>("reset", {});
   recipe.compute = compute_type(reader.get_or<std::string>("compute", "bf16"), where);
@@ -81,21 +118,28 @@ Recipe Recipe::load(const fs::path& file, const std::vector<std::string>& overri
   require(!recipe.init.empty() || recipe.model.size() > 0, ErrorKind::usage,
           "{}: needs \"model\" (sizes of a new model) or \"init\" (a folder to go on from)", where);
   {
-    ConfigReader tokenizer(reader.child("tokenizer"), where + ": tokenizer");
-    recipe.vocabulary = tokenizer.get_int_or("vocabulary", recipe.vocabulary, 300, 1 << 20);
-    recipe.tokenizer_texts = tokenizer.get_or<std::vector<std::string>>("texts", {});
-    tokenizer.finish();
-  }
-  {
-    ConfigReader data(reader.child("data"), where + ": data");
-    recipe.data_root = resolve(data.get_or<std::string>("root", "."), Json::json_pointer("/data/root"));
-    recipe.only = resolve(data.get_or<std::string>("train", ""), Json::json_pointer("/data/train"));
+    ConfigReader data(reader.child("data"), where + ": data", ErrorKind::usage);
+    recipe.data_root = resolve(data.get_or<std::string>("root", ""), "data.root");
+    if (recipe.data_root.empty()) recipe.data_root = folder;
     for (const auto& [key, sets] :
          {std::pair("sets", &recipe.sets), {"readings", &recipe.readings}, {"texts", &recipe.texts}}) {
-      for (const Json& set : list_of(data, key, where)) {
-        sets->push_back(read_set(set, fmt::format("{}: data.{}[{}]", where, key, sets->size())));
+      for (const Json& json_set : list_of(data, key, where)) {
+        SetRecipe set = read_set(json_set, fmt::format("{}: data.{}[{}]", where, key, sets->size()));
+        set.path = resolve_set(set.path, fmt::format("data.{}.{}.path", key, sets->size()));
+        sets->push_back(std::move(set));
       }
     }
+    const fs::path only = resolve(data.get_or<std::string>("train", ""), "data.train");
+    const SetRecipe only_set = read_only_set(data, only, where);
+    if (!only.empty()) recipe.sets = {only_set};
+    recipe.order = data_order(data.get_or<std::string>("order", "replacement"), where);
+    ConfigReader tokenizer(reader.child("tokenizer"), where + ": tokenizer", ErrorKind::usage);
+    recipe.vocabulary = tokenizer.get_int_or("vocabulary", recipe.vocabulary, 300, 1 << 20);
+    for (const std::string& path : tokenizer.get_or<std::vector<std::string>>("texts", {})) {
+      recipe.tokenizer_texts.push_back(
+          resolve_set(path, fmt::format("tokenizer.texts.{}", recipe.tokenizer_texts.size())));
+    }
+    tokenizer.finish();
     recipe.validation_fraction = number(data, "validation_fraction", 0, 0, 1, where);
     recipe.images_per_batch = data.get_int_or("images_per_batch", recipe.images_per_batch, 0, 4096);
     recipe.readings_per_batch = data.get_int_or("readings_per_batch", recipe.readings_per_batch, 0, 4096);
@@ -108,7 +152,7 @@ Recipe Recipe::load(const fs::path& file, const std::vector<std::string>& overri
     data.finish();
   }
   {
-    ConfigReader losses(reader.child("losses"), where + ": losses");
+    ConfigReader losses(reader.child("losses"), where + ": losses", ErrorKind::usage);
     const auto weight = [&](const char* key, float& value) {
       value = static_cast<float>(number(losses, key, value, 0, 1e6, where));
     };
@@ -121,7 +165,7 @@ Recipe Recipe::load(const fs::path& file, const std::vector<std::string>& overri
     losses.finish();
   }
   {
-    ConfigReader train(reader.child("train"), where + ": train");
+    ConfigReader train(reader.child("train"), where + ": train", ErrorKind::usage);
     TrainerOptions& options = recipe.trainer;
     options.schedule.total_steps = train.get_int("steps", 1, INT64_MAX / 2);
     options.schedule.peak = number(train, "learning_rate", 1e-3, 0, 1e38, where);

@@ -19,8 +19,12 @@ struct SetRecipe {
   double weight = 1;                 // of the set in the mixture
   std::string augment = "none";      // see augment.h
   std::vector<std::string> objects;  // kinds of objects that are marked in this set (none: no boxes)
+  bool boxed_objects = false;        // all kinds that have boxes in it, in place of `objects`
   std::string scene;                 // label of every picture that has no class of its own
 };
+
+// In which order a set's records come: each draw for itself, or all of them before any comes again.
+enum class DataOrder : uint8_t { replacement, shuffled };
 
 struct Recipe {
   std::filesystem::path out;
@@ -35,11 +39,11 @@ struct Recipe {
   std::vector<std::string> reset;            // patterns of parameters that start anew although `init` has them
 
   std::filesystem::path data_root;
-  std::vector<SetRecipe> sets;
+  std::vector<SetRecipe> sets;      // data.train=FILE is one set in place of those of the file
   std::vector<SetRecipe> texts;     // sets without pictures, for the decoder
   std::vector<SetRecipe> readings;  // sets with pictures of which the decoder sees the evidence alone
-  std::filesystem::path only;       // data.train=FILE: one set in place of `sets`
-  double validation_fraction = 0;   // of every train file, kept out of training
+  DataOrder order = DataOrder::replacement;
+  double validation_fraction = 0;  // of every train file, kept out of training
   int64_t images_per_batch = 32, readings_per_batch = 0, texts_per_batch = 0, text_tokens = 256;
   int64_t questions_per_image = 3;
   double predicted_evidence = 0.5;  // share of pictures whose evidence comes from the heads, not from the truth
@@ -53,8 +57,9 @@ struct Recipe {
   TrainerOptions trainer;
   std::string name = "sensorium", licence, trained_on;
 
-  // Reads a recipe; relative paths in it are relative to the file's folder. `overrides`: "data.train=my.jsonl", "out=runs/a";
-  // their paths are relative to the working directory. Throws Error(usage) that names the key and suggests the near one.
+  // Reads a recipe. Relative paths in it start at the file's folder, sets and texts at `data.root`, `out` at the working
+  // directory; those in `overrides` ("data.train=my.jsonl", "out=runs/a") all at the working directory. Throws Error: usage that
+  // names the key and suggests the near one, not_found.
   static Recipe load(const std::filesystem::path& file, const std::vector<std::string>& overrides);
   // What must be the same for a run to be resumed.
   std::string fingerprint() const;

@@ -12,7 +12,8 @@ namespace {
 constexpr const char* kLines = "train.jsonl";
 
 OrderedJson to_json(const StepRecord& record) {
-  OrderedJson json{{"step", record.step}, {"loss", record.loss}};
+  OrderedJson json{{"step", record.step}};
+  if (std::isfinite(record.loss)) json["loss"] = record.loss;
   for (const auto& [name, value] : record.parts) {
     if (std::isfinite(value)) json[name] = value;
   }
@@ -42,13 +43,13 @@ RunLog::RunLog(std::filesystem::path directory, int64_t resumed_step) : director
   write_file_atomic(path, kept);
   lines_.open(path, std::ios::app);
   require(lines_.good(), ErrorKind::io, "{}: cannot write", path.string());
-  events_ = std::make_unique<io::EventWriter>(directory_);
 }
 
 void RunLog::add(const StepRecord& record) {
   lines_ << to_json(record).dump() << '\n' << std::flush;
   require(lines_.good(), ErrorKind::io, "{}: cannot write (is the disk full?)", (directory_ / kLines).string());
-  events_->scalar("train/loss", record.step, static_cast<float>(record.loss));
+  if (events_ == nullptr) events_ = std::make_unique<io::EventWriter>(directory_);
+  if (std::isfinite(record.loss)) events_->scalar("train/loss", record.step, static_cast<float>(record.loss));
   events_->scalar("train/learning_rate", record.step, static_cast<float>(record.learning_rate));
   events_->scalar("train/grad_norm", record.step, static_cast<float>(record.grad_norm));
   for (const auto& [name, value] : record.parts) {
@@ -60,10 +61,10 @@ void RunLog::add(const StepRecord& record) {
 void RunLog::write_plot() const {
   media::PlotSeries raw{.name = "loss", .points = {}}, smooth{.name = "mean of the last steps", .points = {}};
   double average = 0;
-  for (size_t i = 0; i < history_.size(); ++i) {
-    const StepRecord& record = history_[i];
+  for (const StepRecord& record : history_) {
+    if (!std::isfinite(record.loss)) continue;
+    average = raw.points.empty() ? record.loss : 0.95 * average + 0.05 * record.loss;
     raw.points.emplace_back(static_cast<double>(record.step), record.loss);
-    average = i == 0 ? record.loss : 0.95 * average + 0.05 * record.loss;
     smooth.points.emplace_back(static_cast<double>(record.step), average);
   }
   media::PlotSpec spec;

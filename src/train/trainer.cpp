@@ -6,8 +6,8 @@
 #include <cmath>
 #include <cstdio>
 
+#include "base/file.h"
 #include "base/interrupt.h"
-#include "base/log.h"
 #include "tensor/autograd.h"
 #include "train/checkpoint.h"
 
@@ -78,17 +78,19 @@ class PartMeans {
 
 }  // namespace
 
-TrainEnd run_training(nn::ParameterStore& store, const TrainerOptions& options, const RunBatch& run_batch,
-                      const std::function<void(int64_t)>& on_saved) {
+TrainResult run_training(nn::ParameterStore& store, const TrainerOptions& options, const RunBatch& run_batch,
+                         const std::function<void(int64_t)>& on_saved) {
   std::error_code code;
   std::filesystem::create_directories(options.out, code);
   require(!code, ErrorKind::io, "{}: cannot create: {}", options.out.string(), code.message());
+  const FileLock lock(options.out / "run.lock");
+  require(lock.held(), ErrorKind::io,
+          "{}: another run trains into this folder: wait for it or give another out=", options.out.string());
   AdamW optimizer(store, options.optimizer);
   int64_t step = 0;
-  if (const auto checkpoint = latest_checkpoint(options.out)) {
-    load_checkpoint(*checkpoint, store, optimizer, options.fingerprint);
+  if (const auto checkpoint = resume(options.out, store, optimizer, options.fingerprint)) {
     step = checkpoint->step;
-    log_line(LogLevel::info, fmt::format("resuming at step {}", step));
+    std::fputs(fmt::format("resuming at step {}\n", step).c_str(), stderr);
   }
   RunLog log(options.out, step);
   const int64_t total = options.schedule.total_steps;
@@ -100,9 +102,24 @@ TrainEnd run_training(nn::ParameterStore& store, const TrainerOptions& options, 
     on_saved(step);
     optimizer.swap_ema();
   };
+  // What is wrong, and what helps: a lower learning rate is another recipe, which cannot go on in the same folder.
+  const auto not_finite = [&](int64_t at, std::string_view what) {
+    const std::string saved =
+        saved_step == 0 ? std::string("nothing is saved yet. Look at the data or start with a lower learning rate")
+                        : fmt::format(
+                              "the last good checkpoint is step {}. Look at the data or go on from it with a lower "
+                              "learning rate: init={} out=NEW_FOLDER train.learning_rate={:.1g}",
+                              saved_step, (options.out / "model").string(), options.schedule.peak / 3);
+    return Error(ErrorKind::numeric, fmt::format("step {}: {}; {}", at, what, saved));
+  };
   const auto save = [&] {
     if (saved_step == step) return;
-    save_checkpoint(options.out, step, store, optimizer, options.fingerprint);
+    try {
+      save_checkpoint(options.out, step, store, optimizer, options.fingerprint);
+    } catch (const Error& error) {
+      if (error.kind() == ErrorKind::numeric) throw not_finite(step, error.message());
+      throw;
+    }
     saved_step = step;
     log.write_plot();
     report_saved();
@@ -117,25 +134,26 @@ TrainEnd run_training(nn::ParameterStore& store, const TrainerOptions& options, 
     const Clock::time_point step_start = Clock::now();
     StepRecord record{.step = step + 1};
     PartMeans parts;
-    int64_t tokens = 0, images = 0;
+    int64_t tokens = 0, images = 0, taught = 0;
     for (int64_t part = 0; part < options.accumulate; ++part) {
       const BatchResult batch = run_batch(step, part);
+      images += batch.images;
+      if (!batch.loss.defined()) continue;
+      ++taught;
       const double loss = batch.loss.item();
-      require(std::isfinite(loss), ErrorKind::numeric,
-              "step {}: the loss is not finite; the last good checkpoint is step {} in {}. Lower the learning rate or "
-              "look at the data",
-              step + 1, saved_step, options.out.string());
+      if (!std::isfinite(loss)) throw not_finite(step + 1, "the loss is not finite");
       backward(batch.loss, 1.0f / static_cast<float>(options.accumulate));
       record.loss += loss / static_cast<double>(options.accumulate);
       parts.add(batch.parts);
       tokens += batch.tokens;
-      images += batch.images;
     }
+    if (taught == 0) record.loss = std::nan("");
     record.learning_rate = options.schedule.learning_rate(step);
     try {
       record.grad_norm = optimizer.step(record.learning_rate);
     } catch (const Error& error) {
-      throw error.with_context(fmt::format("step {} (last good checkpoint: step {})", step + 1, saved_step));
+      if (error.kind() == ErrorKind::numeric) throw not_finite(step + 1, error.message());
+      throw;
     }
     record.parts = parts.means();
     const double seconds = seconds_since(step_start);
@@ -152,7 +170,7 @@ TrainEnd run_training(nn::ParameterStore& store, const TrainerOptions& options, 
     if (step % options.save_every == 0) save();
   }
   save();
-  return step == total ? TrainEnd::finished : TrainEnd::stopped;
+  return {step == total ? TrainEnd::finished : TrainEnd::stopped, step, log.last_loss()};
 }
 
 }  // namespace sensorium::train

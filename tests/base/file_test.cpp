@@ -111,6 +111,24 @@ TEST_F(File, FullDiskLeavesTheOldFile) {
   EXPECT_EQ(left, 1);
 }
 
+TEST_F(File, OneHolderAtATimeHasTheLock) {
+  const fs::path path = folder_ / "lock";
+  {
+    const FileLock first(path), second(path);
+    EXPECT_TRUE(first.held());
+    EXPECT_FALSE(second.held());
+  }
+  EXPECT_TRUE(FileLock(path).held());
+  EXPECT_EQ(entries(), 1u);
+  EXPECT_EQ(kind_of([&] { FileLock lock(folder_ / "missing" / "lock"); }), ErrorKind::io);
+}
+
+TEST_F(File, FoldersCanBeFlushed) {
+  EXPECT_NO_THROW(sync_folder(folder_));
+  EXPECT_NO_THROW(sync_folder(""));  // the working directory
+  EXPECT_EQ(kind_of([&] { sync_folder(folder_ / "missing"); }), ErrorKind::io);
+}
+
 TEST_F(File, ReadErrorsHaveKinds) {
   EXPECT_EQ(kind_of([&] { read_file(folder_ / "absent"); }), ErrorKind::not_found);
   EXPECT_EQ(kind_of([&] { read_file(folder_); }), ErrorKind::io);

@@ -75,15 +75,27 @@ TEST_F(Config, ErrorsNameFileKeyFoundAndWanted) {
   expect_error(kind, {"width", "384", "1..128"}, [&] { reader_.get_int("width", 1, 128); });
   EXPECT_EQ(reader_.get_int("width", 384, 384), 384);
   const Json list = Json::array();
-  expect_error(kind, {"model.json", "object", "array"}, [&] { ConfigReader reader(list, "model.json"); });
+  expect_error(kind, {"model.json", "keys", "array"}, [&] { ConfigReader reader(list, "model.json"); });
+}
+
+TEST_F(Config, TheCallerSaysWhatKindOfErrorAFaultIs) {
+  const ErrorKind kind = ErrorKind::usage;
+  const Json json = Json::parse(R"({"steps": "many", "seed": -1, "extra": 3})");
+  ConfigReader reader(json, "recipe.yaml", kind);
+  expect_error(kind, {"recipe.yaml", "steps", "many"}, [&] { reader.get<int64_t>("steps"); });
+  expect_error(kind, {"seed", "-1"}, [&] { reader.get_int("seed", 0, 10); });
+  expect_error(kind, {"rate", "missing"}, [&] { reader.get<double>("rate"); });
+  expect_error(kind, {"extra", "unknown"}, [&] { reader.finish(); });
+  const Json number = 3;
+  expect_error(kind, {"recipe.yaml: data", "number"}, [&] { ConfigReader(number, "recipe.yaml: data", kind); });
 }
 
 TEST_F(Config, UnknownKeysSuggestTheNearOne) {
   const Json json = Json::parse(R"({"widht": 3})");
-  ConfigReader reader(json, "recipe.yaml");
+  ConfigReader reader(json, "config.json");
   reader.get_or<int64_t>("width", 1);
   reader.get_or<int64_t>("depth", 1);
-  expect_error(ErrorKind::usage, {"recipe.yaml", "widht", "did you mean \"width\"?"}, [&] { reader.finish(); });
+  expect_error(ErrorKind::invalid_data, {"config.json", "widht", "did you mean \"width\"?"}, [&] { reader.finish(); });
 
   const Json other = Json::parse(R"({"zzzzzzzz": 3})");
   ConfigReader plain(other, "recipe.yaml");

@@ -106,6 +106,7 @@ TEST(E2eTrain, DivergenceStopsAndKeepsTheLastGoodCheckpoint) {
   EXPECT_EQ(finished.exit_code, 1);
   EXPECT_NE(finished.err.find("not finite"), std::string::npos) << finished.err;
   EXPECT_NE(finished.err.find("step "), std::string::npos) << finished.err;
+  EXPECT_NE(finished.err.find("init=" + out + "/model"), std::string::npos) << finished.err;
 }
 
 TEST(E2eTrain, FullDiskLosesNothing) {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "base/error.h"
 
@@ -73,6 +74,25 @@ TEST(MixtureSampler, ShowsEveryRecordBeforeAnyAgain) {
     if (draw.set == 1) ++large[draw.index];
   }
   EXPECT_EQ(large.size(), 4096u);
+}
+
+TEST(MixtureSampler, ASmallSetIsShownWholeTimeAndAgain) {
+  const MixtureSampler alone({{1, 64}}, 5), beside({{1, 64}, {2, 1000}}, 5);
+  for (const MixtureSampler* sampler : {&alone, &beside}) {
+    std::set<int64_t> round;
+    std::vector<int64_t> order, last;
+    for (uint64_t k = 0; k < 1500; ++k) {
+      const auto draw = sampler->at(k);
+      if (draw.set != 0) continue;
+      EXPECT_TRUE(round.insert(draw.index).second) << k;
+      order.push_back(draw.index);
+      if (round.size() < 64) continue;
+      EXPECT_NE(order, last);  // another order each time
+      last = std::exchange(order, {});
+      round.clear();
+    }
+    EXPECT_FALSE(last.empty());
+  }
 }
 
 TEST(MixtureSampler, IsAPureFunctionOfTheSeed) {

@@ -37,6 +37,21 @@ TEST(Record, BoxesCountsAndQuestions) {
   EXPECT_EQ(record.ignored, std::vector<std::string>{"license"});
 }
 
+TEST(Record, SensesThatNoModelHas) {
+  const auto sense = [](const char* json) { return std::string(sense_beyond_models(parse(json))); };
+  EXPECT_EQ(sense(R"({"image":"a.jpg"})"), "");
+  EXPECT_EQ(sense(R"({"thermal":"a.jpg"})"), "");
+  EXPECT_EQ(sense(R"({"text":"words"})"), "");
+  EXPECT_EQ(sense(R"({"audio":"a.wav","class":"dog"})"), "sound");
+  EXPECT_EQ(sense(R"({"imu":"a.npy","class":"walking"})"), "motion sensors");
+  EXPECT_EQ(sense(R"({"frames":["a.jpg","b.jpg"],"class":"forest"})"), "video");
+  EXPECT_EQ(sense(R"({"depth":"a.png","class":"room"})"), "depth pictures");
+  EXPECT_EQ(sense(R"({"image":"a.jpg","depth":"b.png"})"), "");  // there is a picture to look at
+  EXPECT_EQ(sense(R"({"messages":[{"role":"user","content":[{"type":"image","image":"a.jpg"},{"type":"audio",
+    "audio":"a.wav"}]},{"role":"assistant","content":"a dog"}]})"),
+            "sound");
+}
+
 TEST(Record, EmptyBoxesMeanNothingThereOrNotMarked) {
   EXPECT_TRUE(parse(R"({"image":"a","boxes":[],"count":{"head":0}})").boxes.has_value());
   EXPECT_FALSE(parse(R"({"image":"a","boxes":[],"count":{"head":2}})").boxes.has_value());

@@ -144,8 +144,9 @@ TEST(SensoriumConfig, UnknownKeysSuggestTheNearest) {
                                                                                    {"/heads/treshold", "thresholds"}}) {
     Json json = tiny_json();
     json[Json::json_pointer(path)] = 8;
-    expect_contains(error_of([&] { SensoriumConfig::from_json(json, "config.json"); }).message(),
-                    {"config.json", last_part(path), "did you mean \"" + near + "\""});
+    const Error error = error_of([&] { SensoriumConfig::from_json(json, "config.json"); });
+    EXPECT_EQ(error.kind(), ErrorKind::invalid_data) << path;
+    expect_contains(error.message(), {"config.json", last_part(path), "did you mean \"" + near + "\""});
   }
 }
 

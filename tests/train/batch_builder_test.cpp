@@ -417,15 +417,127 @@ TEST_F(Batches, AReadingOfAnUnmarkedPictureTellsWhatTheHeadsFind) {
 
 TEST_F(Batches, AReadingNeedsAPicture) {
   Lesson words;
+  words.where = "words.jsonl:3";
   words.exchanges = {{"how many?", "three"}};
   TrainingBatch batch;
   Rng rng(1);
   try {
-    BatchBuilder(*model_, recipe_).add_reading(batch, words, {.path = "words.jsonl"}, rng);
+    BatchBuilder(*model_, recipe_).add_reading(batch, words, set(), rng);
     ADD_FAILURE() << "it was taken";
   } catch (const Error& error) {
-    EXPECT_NE(std::string(error.what()).find("words.jsonl"), std::string::npos) << error.what();
+    EXPECT_EQ(error.kind(), ErrorKind::usage);
+    EXPECT_NE(error.message().find("words.jsonl:3"), std::string::npos) << error.message();
   }
+}
+
+TEST_F(Batches, ATextNeedsToHaveNoPicture) {
+  Lesson picture = lesson();
+  picture.where = "pictures.jsonl:2";
+  try {
+    build_text(picture);
+    ADD_FAILURE() << "it was taken";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::usage);
+    EXPECT_NE(error.message().find("pictures.jsonl:2"), std::string::npos) << error.message();
+  }
+}
+
+TEST_F(Batches, ALessonWithoutAPictureAmongPicturesIsAText) {
+  Lesson words;
+  words.exchanges = {{"how many?", "three"}};
+  TrainingBatch batch = build({lesson(), words});
+  EXPECT_EQ(batch.images.size(), 1u);
+  ASSERT_EQ(batch.sequences.size(), 2u);
+  EXPECT_EQ(batch.sequences[0].tokens, build_text(words).sequences.at(0).tokens);
+  EXPECT_EQ(batch.sequences[1].images, (std::vector<int>{0}));
+  const models::BatchLosses losses = models::training_loss(*model_, build({words}), recipe_.losses, DType::f32);
+  EXPECT_GT(losses.language, 0);
+  recipe_.losses.language = 0;
+  EXPECT_TRUE(build({words}).sequences.empty());
+}
+
+// Pictures stand where they were said, each with its evidence; the system speaks first; the assistant's words are learned.
+TEST_F(Batches, ConversationsAreLearnedAsTheyWereHeld) {
+  models::SensoriumConfig config = models::tiny_config();
+  config.decoder.context = 4096;
+  model_ = models::tiny_model(1, config);
+  model_->store().find("detector.bias").value.data<float>()[0] = 0;
+  model_->mutable_config().heads.thresholds = {0.5, 0.55};
+  const auto picture = [](uint64_t seed, int width, int height) {
+    return std::make_shared<const media::Image>(models::tiny_image(seed, width, height));
+  };
+  Lesson chat;
+  chat.turns = {{"system", {{"be brief", nullptr}}},
+                {"user", {{"which is", nullptr}, {"", picture(3, 48, 32)}, {"or", nullptr}, {"", picture(4, 32, 48)}}},
+                {"assistant", {{"red", nullptr}}},
+                {"user", {{"", picture(5, 32, 32)}, {"how many?", nullptr}}},
+                {"assistant", {{"three", nullptr}}}};
+  const TrainingBatch batch = build({lesson(), chat, lesson()});
+  ASSERT_EQ(batch.images.size(), 5u);
+  EXPECT_EQ(batch.images[2].label, -1);
+  EXPECT_FALSE(batch.images[2].boxes_known);
+  ASSERT_EQ(batch.sequences.size(), 3u);
+  EXPECT_EQ(batch.sequences[1].images, (std::vector<int>{1, 2, 3}));
+  EXPECT_EQ(batch.sequences[2].images, (std::vector<int>{4}));
+
+  const models::PromptWriter& writer = model_->prompt();
+  TokenSequence expected;
+  int next = 1;
+  writer.begin(expected);
+  for (const models::ChatMessage& turn : chat.turns) {
+    const float weight = turn.role == "assistant" ? 1 : 0;
+    writer.begin_turn(expected, turn.role);
+    for (const models::ChatPart& part : turn.parts) {
+      if (part.image) {
+        const models::Perception seen = model_->perceive(*part.image, DType::f32);
+        EXPECT_FALSE(seen.evidence.empty());
+        writer.image(expected, next++, seen.image_tokens_TC.dim(0));
+        writer.evidence(expected, seen.evidence);
+      } else {
+        writer.text(expected, part.text, weight);
+      }
+    }
+    writer.end_turn(expected, weight);
+  }
+  EXPECT_EQ(batch.sequences[1].tokens, expected.tokens);
+  EXPECT_EQ(batch.sequences[1].weights, expected.weights);
+  // Packed: rows of every token, and no others.
+  size_t tokens = 0;
+  for (const TokenSequence& sequence : batch.sequences) tokens += sequence.tokens.size();
+  const models::BatchLosses losses = models::training_loss(*model_, batch, recipe_.losses, DType::f32);
+  EXPECT_EQ(losses.text_tokens, static_cast<int64_t>(tokens));
+  EXPECT_TRUE(std::isfinite(losses.total.item()));
+  // A reading of it is the same without the pictures.
+  const TokenSequence reading = build_reading(chat).sequences.at(0);
+  EXPECT_TRUE(reading.images.empty());
+  std::erase(expected.tokens, special().image);
+  EXPECT_EQ(reading.tokens, expected.tokens);
+}
+
+TEST_F(Batches, AConversationWithoutAnAnswerTeachesNothing) {
+  Lesson chat;
+  chat.turns = {{"user", {{"", lesson().image}, {"how many?", nullptr}}}};
+  EXPECT_TRUE(build({chat}).sequences.empty());
+}
+
+TEST_F(Batches, WhatIsLongerThanTheContextIsCounted) {
+  Lesson lengthy = lesson(), chat, text;
+  lengthy.captions = {std::string(300, '#')};
+  recipe_.questions_per_image = 20;
+  chat.turns = {{"user", {{"", lesson().image}, {std::string(300, '#'), nullptr}}}, {"assistant", {{"yes", nullptr}}}};
+  text.exchanges = {{std::string(300, '#'), "yes"}};
+  TrainingBatch batch;
+  BatchBuilder builder(*model_, recipe_);
+  Rng rng(1);
+  builder.add(batch, lengthy, set(), rng);
+  builder.add(batch, chat, set(), rng);
+  builder.add(batch, lesson(), set(), rng);
+  builder.add_text(batch, text, rng);
+  builder.add_reading(batch, lengthy, set(), rng);
+  builder.finish(batch, rng);
+  EXPECT_EQ(batch.sequences.size(), 1u);
+  EXPECT_EQ(builder.fit().all, 5);
+  EXPECT_EQ(builder.fit().too_long, 4);
 }
 
 TEST_F(Batches, RunningTextIsLearnedFromTheFirstWord) {

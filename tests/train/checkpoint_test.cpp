@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
+#include <limits>
 
 #include "base/json.h"
 #include "data/temp_folder.h"
@@ -119,7 +121,60 @@ TEST_F(Checkpoint, AnotherRecipeIsRefused) {
   EXPECT_EQ(all_values(store_, optimizer_), before);
 }
 
-// A damaged newest checkpoint is an error, not a silent step back to the one before.
+TEST_F(Checkpoint, ADamagedOneIsPassedOverForTheOneBefore) {
+  train(store_, optimizer_, 1);
+  save_run({1});
+  const auto before = all_values(store_, optimizer_);
+  train(store_, optimizer_, 1);
+  const auto damages = std::vector<std::pair<std::string, std::function<void(const fs::path&)>>>{
+      {"state.safetensors", [](const fs::path& path) { fs::resize_file(path, fs::file_size(path) - 4); }},
+      {"state.json", [](const fs::path& path) { fs::resize_file(path, 0); }},
+      {"state.json", [](const fs::path& path) { fs::remove(path); }}};
+  for (const auto& [file, damage] : damages) {
+    save_run({2});
+    damage(folder_ / "checkpoints" / "step-00000002" / file);
+    testing::internal::CaptureStderr();
+    const auto resumed = resume(folder_, store_, optimizer_, "recipe-a");
+    const std::string warning = testing::internal::GetCapturedStderr();
+    ASSERT_TRUE(resumed.has_value());
+    EXPECT_EQ(resumed->step, 1);
+    EXPECT_EQ(all_values(store_, optimizer_), before);
+    EXPECT_TRUE(warning.starts_with("warning: ")) << warning;
+    EXPECT_NE(warning.find("step-00000002"), std::string::npos) << warning;
+    EXPECT_EQ(std::count(warning.begin(), warning.end(), '\n'), 1) << warning;
+  }
+  // None is whole: an error that names one.
+  write("checkpoints/step-00000001/state.json", "");
+  try {
+    resume(folder_, store_, optimizer_, "recipe-a");
+    FAIL() << "it was resumed";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::invalid_data);
+    EXPECT_NE(error.message().find("step-00000001"), std::string::npos) << error.message();
+  }
+  EXPECT_FALSE(resume(folder_ / "missing", store_, optimizer_, "recipe-a").has_value());
+}
+
+TEST_F(Checkpoint, ASaveRemovesThoseOfLaterStepsThatWerePassedOver) {
+  save_run({10, 20});
+  write("checkpoints/step-00000020/state.json", "");
+  save_run({15});
+  EXPECT_EQ(entries(), (std::vector<std::string>{"step-00000010", "step-00000015"}));
+}
+
+TEST_F(Checkpoint, WhatIsNotFiniteIsNotSaved) {
+  save_run({1});
+  store_.find("bias").value.data<float>()[2] = std::numeric_limits<float>::infinity();
+  try {
+    save_run({2});
+    FAIL() << "it was saved";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::numeric);
+    EXPECT_NE(error.message().find("bias"), std::string::npos) << error.message();
+  }
+  EXPECT_EQ(entries(), (std::vector<std::string>{"step-00000001"}));
+}
+
 TEST_F(Checkpoint, ATruncatedFileIsAnErrorThatNamesIt) {
   save_run({1, 2});
   const fs::path weights = folder_ / "checkpoints" / "step-00000002" / "state.safetensors";

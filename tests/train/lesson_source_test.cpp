@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "data/temp_folder.h"
 
@@ -91,10 +92,13 @@ TEST_F(LessonSources, RecordsBecomeLessons) {
   ASSERT_EQ(statement.exchanges.size(), 1u);
   EXPECT_NE(statement.exchanges[0].question.find("There is a dog"), std::string::npos);
   EXPECT_EQ(statement.exchanges[0].answer, "no");
-  EXPECT_FALSE(chat.image);
-  ASSERT_EQ(chat.exchanges.size(), 2u);
-  EXPECT_EQ(chat.exchanges[1].question, "more");
-  EXPECT_EQ(chat.exchanges[1].answer, "enough");
+  EXPECT_EQ(chat.where, (folder_ / "a.jsonl").string() + ":5");
+  EXPECT_FALSE(chat.has_picture());
+  EXPECT_TRUE(chat.exchanges.empty());
+  ASSERT_EQ(chat.turns.size(), 4u);
+  EXPECT_EQ(chat.turns[2].role, "user");
+  EXPECT_EQ(chat.turns[2].parts.at(0).text, "more");
+  EXPECT_EQ(chat.turns[3].parts.at(0).text, "enough");
 
   std::set<std::string> labels, objects;
   source->collect_names(labels, objects);
@@ -102,6 +106,66 @@ TEST_F(LessonSources, RecordsBecomeLessons) {
   EXPECT_EQ(objects, (std::set<std::string>{"head"}));
   // A set that names no kinds of objects does not teach where things are not.
   EXPECT_FALSE(open_source({.path = "a.jsonl"}, recipe_, Part::train)->get(1).boxes_known);
+}
+
+TEST_F(LessonSources, ConversationsKeepTheirTurnsAndPictures) {
+  write_picture("p.png", 40, 30);
+  write_picture("q.png", 20, 50);
+  write("a.jsonl", R"({"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": [
+{"type": "text", "text": "Which is wider,"}, {"type": "image", "image": "p.png"}, {"type": "text", "text": "or"},
+{"type": "image", "image": "q.png"}]}, {"role": "assistant", "content": "the first"}]})");
+  std::string line = read_file(folder_ / "a.jsonl");
+  std::erase(line, '\n');
+  write("a.jsonl", line + "\n");
+  recipe_.validation_fraction = 0;
+  const auto source = open_source({.path = "a.jsonl"}, recipe_, Part::train);
+  const Lesson lesson = source->get(0);
+  EXPECT_TRUE(lesson.has_picture());
+  EXPECT_FALSE(lesson.image);
+  ASSERT_EQ(lesson.turns.size(), 3u);
+  EXPECT_EQ(lesson.turns[0].role, "system");
+  EXPECT_EQ(lesson.turns[0].parts.at(0).text, "Be brief.");
+  ASSERT_EQ(lesson.turns[1].parts.size(), 4u);
+  EXPECT_EQ(lesson.turns[1].parts[0].text, "Which is wider,");
+  ASSERT_TRUE(lesson.turns[1].parts[1].image);
+  EXPECT_EQ(lesson.turns[1].parts[1].image->width, 40);
+  EXPECT_EQ(lesson.turns[1].parts[2].text, "or");
+  ASSERT_TRUE(lesson.turns[1].parts[3].image);
+  EXPECT_EQ(lesson.turns[1].parts[3].image->width, 20);
+  const Lesson words = source->get_words(0);
+  EXPECT_FALSE(words.has_picture());
+  EXPECT_EQ(words.turns[1].parts.size(), 2u);
+}
+
+TEST_F(LessonSources, SensesThatNoModelHasAreRefusedByLine) {
+  write("a.jsonl", R"({"text": "words"}
+{"audio": "bark.wav", "class": "dog"}
+)");
+  recipe_.validation_fraction = 0;
+  const auto source = open_source({.path = "a.jsonl"}, recipe_, Part::train);
+  EXPECT_EQ(source->get(0).text, "words");
+  std::set<std::string> labels, objects;
+  for (const std::function<void()>& look : {std::function<void()>([&] { source->get(1); }),
+                                            std::function<void()>([&] { source->collect_names(labels, objects); })}) {
+    try {
+      look();
+      ADD_FAILURE() << "it was taken";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::unsupported);
+      EXPECT_NE(error.message().find("a.jsonl:2: is about sound"), std::string::npos) << error.message();
+    }
+  }
+}
+
+TEST_F(LessonSources, TheKindsThatHaveBoxes) {
+  write(
+      "a.jsonl",
+      R"({"image": "p.png", "boxes": [{"box": [1, 2, 11, 22], "class": "nut"}, {"box": [3, 4, 5, 6], "class": "bolt"}]}
+{"image": "p.png", "boxes": [{"box": [1, 2, 11, 22], "class": "nut"}]}
+{"image": "p.png", "class": "wheel"}
+)");
+  recipe_.validation_fraction = 0;
+  EXPECT_EQ(boxed_kinds({.path = "a.jsonl"}, recipe_), (std::vector<std::string>{"bolt", "nut"}));
 }
 
 TEST_F(LessonSources, WordsNeedNoPicture) {

@@ -118,12 +118,48 @@ TEST_F(RecipeFile, PathsOfTheFileAreRelativeToItAndOverridesToTheWorkingFolder) 
   const Recipe moved = load({"init=mine", "data.root=there", "data.train=my.jsonl"}, text);
   EXPECT_EQ(moved.init, "mine");
   EXPECT_EQ(moved.data_root, "there");
-  EXPECT_EQ(moved.only, "my.jsonl");
+  ASSERT_EQ(moved.sets.size(), 1u);  // in place of the file's
+  EXPECT_EQ(moved.sets[0].path, fs::absolute("my.jsonl"));
+  EXPECT_TRUE(moved.sets[0].world.empty());
   const Recipe absolute = load({"init=/models/mine", "data.root=/data"}, text);
   EXPECT_EQ(absolute.init, "/models/mine");
   EXPECT_EQ(absolute.data_root, "/data");
   const Recipe only = load({}, "out: x\ninit: /m\ndata: {train: my.jsonl}\ntrain: {steps: 1}\n");
-  EXPECT_EQ(only.only, folder / "my.jsonl");
+  EXPECT_EQ(only.sets.at(0).path, folder / "my.jsonl");
+  EXPECT_EQ(only.data_root, folder);  // where the file lies, unless it says otherwise
+  EXPECT_EQ(only.out, "x");           // in the working folder: where results go is no part of the recipe
+  // Of sets, those of the file start at the root, those of overrides at the working folder; also where they are equal.
+  const Recipe sets = load({"data.sets.0.path=a.jsonl", "tokenizer.texts=[words.jsonl]", "data.root=../sets"}, text);
+  EXPECT_EQ(sets.data_root, "../sets");
+  EXPECT_EQ(sets.sets[0].path, fs::absolute("a.jsonl"));
+  EXPECT_EQ(sets.texts[0].path, "b.txt");
+  EXPECT_EQ(sets.tokenizer_texts.at(0), fs::absolute("words.jsonl"));
+  EXPECT_EQ(load({"data.sets=[{path: a.jsonl}]"}, text).sets.at(0).path, fs::absolute("a.jsonl"));
+}
+
+TEST_F(RecipeFile, TheOptionsOfTheOneSetStandBesideIt) {
+  const SetRecipe plain = load({"data.train=my.jsonl"}).sets.at(0);
+  EXPECT_TRUE(plain.boxed_objects);
+  EXPECT_TRUE(plain.objects.empty());
+  EXPECT_EQ(plain.augment, "none");
+  EXPECT_EQ(plain.scene, "");
+  const SetRecipe all =
+      load({"data.train=my.jsonl", "data.objects=[nut, bolt]", "data.scene=a bench", "data.augment=photo"}).sets.at(0);
+  EXPECT_FALSE(all.boxed_objects);
+  EXPECT_EQ(all.objects, (std::vector<std::string>{"nut", "bolt"}));
+  EXPECT_EQ(all.scene, "a bench");
+  EXPECT_EQ(all.augment, "photo");
+  EXPECT_FALSE(load({"data.train=my.jsonl", "data.objects=[]"}).sets.at(0).boxed_objects);
+  EXPECT_FALSE(load().sets.at(0).boxed_objects);  // the sets of a list say it themselves
+  const Error error = load_error({"data.scene=a bench"});
+  EXPECT_EQ(error.kind(), ErrorKind::usage);
+  EXPECT_NE(error.message().find("data.train"), std::string::npos) << error.message();
+}
+
+TEST_F(RecipeFile, TheOrderOfTheData) {
+  EXPECT_EQ(load().order, DataOrder::replacement);
+  EXPECT_EQ(load({"data.order=shuffled"}).order, DataOrder::shuffled);
+  EXPECT_NE(load_error({"data.order=sorted"}).message().find("sorted"), std::string::npos);
 }
 
 TEST_F(RecipeFile, TyposSuggestTheNearestKey) {
@@ -154,14 +190,18 @@ TEST_F(RecipeFile, MissingAndContradictingValuesAreNamed) {
            {"out: x\nmodel: {merge: 2}\ntrain: {steps: 0}\n", "steps"},
            {"out: x\nmodel: {merge: 2}\ntrain: {steps: many}\n", "steps"},
            {"out: x\nmodel: {merge: 2}\ntrain: 5\n", "train"},
+           {"out: x\nmodel: 5\ntrain: {steps: 1}\n", "model"},
+           {"out: x\nmodel: {merge: 2}\ndata: 3\ntrain: {steps: 1}\n", "data"},
+           {"out: x\nmodel: {merge: 2}\ntrainable: foo\ntrain: {steps: 1}\n", "trainable"},
            {"out: x\nmodel: {merge: 2}\ncompute: fp8\ntrain: {steps: 1}\n", "fp8"},
            {"out: x\nmodel: {merge: 2}\ndata: {sets: {path: a}}\ntrain: {steps: 1}\n", "sets"},
            {"out: x\nmodel: {merge: 2}\ndata: {sets: [{weight: 1}]}\ntrain: {steps: 1}\n", "data.sets[0]"},
            {"out: x\nmodel: {merge: 2}\ndata: {sets: [{path: a, world: b}]}\ntrain: {steps: 1}\n", "data.sets[0]"},
            {"out: x\nmodel: {merge: 2}\ndata: {sets: [{path: a, weight: 0}]}\ntrain: {steps: 1}\n", "weight"}}) {
-    const std::string message = load_error({}, text).message();
-    EXPECT_NE(message.find("try.yaml"), std::string::npos) << message;
-    EXPECT_NE(message.find(named), std::string::npos) << message;
+    const Error error = load_error({}, text);
+    EXPECT_EQ(error.kind(), ErrorKind::usage) << error.message();
+    EXPECT_NE(error.message().find("try.yaml"), std::string::npos) << error.message();
+    EXPECT_NE(error.message().find(named), std::string::npos) << error.message();
   }
   EXPECT_EQ(load_error({"no-equals-sign"}).kind(), ErrorKind::usage);
 }
@@ -173,7 +213,9 @@ TEST_F(RecipeFile, NumbersOutOfRangeAreNamed) {
         "train.final_fraction=1.1", "train.beta1=1", "train.beta2=-0.5", "train.ema_decay=1", "train.clip_norm=-1",
         "train.weight_decay=-0.1", "train.save_every=0", "train.accumulate=0", "data.questions_per_image=0",
         "seed=-1"}) {
-    const std::string message = load_error({override_}).message();
+    const Error error = load_error({override_});
+    EXPECT_EQ(error.kind(), ErrorKind::usage) << override_;
+    const std::string message = error.message();
     const std::string key = override_.substr(0, override_.find('=')).substr(override_.find('.') + 1);
     EXPECT_NE(message.find("\"" + key + "\""), std::string::npos) << message;
     EXPECT_NE(message.find("try.yaml"), std::string::npos) << message;

@@ -90,7 +90,7 @@ TEST_F(Trainer, TheLossFallsAndEveryStepIsLogged) {
   Toy toy;
   TrainerOptions rarely = options(120);
   rarely.save_every = 120;
-  EXPECT_EQ(run_training(toy.store, rarely, toy.batches_of(32)), TrainEnd::finished);
+  EXPECT_EQ(run_training(toy.store, rarely, toy.batches_of(32)).end, TrainEnd::finished);
   const std::vector<Json> log = lines();
   ASSERT_EQ(log.size(), 120u);
   const Schedule schedule = options(120).schedule;
@@ -132,19 +132,19 @@ TEST_F(Trainer, AStoppedRunGoesOnBitForBit) {
   run_training(straight.store, options(25, "straight"), straight.batches_of(16));
   TrainerOptions some = options(25, "pieces");
   some.stop_after = 9;
-  EXPECT_EQ(run_training(pieces.store, some, pieces.batches_of(16)), TrainEnd::stopped);
+  EXPECT_EQ(run_training(pieces.store, some, pieces.batches_of(16)).end, TrainEnd::stopped);
   EXPECT_EQ(lines("pieces").size(), 9u);
   Toy second(2);  // what it starts with does not matter
-  EXPECT_EQ(run_training(second.store, some, second.batches_of(16)), TrainEnd::stopped);
+  EXPECT_EQ(run_training(second.store, some, second.batches_of(16)).end, TrainEnd::stopped);
   EXPECT_EQ(latest_checkpoint(folder_ / "pieces")->step, 18);
   Toy third(3);
-  EXPECT_EQ(run_training(third.store, some, third.batches_of(16)), TrainEnd::finished);
+  EXPECT_EQ(run_training(third.store, some, third.batches_of(16)).end, TrainEnd::finished);
   EXPECT_EQ(third.values(), straight.values());
   EXPECT_EQ(without_speed(lines("pieces")), without_speed(lines("straight")));
   // Once more: there is nothing left to do.
   Toy fourth(4);
   const auto never = [](int64_t, int64_t) -> BatchResult { throw std::logic_error("a batch after the end"); };
-  EXPECT_EQ(run_training(fourth.store, some, never), TrainEnd::finished);
+  EXPECT_EQ(run_training(fourth.store, some, never).end, TrainEnd::finished);
   EXPECT_EQ(fourth.values(), straight.values());
 }
 
@@ -189,6 +189,8 @@ TEST_F(Trainer, ALossThatIsNotFiniteStopsTheRunAndNamesTheStep) {
       EXPECT_EQ(error.kind(), ErrorKind::numeric);
       EXPECT_NE(error.message().find("step 14"), std::string::npos) << error.message();
       EXPECT_NE(error.message().find("step 10"), std::string::npos) << error.message();
+      // What it says to do is not what a resume refuses.
+      EXPECT_NE(error.message().find("init=" + (folder_ / out / "model").string()), std::string::npos);
     }
     EXPECT_EQ(latest_checkpoint(folder_ / out)->step, 10);
     EXPECT_EQ(toy.values(), before);
@@ -216,6 +218,101 @@ TEST_F(Trainer, AGradientThatIsNotFiniteStopsTheRunToo) {
     EXPECT_NE(error.message().find("step 4"), std::string::npos) << error.message();
   }
   EXPECT_FALSE(latest_checkpoint(folder_ / "run").has_value());
+}
+
+TEST_F(Trainer, ParametersThatAreNotFiniteAreNotSaved) {
+  Toy toy;
+  const auto batches = toy.batches_of(16);
+  std::vector<int64_t> saved;
+  const auto broken = [&](int64_t step, int64_t part) {
+    BatchResult result = batches(step, part);
+    // As an update that overflows leaves them; the loss of this step has not seen it yet.
+    if (step == 19) toy.store.parameters()[1].value.data<float>()[0] = std::numeric_limits<float>::infinity();
+    return result;
+  };
+  try {
+    run_training(toy.store, options(25), broken, [&](int64_t step) { saved.push_back(step); });
+    FAIL() << "the run went on";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::numeric);
+    EXPECT_NE(error.message().find("step 20"), std::string::npos) << error.message();
+    EXPECT_NE(error.message().find("step 10"), std::string::npos) << error.message();
+  }
+  EXPECT_EQ(saved, (std::vector<int64_t>{10}));
+  EXPECT_EQ(latest_checkpoint(folder_ / "run")->step, 10);
+}
+
+TEST_F(Trainer, ADamagedCheckpointIsPassedOverAndTheRunIsTheSame) {
+  Toy straight, toy;
+  run_training(straight.store, options(25, "straight"), straight.batches_of(16));
+  TrainerOptions some = options(25);
+  some.stop_after = 20;
+  run_training(toy.store, some, toy.batches_of(16));
+  const std::filesystem::path weights = folder_ / "run" / "checkpoints" / "step-00000020" / "state.safetensors";
+  std::filesystem::resize_file(weights, std::filesystem::file_size(weights) / 2);
+  Toy resumed(3);
+  testing::internal::CaptureStderr();
+  run_training(resumed.store, options(25), resumed.batches_of(16));
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_NE(said.find("warning: "), std::string::npos) << said;
+  EXPECT_NE(said.find("resuming at step 10\n"), std::string::npos) << said;
+  EXPECT_EQ(resumed.values(), straight.values());
+  EXPECT_EQ(without_speed(lines()), without_speed(lines("straight")));
+}
+
+TEST_F(Trainer, OneRunPerFolder) {
+  Toy toy;
+  std::filesystem::create_directories(folder_ / "run");
+  {
+    const FileLock other(folder_ / "run" / "run.lock");
+    try {
+      run_training(toy.store, options(5), toy.batches_of(8));
+      FAIL() << "two runs in one folder";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::io);
+      EXPECT_NE(error.message().find("another run"), std::string::npos) << error.message();
+    }
+    EXPECT_FALSE(std::filesystem::exists(folder_ / "run" / "train.jsonl"));
+  }
+  EXPECT_EQ(run_training(toy.store, options(5), toy.batches_of(8)).end, TrainEnd::finished);
+}
+
+TEST_F(Trainer, AFinishedRunTellsItsLossAgainAndLeavesNothing) {
+  const auto entries = [&] {
+    return std::distance(std::filesystem::recursive_directory_iterator(folder_ / "run"),
+                         std::filesystem::recursive_directory_iterator());
+  };
+  Toy toy;
+  const TrainResult first = run_training(toy.store, options(12), toy.batches_of(16));
+  EXPECT_EQ(first.steps, 12);
+  EXPECT_EQ(first.loss, lines().back().at("loss").get<double>());
+  const auto before = entries();
+  Toy again(2);
+  const TrainResult second = run_training(again.store, options(12), again.batches_of(16));
+  EXPECT_EQ(second.steps, 12);
+  EXPECT_EQ(second.loss, first.loss);
+  EXPECT_EQ(entries(), before);
+}
+
+TEST_F(Trainer, ABatchWithNothingToLearnIsPassedOver) {
+  Toy toy;
+  const auto batches = toy.batches_of(16);
+  std::vector<std::vector<float>> before;
+  const auto some_empty = [&](int64_t step, int64_t part) {
+    if (step == 4) before = toy.values();
+    if (step == 5) {
+      EXPECT_EQ(toy.values(), before);
+    }
+    return step == 4 ? BatchResult{} : batches(step, part);
+  };
+  TrainerOptions still = options(12);
+  still.optimizer.ema_decay = 0;
+  const TrainResult result = run_training(toy.store, still, some_empty);
+  EXPECT_EQ(result.end, TrainEnd::finished);
+  EXPECT_TRUE(std::isfinite(result.loss));
+  EXPECT_EQ(lines().size(), 12u);
+  EXPECT_FALSE(lines()[4].contains("loss"));
+  EXPECT_TRUE(lines()[5].contains("loss"));
 }
 
 TEST_F(Trainer, AnInterruptionSavesTheStepThatIsDone) {
