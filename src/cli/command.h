@@ -23,6 +23,9 @@ std::span<const Command> commands();
 // usage, 130 interrupted.
 int run(int argc, char** argv);
 
+// One line on standard error, whatever the message holds.
+void print_error(std::string message);
+
 // "default", or a folder. The default model is looked for at SENSORIUM_MODEL, beside the binary's source tree, and in the
 // installation; throws Error(not_found) that lists the places.
 std::filesystem::path find_model(const std::string& name);
