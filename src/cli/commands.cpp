@@ -109,6 +109,11 @@ int run_command(int argc, char** argv) {
   }
 }
 
+std::filesystem::path program_folder() {
+  std::error_code unknown;
+  return std::filesystem::read_symlink("/proc/self/exe", unknown).parent_path();
+}
+
 }  // namespace
 
 std::span<const Command> commands() { return kCommands; }
@@ -122,16 +127,22 @@ void print_error(std::string message) {
 
 std::filesystem::path find_model(const std::string& name) {
   if (name != "default") return name;
-  std::vector<std::filesystem::path> places;
-  if (const char* place = std::getenv("SENSORIUM_MODEL")) places.emplace_back(place);
-  places.emplace_back(SENSORIUM_MODEL_DIR);
-  places.emplace_back(SENSORIUM_INSTALL_MODEL_DIR);
-  std::string tried;
-  for (const std::filesystem::path& place : places) {
-    if (std::filesystem::exists(place / "config.json")) return place;
-    tried += (tried.empty() ? "" : ", ") + place.string();
+  const auto is_model = [](const std::filesystem::path& place) {
+    return std::filesystem::exists(place / "config.json");
+  };
+  if (const char* place = std::getenv("SENSORIUM_MODEL"); place != nullptr && *place != '\0') {
+    require(is_model(place), ErrorKind::usage, "SENSORIUM_MODEL is \"{}\", where no model is (no config.json)", place);
+    return place;
   }
-  fail(ErrorKind::not_found, "the default model is in none of: {}; give --model DIR or set SENSORIUM_MODEL", tried);
+  std::vector<std::string> tried;
+  for (const std::filesystem::path& place :
+       {program_folder() / "../../weights/default", program_folder() / "../share/sensorium/models/default",
+        std::filesystem::path(SENSORIUM_MODEL_DIR)}) {
+    if (is_model(place)) return place.lexically_normal();
+    tried.push_back(place.lexically_normal().string());
+  }
+  fail(ErrorKind::not_found, "the default model is in none of: {}; give --model DIR or set SENSORIUM_MODEL",
+       fmt::join(tried, ", "));
 }
 
 std::unique_ptr<models::Model> open_model(const std::string& name) { return models::load_model(find_model(name)); }
