@@ -1,16 +1,18 @@
 # The front door. `make demo` on a fresh Debian 12 machine installs what is missing, builds, and asks the default model.
 BUILD := build/release
 JOBS ?= $(shell nproc)
+PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
 SOURCES = git ls-files -z 'src/*.h' 'src/*.cpp' 'tests/*.h' 'tests/*.cpp' 'bench/*.h' 'bench/*.cpp'
 # The layers that read bytes from outside, and those below them.
 SANITIZED := base tensor io media text data
 
-.PHONY: help setup setup-dev build test fuzz sanitize demo bench format lint clean
+.PHONY: help setup setup-dev build install test fuzz sanitize demo bench format lint clean
 
 help:
 	@echo "make demo    install packages if needed, build, ask the default model about the example pictures"
 	@echo "make build   build $(BUILD)/sensorium"
+	@echo "make install   put the binary, the default model and the examples under PREFIX ($(PREFIX))"
 	@echo "make test    set up, build and run the unit, golden and end-to-end tests"
 	@echo "make fuzz    run every fuzz target for FUZZ_SECONDS (60) with sanitizers"
 	@echo "make sanitize  run tests with address, undefined-behaviour and thread sanitizers"
@@ -27,6 +29,9 @@ setup-dev:
 build:
 	@test -f $(BUILD)/build.ninja || cmake --preset release
 	@cmake --build $(BUILD) --target sensorium -j $(JOBS)
+
+install: build
+	@cmake --install $(BUILD) --prefix $(PREFIX)
 
 test: setup
 	@cmake --preset $(if $(CI),ci,release) >/dev/null

@@ -6,12 +6,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <utility>
 
 #include "base/error.h"
+#include "base/interrupt.h"
 
 namespace sensorium {
 namespace {
@@ -30,6 +32,11 @@ class Descriptor {
   int fd_;
 };
 
+const char* name_of_type(mode_t mode) {
+  if (S_ISDIR(mode)) return "a directory";
+  return S_ISCHR(mode) || S_ISBLK(mode) ? "a device" : S_ISFIFO(mode) ? "a pipe" : "special";
+}
+
 // Opens a regular file for reading and returns its size in `size`.
 int open_regular(const std::filesystem::path& path, size_t& size) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -41,10 +48,35 @@ int open_regular(const std::filesystem::path& path, size_t& size) {
   struct stat info {};
   if (::fstat(fd, &info) != 0 || !(S_ISREG(info.st_mode) || S_ISFIFO(info.st_mode) || S_ISCHR(info.st_mode))) {
     ::close(fd);
-    fail(ErrorKind::io, "{}: is {}, not a file", path.string(), S_ISDIR(info.st_mode) ? "a directory" : "special");
+    fail(ErrorKind::io, "{}: is {}, not a file", path.string(), name_of_type(info.st_mode));
   }
   size = static_cast<size_t>(info.st_size);
   return fd;
+}
+
+// All that is left to read; `size` is a guess, as the file may be a pipe or may have grown.
+std::string read_to_end(int fd, const std::string& name, size_t size, size_t max_bytes) {
+  std::string bytes(size, '\0');
+  size_t done = 0;
+  for (;;) {
+    char more;
+    const bool full = done == bytes.size();
+    const ssize_t got = full ? ::read(fd, &more, 1) : ::read(fd, bytes.data() + done, bytes.size() - done);
+    if (got == 0) break;
+    if (got < 0 && errno == EINTR) {
+      check_interrupted();
+      continue;
+    }
+    require(got > 0, ErrorKind::io, "{}: {}", name, std::strerror(errno));
+    if (full) {
+      require(done < max_bytes, ErrorKind::limit, "{}: more than {} bytes", name, max_bytes);
+      bytes.resize(std::min(max_bytes, std::max<size_t>(4096, bytes.size() * 2)));
+      bytes[done] = more;
+    }
+    done += static_cast<size_t>(got);
+  }
+  bytes.resize(done);
+  return bytes;
 }
 
 }  // namespace
@@ -54,32 +86,17 @@ std::string read_file(const std::filesystem::path& path, size_t max_bytes) {
   const Descriptor file(open_regular(path, size));
   require(size <= max_bytes, ErrorKind::limit, "{}: {} bytes are more than the limit of {}", path.string(), size,
           max_bytes);
-  std::string bytes(size, '\0');
-  size_t done = 0;
-  for (;;) {
-    if (done == bytes.size()) {
-      char more;  // The file may be a pipe, or may have grown.
-      const ssize_t got = ::read(file.get(), &more, 1);
-      if (got == 0) break;
-      if (got < 0 && errno == EINTR) continue;
-      require(got > 0, ErrorKind::io, "{}: {}", path.string(), std::strerror(errno));
-      require(done < max_bytes, ErrorKind::limit, "{}: more than {} bytes", path.string(), max_bytes);
-      bytes.resize(std::min(max_bytes, std::max<size_t>(4096, bytes.size() * 2)));
-      bytes[done++] = more;
-      continue;
-    }
-    const ssize_t got = ::read(file.get(), bytes.data() + done, bytes.size() - done);
-    if (got == 0) break;
-    if (got < 0 && errno == EINTR) continue;
-    require(got > 0, ErrorKind::io, "{}: {}", path.string(), std::strerror(errno));
-    done += static_cast<size_t>(got);
-  }
-  bytes.resize(done);
-  return bytes;
+  return read_to_end(file.get(), path.string(), size, max_bytes);
 }
+
+std::string read_standard_input(size_t max_bytes) { return read_to_end(STDIN_FILENO, "standard input", 0, max_bytes); }
 
 AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)) {
   static std::atomic<unsigned> serial{0};
+  struct stat info {};
+  if (::stat(path_.c_str(), &info) == 0 && !S_ISREG(info.st_mode)) {
+    fail(ErrorKind::io, "{}: cannot write: it is {}, not a file", path_.string(), name_of_type(info.st_mode));
+  }
   temporary_ = path_;
   temporary_ += fmt::format(".{}.{}.tmp", ::getpid(), serial++);
   descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);

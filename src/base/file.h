@@ -14,6 +14,9 @@ namespace sensorium {
 // The file's bytes. Throws Error: not_found, io (a directory, no permission), limit (larger than max_bytes).
 std::string read_file(const std::filesystem::path& path, size_t max_bytes = size_t{1} << 32);
 
+// What comes on standard input until its end: a pipe, a file, a socket or a terminal. Throws Error: io, limit, interrupted.
+std::string read_standard_input(size_t max_bytes = size_t{1} << 32);
+
 // Writes to a temporary file beside `path`, flushes it to the disk and renames it over `path`: a reader sees the old
 // bytes or the new ones, also after a crash or a power cut. Throws Error(io); then nothing is left behind.
 void write_file_atomic(const std::filesystem::path& path, std::string_view bytes);
@@ -21,6 +24,7 @@ void write_file_atomic(const std::filesystem::path& path, std::string_view bytes
 // The same for output made in pieces. Without commit() the destructor removes the temporary file.
 class AtomicFile {
  public:
+  // Throws Error(io) if the target is there and no regular file: a device or a pipe must not be replaced.
   explicit AtomicFile(std::filesystem::path path);
   ~AtomicFile();
   AtomicFile(const AtomicFile&) = delete;

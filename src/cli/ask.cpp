@@ -1,12 +1,13 @@
-#include <unistd.h>
-
+#include <cctype>
 #include <chrono>
 #include <cstdio>
+#include <optional>
 
 #include "base/file.h"
 #include "base/interrupt.h"
 #include "base/utf8.h"
 #include "cli/command.h"
+#include "cli/options.h"
 #include "generate/generate.h"
 #include "media/decode.h"
 #include "media/draw.h"
@@ -31,27 +32,64 @@ double milliseconds(Clock::time_point from, Clock::time_point to) {
   return std::chrono::duration<double, std::milli>(to - from).count();
 }
 
-std::string read_question(const std::string& given) {
-  std::string text = given == "-" ? read_file("/dev/stdin", kMaxTextBytes) : given;
+std::string read_question(const AskOptions& options) {
+  const std::string& given = options.question;
+  std::string text = given == "-" ? read_standard_input(kMaxTextBytes) : given;
   const size_t invalid = find_invalid_utf8(text);
   require(invalid == std::string::npos, ErrorKind::usage, "the question is not valid UTF-8 (byte {})", invalid);
   while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
-  require(!text.empty(), ErrorKind::usage, "the question is empty");
+  require(text.find_first_not_of(" \t\r\n") != std::string::npos, ErrorKind::usage, "the question is empty");
+  std::error_code ignored;
+  require(!options.files.empty() || given == "-" || !std::filesystem::is_regular_file(given, ignored), ErrorKind::usage,
+          "{0} is a file, the question about it is missing: sensorium ask \"What is this?\" {0}", given);
   return text;
 }
 
-void write_annotated(const AskOptions& options, const std::vector<std::shared_ptr<const media::Image>>& images,
-                     const std::vector<models::AnswerBox>& boxes) {
-  require(!images.empty(), ErrorKind::usage, "--annotate needs a picture");
-  std::vector<media::LabelledBox> drawn;
-  int picture = boxes.empty() ? 0 : boxes.front().picture;
-  for (const models::AnswerBox& box : boxes) {
-    if (box.picture != picture) continue;
-    drawn.push_back({.label = box.label, .score = box.score, .x0 = box.x0, .y0 = box.y0, .x1 = box.x1, .y1 = box.y1});
-  }
-  const media::Image annotated = media::annotate_boxes(*images[static_cast<size_t>(picture)], drawn);
-  write_file_atomic(options.annotate, media::encode_png(annotated));
+std::string png_name_fault(const std::string& name) {
+  std::string extension = std::filesystem::path(name).extension().string();
+  for (char& c : extension) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return extension == ".png" ? std::string()
+                             : fmt::format("\"{}\" does not end in .png, the format that is written", name);
 }
+
+// The files of --annotate: the name itself for one picture, NAME-1.png, NAME-2.png ... for several, in their order.
+class AnnotatedPictures {
+ public:
+  // Opens the files, so that one that cannot be written is known before the model works.
+  AnnotatedPictures(const std::filesystem::path& name, size_t pictures) {
+    require(pictures > 0, ErrorKind::usage, "--annotate draws into a picture, but none is given");
+    for (size_t i = 0; i < pictures; ++i) {
+      std::filesystem::path path = name;
+      if (pictures > 1)
+        path.replace_filename(fmt::format("{}-{}{}", name.stem().string(), i + 1, name.extension().string()));
+      files_.push_back(std::make_unique<AtomicFile>(path));
+      names_.push_back(path.string());
+    }
+  }
+
+  // Returns a line per picture that says what was drawn.
+  std::string write(const std::vector<std::shared_ptr<const media::Image>>& images,
+                    const std::vector<models::AnswerBox>& boxes) {
+    std::string report;
+    for (size_t i = 0; i < files_.size(); ++i) {
+      std::vector<media::LabelledBox> drawn;
+      for (const models::AnswerBox& box : boxes) {
+        if (static_cast<size_t>(box.picture) != i) continue;
+        drawn.push_back(
+            {.label = box.label, .score = box.score, .x0 = box.x0, .y0 = box.y0, .x1 = box.x1, .y1 = box.y1});
+      }
+      const std::string png = media::encode_png(media::annotate_boxes(*images[i], drawn));
+      files_[i]->write(png.data(), png.size());
+      files_[i]->commit();
+      report += fmt::format("{} {} drawn into {}\n", drawn.size(), drawn.size() == 1 ? "box" : "boxes", names_[i]);
+    }
+    return report;
+  }
+
+ private:
+  std::vector<std::unique_ptr<AtomicFile>> files_;
+  std::vector<std::string> names_;
+};
 
 void print_json(const AskOptions& options, const generate::Generated& result, int64_t prompt_tokens,
                 const OrderedJson& timings) {
@@ -70,7 +108,10 @@ void print_json(const AskOptions& options, const generate::Generated& result, in
 
 void ask(const AskOptions& options) {
   const Clock::time_point start = Clock::now();
-  const std::string question = read_question(options.question);
+  (void)generate::Sampler(options.generate.sampling);  // a wrong setting is known before the model works
+  const std::string question = read_question(options);
+  std::optional<AnnotatedPictures> annotated;
+  if (!options.annotate.empty()) annotated.emplace(options.annotate, options.files.size());
   std::vector<std::shared_ptr<const media::Image>> images;
   models::ChatMessage message{.role = "user", .parts = {}};
   for (const std::string& file : options.files) {
@@ -90,7 +131,7 @@ void ask(const AskOptions& options) {
     std::fflush(stdout);
   });
   const Clock::time_point end = Clock::now();
-  if (!options.annotate.empty()) write_annotated(options, images, result.answer.boxes);
+  const std::string report = annotated ? annotated->write(images, result.answer.boxes) : std::string();
   if (options.json) {
     print_json(options, result, session->prompt_tokens(),
                {{"decode_media", milliseconds(start, decoded)},
@@ -100,9 +141,7 @@ void ask(const AskOptions& options) {
                 {"first_token", milliseconds(start, prefilled)},
                 {"total", milliseconds(start, end)}});
   } else {
-    std::fputc('\n', stdout);
-    if (!options.annotate.empty())
-      std::puts(fmt::format("{} boxes drawn into {}", result.answer.boxes.size(), options.annotate).c_str());
+    std::fputs(("\n" + report).c_str(), stdout);
   }
   if (result.stop == generate::StopReason::interrupted) fail(ErrorKind::interrupted, "interrupted");
 }
@@ -115,18 +154,12 @@ void add_ask(CLI::App& app) {
   command->add_option("question", options->question, "The question; - reads it from stdin")->required();
   command->add_option("files", options->files, "Pictures: JPEG, PNG or WebP");
   command->add_option("--model,-m", options->model, "Folder of the model")->capture_default_str();
-  command->add_option("--annotate", options->annotate, "Write the picture with the answer's boxes to this PNG");
-  command->add_option("--temperature", options->generate.sampling.temperature, "0: always the likeliest token")
-      ->capture_default_str();
   command
-      ->add_option("--top-p", options->generate.sampling.top_p,
-                   "Sample from the likeliest tokens of this total probability")
-      ->capture_default_str();
-  command->add_option("--top-k", options->generate.sampling.top_k, "Sample from this many tokens; 0: all")
-      ->capture_default_str();
-  command->add_option("--seed", options->generate.sampling.seed, "The same seed gives the same answer")
-      ->capture_default_str();
-  command->add_option("--max-tokens", options->generate.max_tokens, "Longest answer")->capture_default_str();
+      ->add_option(
+          "--annotate", options->annotate,
+          "Write the picture with the answer's boxes to this PNG; several pictures: NAME-1.png, NAME-2.png ...")
+      ->check(png_name_fault);
+  add_generate_options(*command, options->generate);
   command->add_flag("--json", options->json, "Print one JSON object: answer, boxes (pixels), tokens, timings");
   command->footer(
       "Examples:\n"

@@ -1,8 +1,12 @@
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <optional>
 #include <regex>
+#include <set>
 
 #include "base/interrupt.h"
 #include "base/threads.h"
@@ -13,10 +17,12 @@
 namespace sensorium::cli {
 namespace {
 
+// Of each of the machine's ceilings, about 40 ms together.
+constexpr int kBurstsAtEnds = 20, kBurstsBetween = 4;
+
 struct BenchOptions {
   std::string filter = ".*", model = "default", trace;
   double seconds = 0.5;
-  int threads = 0;
   bool json = false, samples = false;
 };
 
@@ -62,74 +68,119 @@ double ceiling(const MachinePeaks& peaks, Peak peak) {
 double rounded(double value) { return std::round(value * 1e4) / 1e4; }
 
 // Instead of timing: the chosen cases write their traces.
-void trace(const std::vector<BenchCase>& cases, const std::regex& filter, const std::filesystem::path& folder) {
+void trace(const std::vector<BenchCase>& cases, const std::filesystem::path& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   require(!error, ErrorKind::io, "cannot create the folder {}: {}", folder.string(), error.message());
   bool any = false;
   for (const BenchCase& test : cases) {
-    if (!test.trace || !std::regex_search(test.name, filter)) continue;
+    if (!test.trace) continue;
     test.trace(folder);
     any = true;
   }
   require(any, ErrorKind::usage, "--trace: no case that --filter chooses writes a trace; those named train/ do");
 }
 
-void bench(const BenchOptions& options) {
-  if (options.threads > 0) set_thread_count(options.threads);
+std::vector<BenchCase> chosen_cases(const BenchOptions& options) {
   std::regex filter;
   try {
     filter = std::regex(options.filter);
   } catch (const std::regex_error&) {
     fail(ErrorKind::usage, "--filter \"{}\" is not a regular expression", options.filter);
   }
-  std::vector<BenchCase> cases = matrix_cases();
-  for (auto& group : {training_cases(), model_cases(options.model)})
-    cases.insert(cases.end(), group.begin(), group.end());
-  if (!options.trace.empty()) return trace(cases, filter, options.trace);
+  std::vector<BenchCase> chosen;
+  std::set<std::string> groups;
+  for (auto& group : {matrix_cases(), training_cases(), model_cases(options.model)}) {
+    for (const BenchCase& test : group) {
+      groups.insert(test.name.substr(0, test.name.find('/') + 1));
+      if (std::regex_search(test.name, filter)) chosen.push_back(test);
+    }
+  }
+  require(!chosen.empty(), ErrorKind::usage, "--filter \"{}\" chooses no case; their names begin with {}",
+          options.filter, fmt::join(groups, ", "));
+  return chosen;
+}
 
-  const MachinePeaks peaks = measure_peaks();
-  OrderedJson json;
-  json["machine"] = {{"f32_peak_gflops", rounded(peaks.f32_gflops)},
-                     {"bf16_peak_gflops", rounded(peaks.bf16_gflops)},
-                     {"int8_peak_gops", rounded(peaks.int8_gops)},
-                     {"read_gb_s", rounded(peaks.read_gb_s)},
-                     {"threads", thread_count()},
-                     {"cpu", cpu_name()}};
-  json["results"] = OrderedJson::array();
+// What a case reached; none: not counted.
+struct Reached {
+  std::optional<double> gflops, gb_s, of_peak;
+};
+
+Reached reached(const BenchCase& test, const Timing& timing, const MachinePeaks& peaks) {
+  Reached result;
+  if (test.operations > 0) result.gflops = test.operations / timing.median_ms / 1e6;
+  if (test.bytes > 0) result.gb_s = test.bytes / timing.median_ms / 1e6;
+  const std::optional<double>& rate = test.peak == Peak::read ? result.gb_s : result.gflops;
+  if (rate) result.of_peak = *rate / ceiling(peaks, test.peak);
+  return result;
+}
+
+void print_row(const BenchCase& test, const Timing& timing, const Reached& result) {
+  const auto cell = [](const std::optional<double>& value, int width, int digits) {
+    return value ? fmt::format("{:>{}.{}f}", *value, width, digits) : fmt::format("{:>{}}", "-", width);
+  };
+  std::puts(fmt::format("{:<34} {:>10.3f} {:>10.3f} {:>10.3f} {} {} {}", test.name, timing.median_ms, timing.p10_ms,
+                        timing.p90_ms, cell(result.gflops, 10, 1), cell(result.gb_s, 8, 1), cell(result.of_peak, 8, 2))
+                .c_str());
+  std::fflush(stdout);
+}
+
+OrderedJson result_json(const BenchCase& test, const Timing& timing, const Reached& result) {
+  const auto number = [](const std::optional<double>& value) {
+    return value ? OrderedJson(rounded(*value)) : OrderedJson();
+  };
+  return {{"name", test.name},
+          {"threads", thread_count()},
+          {"median_ms", rounded(timing.median_ms)},
+          {"p10_ms", rounded(timing.p10_ms)},
+          {"p90_ms", rounded(timing.p90_ms)},
+          {"gflops", number(result.gflops)},
+          {"gb_s", number(result.gb_s)},
+          {"of_peak", number(result.of_peak)}};
+}
+
+OrderedJson machine_json(const MachinePeaks& peaks) {
+  return {{"f32_peak_gflops", rounded(peaks.f32_gflops)},
+          {"bf16_peak_gflops", rounded(peaks.bf16_gflops)},
+          {"int8_peak_gops", rounded(peaks.int8_gops)},
+          {"read_gb_s", rounded(peaks.read_gb_s)},
+          {"threads", thread_count()},
+          {"cpu", cpu_name()}};
+}
+
+void bench(const BenchOptions& options) {
+  const std::vector<BenchCase> cases = chosen_cases(options);
+  if (!options.trace.empty()) return trace(cases, options.trace);
+
+  PeakMeter peaks;
+  peaks.measure(kBurstsAtEnds);
   if (!options.json) {
-    std::puts(
-        fmt::format("{}, {} threads: f32 {:.0f} GFLOP/s, bf16 {:.0f} GFLOP/s, int8 {:.0f} GOP/s, read {:.1f} GB/s",
-                    cpu_name(), thread_count(), peaks.f32_gflops, peaks.bf16_gflops, peaks.int8_gops, peaks.read_gb_s)
-            .c_str());
     std::puts(fmt::format("{:<34} {:>10} {:>10} {:>10} {:>10} {:>8} {:>8}", "", "median ms", "p10", "p90", "GFLOP/s",
                           "GB/s", "of peak")
                   .c_str());
   }
+  std::vector<Timing> timings;
   for (const BenchCase& test : cases) {
-    if (!std::regex_search(test.name, filter)) continue;
-    const Timing timing = time_runs(test.prepare(), options.seconds);
-    const double gflops = test.operations / timing.median_ms / 1e6, gb_s = test.bytes / timing.median_ms / 1e6;
-    const double reached = test.peak == Peak::read ? gb_s : gflops;
-    const double of_peak = reached / ceiling(peaks, test.peak);
-    OrderedJson result{{"name", test.name},
-                       {"threads", thread_count()},
-                       {"median_ms", rounded(timing.median_ms)},
-                       {"p10_ms", rounded(timing.p10_ms)},
-                       {"p90_ms", rounded(timing.p90_ms)}};
-    if (test.operations > 0) result["gflops"] = rounded(gflops);
-    if (test.bytes > 0) result["gb_s"] = rounded(gb_s);
-    if (test.operations > 0) result["of_peak"] = rounded(of_peak);
-    if (options.samples) result["samples_ms"] = timing.sorted_ms;
-    json["results"].push_back(result);
-    if (!options.json) {
-      std::puts(fmt::format("{:<34} {:>10.3f} {:>10.3f} {:>10.3f} {:>10.1f} {:>8.1f} {:>8.2f}", test.name,
-                            timing.median_ms, timing.p10_ms, timing.p90_ms, gflops, gb_s, of_peak)
-                    .c_str());
-      std::fflush(stdout);
-    }
+    timings.push_back(time_runs(test.prepare(), options.seconds));
+    peaks.measure(kBurstsBetween);
+    if (!options.json) print_row(test, timings.back(), reached(test, timings.back(), peaks.best()));
   }
-  if (options.json) std::puts(json.dump().c_str());
+  peaks.measure(kBurstsAtEnds);
+  const MachinePeaks& best = peaks.best();
+  if (!options.json) {
+    std::puts(
+        fmt::format("{}, {} threads: f32 {:.0f} GFLOP/s, bf16 {:.0f} GFLOP/s, int8 {:.0f} GOP/s, read {:.1f} GB/s",
+                    cpu_name(), thread_count(), best.f32_gflops, best.bf16_gflops, best.int8_gops, best.read_gb_s)
+            .c_str());
+    return;
+  }
+  OrderedJson json{{"machine", machine_json(best)}, {"results", OrderedJson::array()}};
+  for (size_t i = 0; i < cases.size(); ++i) {
+    OrderedJson result = result_json(cases[i], timings[i], reached(cases[i], timings[i], best));
+    if (options.samples) result["samples_ms"] = timings[i].sorted_ms;
+    json["results"].push_back(result);
+  }
+  std::puts(json.dump().c_str());
 }
 
 }  // namespace
@@ -138,8 +189,9 @@ void add_bench(CLI::App& app) {
   auto options = std::make_shared<BenchOptions>();
   CLI::App* command = app.add_subcommand("bench", "Measure this machine's peaks and the program's speed");
   command->add_option("--filter", options->filter, "Regular expression of the names to run")->capture_default_str();
-  command->add_option("--threads", options->threads, "Threads to compute with (default: all processors)");
-  command->add_option("--seconds", options->seconds, "Least time per case")->capture_default_str();
+  command->add_option("--seconds", options->seconds, "Least time per case")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 3600.0));
   command->add_option("--model,-m", options->model, "Model of encode/ and decode/")->capture_default_str();
   command->add_option(
       "--trace", options->trace,

@@ -23,8 +23,12 @@ std::span<const Command> commands();
 // usage, 130 interrupted.
 int run(int argc, char** argv);
 
-// "default", or a folder. The default model is looked for at SENSORIUM_MODEL, beside the binary's source tree, and in the
-// installation; throws Error(not_found) that lists the places.
+// One line on standard error, whatever the message holds.
+void print_error(std::string message);
+
+// "default", or a folder. The default model is at SENSORIUM_MODEL; without that, it is looked for in the checkout and the
+// installation that the running program belongs to, and in the sources that it was built from. Throws Error: not_found
+// that lists the places, usage if SENSORIUM_MODEL is no model.
 std::filesystem::path find_model(const std::string& name);
 std::unique_ptr<models::Model> open_model(const std::string& name);
 

@@ -1,6 +1,10 @@
+#include <fmt/ranges.h>
+
 #include <array>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 
 #include "base/interrupt.h"
 #include "base/threads.h"
@@ -41,39 +45,36 @@ int exit_code(ErrorKind kind) {
   }
 }
 
-// One line, whatever the message holds.
-void print_error(std::string message) {
-  for (char& c : message) {
-    if (c == '\n' || c == '\r') c = ' ';
-  }
-  std::fputs(fmt::format("sensorium: {}\n", message).c_str(), stderr);
+// What was printed has reached its reader, or the command has failed: a full disk must not look like success.
+int finish_output(int code) {
+  errno = 0;
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
+  if (code != 0) return code;
+  print_error(
+      fmt::format("cannot write the output{}{}", errno == 0 ? "" : ": ", errno == 0 ? "" : std::strerror(errno)));
+  return 1;
 }
 
-}  // namespace
-
-std::span<const Command> commands() { return kCommands; }
-
-std::filesystem::path find_model(const std::string& name) {
-  if (name != "default") return name;
-  std::vector<std::filesystem::path> places;
-  if (const char* place = std::getenv("SENSORIUM_MODEL")) places.emplace_back(place);
-  places.emplace_back(SENSORIUM_MODEL_DIR);
-  places.emplace_back(SENSORIUM_INSTALL_MODEL_DIR);
-  std::string tried;
-  for (const std::filesystem::path& place : places) {
-    if (std::filesystem::exists(place / "config.json")) return place;
-    tried += (tried.empty() ? "" : ", ") + place.string();
-  }
-  fail(ErrorKind::not_found, "the default model is in none of: {}; give --model DIR or set SENSORIUM_MODEL", tried);
+// The parser says only that there is no command; this names the word that stands in its place.
+std::string missing_command(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const Command& command : kCommands) names.emplace_back(command.name);
+  const std::vector<std::string> words = app.remaining();
+  const std::string all = fmt::format("{}", fmt::join(names, ", "));
+  if (words.empty()) return fmt::format("which command? One of: {}", all);
+  const char* what = words[0].starts_with('-') ? "option" : "command";
+  const std::string near = nearest_match(words[0], names);
+  return fmt::format(
+      "there is no {} \"{}\"; {}", what, words[0],
+      near.empty() ? fmt::format("the commands are: {}", all) : fmt::format("did you mean \"{}\"?", near));
 }
 
-std::unique_ptr<models::Model> open_model(const std::string& name) { return models::load_model(find_model(name)); }
-
-int run(int argc, char** argv) {
+int run_command(int argc, char** argv) {
   install_interrupt_handlers();
   CLI::App app("Sensorium: one program to ask, train, evaluate and inspect large multimodal models", "sensorium");
   app.set_version_flag("--version", SENSORIUM_VERSION);
   app.require_subcommand(1);
+  app.fallthrough();  // the options below may stand after the command too
   app.footer(
       "Examples:\n"
       "  sensorium ask \"How many people wear a helmet?\" photo.jpg\n"
@@ -81,9 +82,11 @@ int run(int argc, char** argv) {
       "  sensorium eval --data test.jsonl --json\n"
       "Every command has its own --help.");
   int threads = 0;
-  app.add_option("--threads", threads, "Threads to compute with (default: all processors, or SENSORIUM_THREADS)");
+  const CLI::Option* threads_given =
+      app.add_option("--threads", threads,
+                     "Threads to compute with, for every command (default: all processors, or SENSORIUM_THREADS)");
   app.parse_complete_callback([&] {
-    if (threads != 0) set_thread_count(threads);
+    if (threads_given->count() > 0) set_thread_count(threads);
   });
   try {
     for (const Command& command : kCommands) command.add(app);
@@ -91,7 +94,8 @@ int run(int argc, char** argv) {
     return 0;
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
-    print_error(fmt::format("{} (see sensorium --help)", error.what()));
+    const bool no_command = app.get_subcommands().empty() && dynamic_cast<const CLI::RequiredError*>(&error) != nullptr;
+    print_error(fmt::format("{} (see sensorium --help)", no_command ? missing_command(app) : error.what()));
     return 2;
   } catch (const Error& error) {
     print_error(error.message());
@@ -104,5 +108,45 @@ int run(int argc, char** argv) {
     return 1;
   }
 }
+
+std::filesystem::path program_folder() {
+  std::error_code unknown;
+  return std::filesystem::read_symlink("/proc/self/exe", unknown).parent_path();
+}
+
+}  // namespace
+
+std::span<const Command> commands() { return kCommands; }
+
+void print_error(std::string message) {
+  for (char& c : message) {
+    if (c == '\n' || c == '\r') c = ' ';
+  }
+  std::fputs(fmt::format("sensorium: {}\n", message).c_str(), stderr);
+}
+
+std::filesystem::path find_model(const std::string& name) {
+  if (name != "default") return name;
+  const auto is_model = [](const std::filesystem::path& place) {
+    return std::filesystem::exists(place / "config.json");
+  };
+  if (const char* place = std::getenv("SENSORIUM_MODEL"); place != nullptr && *place != '\0') {
+    require(is_model(place), ErrorKind::usage, "SENSORIUM_MODEL is \"{}\", where no model is (no config.json)", place);
+    return place;
+  }
+  std::vector<std::string> tried;
+  for (const std::filesystem::path& place :
+       {program_folder() / "../../weights/default", program_folder() / "../share/sensorium/models/default",
+        std::filesystem::path(SENSORIUM_MODEL_DIR)}) {
+    if (is_model(place)) return place.lexically_normal();
+    tried.push_back(place.lexically_normal().string());
+  }
+  fail(ErrorKind::not_found, "the default model is in none of: {}; give --model DIR or set SENSORIUM_MODEL",
+       fmt::join(tried, ", "));
+}
+
+std::unique_ptr<models::Model> open_model(const std::string& name) { return models::load_model(find_model(name)); }
+
+int run(int argc, char** argv) { return finish_output(run_command(argc, argv)); }
 
 }  // namespace sensorium::cli

@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "cli/command.h"
+#include "cli/options.h"
 #include "eval/suite.h"
 #include "eval/tasks/task.h"
 
@@ -94,13 +95,13 @@ void add_eval(CLI::App& app) {
       ->check(CLI::Range(0.0, 1.0));
   verb->add_option("--limit", command->options.limit, "Only the first records; 0: all")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->check(whole_number(0));
   verb->add_option("--max-tokens", command->options.max_tokens, "Longest answer")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(whole_number(1));
   verb->add_option("--resamples", command->options.bootstrap.resamples, "Bootstrap resamples of the intervals")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(whole_number(1));
   verb->add_flag("--json", command->json, "Print one JSON object: model, data, results");
   verb->footer(
       "Examples:\n"

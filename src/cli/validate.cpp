@@ -1,6 +1,7 @@
 #include <cstdio>
 
 #include "cli/command.h"
+#include "cli/options.h"
 #include "data/dataset.h"
 
 namespace sensorium::cli {
@@ -9,11 +10,12 @@ namespace {
 struct ValidateCommand {
   std::string data;
   size_t max_faults = 20;
-  bool json = false;
+  bool decode = false, json = false;
 };
 
 void validate(const ValidateCommand& command) {
-  const data::ValidationReport report = data::validate_dataset(command.data, command.max_faults);
+  const data::ValidationReport report = data::validate_dataset(
+      command.data, command.max_faults, command.decode ? data::PictureCheck::decode : data::PictureCheck::header);
   if (command.json) {
     OrderedJson json{
         {"data", command.data}, {"records", report.records}, {"pictures", report.pictures}, {"faulty", report.faulty}};
@@ -44,10 +46,14 @@ void add_validate(CLI::App& app) {
   CLI::App* verb = app.add_subcommand("validate", "Check every record of a data set and name each fault");
   verb->add_option("data", command->data, "Data set: JSON lines, a JSON list, .txt, or a folder of class folders")
       ->required();
-  verb->add_option("--max-faults", command->max_faults, "Faults to name")->capture_default_str();
+  verb->add_option("--max-faults", command->max_faults, "Faults to name")
+      ->capture_default_str()
+      ->check(whole_number(0));
+  verb->add_flag("--decode", command->decode,
+                 "Decode every picture: finds damage behind a sound header, but is slower");
   verb->add_flag("--json", command->json,
                  "Print one JSON object: data, records, pictures, faulty, faults, ignored_fields");
-  verb->footer("Exits with 1 if there is a fault.\nExample:\n  sensorium validate my/train.jsonl");
+  verb->footer("Exits with 1 if there is a fault.\nExample:\n  sensorium validate my/train.jsonl --decode");
   verb->callback([command] { validate(*command); });
 }
 

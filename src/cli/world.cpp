@@ -1,10 +1,14 @@
 #include <cstdio>
 
 #include "cli/command.h"
+#include "cli/options.h"
 #include "data/world/world.h"
 
 namespace sensorium::cli {
 namespace {
+
+// The list of samples is kept in memory until it is written.
+constexpr uint64_t kMostSamples = 10'000'000;
 
 struct WorldCommand {
   std::string directory, name = "train";
@@ -38,9 +42,15 @@ void add_world(CLI::App& app) {
   auto command = std::make_shared<WorldCommand>();
   CLI::App* verb = app.add_subcommand("world", "Draw a synthetic data set: pictures that say what they show");
   verb->add_option("folder", command->directory, "Where to write NAME.jsonl and media/")->required();
-  verb->add_option("--count,-n", command->count, "Samples")->capture_default_str()->check(CLI::PositiveNumber);
-  verb->add_option("--seed", command->seed, "Sample i of a seed is always the same")->capture_default_str();
-  verb->add_option("--first", command->first, "Index of the first sample")->capture_default_str();
+  verb->add_option("--count,-n", command->count, "Samples")
+      ->capture_default_str()
+      ->check(whole_number(1, kMostSamples));
+  verb->add_option("--seed", command->seed, "Sample i of a seed is always the same")
+      ->capture_default_str()
+      ->check(whole_number(0));
+  verb->add_option("--first", command->first, "Index of the first sample")
+      ->capture_default_str()
+      ->check(whole_number(0, data::kMaxWorldIndex - 1));
   verb->add_option("--name", command->name, "Name of the split")->capture_default_str();
   verb->add_option("--kinds", command->options.kinds, kinds_help())->delimiter(',');
   verb->add_option("--min-side", command->options.min_side, "Least width and height, pixels")->capture_default_str();

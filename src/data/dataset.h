@@ -58,9 +58,11 @@ struct ValidationReport {
   std::map<std::string, int64_t>
       ignored_fields;  // fields that no reader knows, with the number of records that have them
 };
-// Looks at every record: whether it parses, its media files exist and can be read (pictures: headers only), boxes lie
-// inside, counts agree with boxes, answers are not empty. Runs on all threads. Throws as open_dataset, and interrupted.
+// How far the validator looks into pictures: a header says size and format, only decoding finds damage in the pixels.
+enum class PictureCheck : uint8_t { header, decode };
+// Looks at every record: whether it parses, its media files exist and can be read, boxes lie inside, counts agree with
+// boxes, answers are not empty. Runs on all threads. Throws as open_dataset, and interrupted.
 ValidationReport validate_dataset(const std::filesystem::path& path, size_t max_faults = 1000,
-                                  const DatasetOptions& options = {});
+                                  PictureCheck pictures = PictureCheck::header, const DatasetOptions& options = {});
 
 }  // namespace sensorium::data

@@ -105,6 +105,7 @@ void parse_fields(RecordReader& reader, Record& record) {
         std::find_if(record.media.begin(), record.media.end(), [&](const MessagePart& m) { return m.kind == kind; });
     if (record.image.empty() && picture != record.media.end()) record.image = picture->value;
   }
+  (void)reader.find("kind");  // which scene of the synthetic world it is: for people
   if (const Json* width = reader.find("width")) record.width = parse_int(*width, "\"width\"", 1);
   if (const Json* height = reader.find("height")) record.height = parse_int(*height, "\"height\"", 1);
   if (reader.find("class") != nullptr) record.label = filled_member(reader.object(), "class", "a record");

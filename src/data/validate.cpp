@@ -28,10 +28,11 @@ bool is_picture(const MessagePart& part) {
   return part.kind == PartKind::image || part.kind == PartKind::thermal || part.kind == PartKind::depth || frame;
 }
 
-void check_media(const MessagePart& part, const Record& record, Findings& findings) {
+void check_media(const MessagePart& part, const Record& record, PictureCheck pictures, Findings& findings) {
   if (is_picture(part)) {
     ++findings.pictures;
     const media::ImageInfo info = media::load_image_info(part.value);
+    if (pictures == PictureCheck::decode) (void)media::load_image(part.value);
     if (part.value != record.image) return;
     if (record.width > 0 && record.height > 0 && (record.width != info.width || record.height != info.height)) {
       findings.faults.push_back(fmt::format("{} is {} x {}, the record says {} x {}", part.value, info.width,
@@ -71,7 +72,7 @@ void check_counts(const Record& record, Findings& findings) {
   }
 }
 
-Findings examine(const Dataset& dataset, int64_t index) {
+Findings examine(const Dataset& dataset, int64_t index, PictureCheck pictures) {
   Findings findings;
   const auto guarded = [&](auto&& check) {
     try {
@@ -90,7 +91,7 @@ Findings examine(const Dataset& dataset, int64_t index) {
     for (const Message& message : record.messages)
       media.insert(media.end(), message.parts.begin(), message.parts.end());
     for (const MessagePart& part : media) {
-      guarded([&] { check_media(part, record, findings); });
+      guarded([&] { check_media(part, record, pictures, findings); });
     }
     check_counts(record, findings);
     findings.ignored = std::move(record.ignored);
@@ -100,7 +101,8 @@ Findings examine(const Dataset& dataset, int64_t index) {
 
 }  // namespace
 
-ValidationReport validate_dataset(const fs::path& path, size_t max_faults, const DatasetOptions& options) {
+ValidationReport validate_dataset(const fs::path& path, size_t max_faults, PictureCheck pictures,
+                                  const DatasetOptions& options) {
   const std::unique_ptr<Dataset> dataset = open_dataset(path, options);
   ValidationReport report;
   report.records = dataset->size();
@@ -111,7 +113,7 @@ ValidationReport validate_dataset(const fs::path& path, size_t max_faults, const
     parallel_for(static_cast<int64_t>(round.size()), kGrain, [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i) {
         check_interrupted();
-        round[static_cast<size_t>(i)] = examine(*dataset, first + i);
+        round[static_cast<size_t>(i)] = examine(*dataset, first + i, pictures);
       }
     });
     for (size_t i = 0; i < round.size(); ++i) {

@@ -4,10 +4,12 @@
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <fstream>
+#include <optional>
 
 #include "base/error.h"
 
@@ -78,6 +80,14 @@ TEST_F(File, TargetThatCannotBeReplaced) {
   EXPECT_EQ(kind_of([&] { write_file_atomic(folder_ / "folder", "x"); }), ErrorKind::io);
   EXPECT_EQ(kind_of([&] { write_file_atomic(folder_ / "absent" / "a", "x"); }), ErrorKind::io);
   EXPECT_EQ(entries(), 1u);
+  // Nor may what is no file be replaced by one; a link to a pipe is a pipe.
+  ASSERT_EQ(::mkfifo((folder_ / "pipe").c_str(), 0600), 0);
+  fs::create_symlink("pipe", folder_ / "link");
+  for (const char* name : {"folder", "pipe", "link"})
+    EXPECT_EQ(kind_of([&] { AtomicFile file(folder_ / name); }), ErrorKind::io) << name;
+  EXPECT_TRUE(fs::is_fifo(folder_ / "pipe"));
+  EXPECT_TRUE(fs::is_symlink(folder_ / "link"));
+  EXPECT_EQ(entries(), 3u);
 }
 
 // A disk that takes no more bytes, by the limit on file sizes: write() fails half way through.
@@ -137,6 +147,33 @@ TEST_F(File, ReadErrorsHaveKinds) {
   EXPECT_EQ(read_file(folder_ / "a", 100).size(), 100u);
   EXPECT_EQ(kind_of([&] { read_file("/dev/zero", 10000); }), ErrorKind::limit);
   EXPECT_EQ(read_file("/dev/null"), "");
+}
+
+// Standard input may be anything that can be read, a socket too, which has no name to open.
+TEST_F(File, ReadsStandardInput) {
+  const std::string bytes(10000, 'x');
+  const auto read_from_socket = [&](size_t max_bytes) {
+    int ends[2];
+    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    EXPECT_EQ(::write(ends[0], bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
+    ::close(ends[0]);
+    const int own = ::dup(STDIN_FILENO);
+    ::dup2(ends[1], STDIN_FILENO);
+    ::close(ends[1]);
+    std::string got;
+    std::optional<ErrorKind> kind;
+    try {
+      got = read_standard_input(max_bytes);
+    } catch (const Error& error) {
+      kind = error.kind();
+    }
+    ::dup2(own, STDIN_FILENO);
+    ::close(own);
+    if (kind) throw Error(*kind, "");
+    return got;
+  };
+  EXPECT_EQ(read_from_socket(bytes.size()), bytes);
+  EXPECT_EQ(kind_of([&] { read_from_socket(bytes.size() - 1); }), ErrorKind::limit);
 }
 
 TEST_F(File, MapsWholeFiles) {

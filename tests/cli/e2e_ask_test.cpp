@@ -1,8 +1,9 @@
 // Asking as a user does: the shipped model, good pictures and bad ones.
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <cstring>
-#include <fstream>
+#include <sstream>
 
 #include "base/json.h"
 #include "cli/binary.h"
@@ -48,6 +49,83 @@ TEST(E2eAsk, SeveralPicturesAndTextAlone) {
   EXPECT_EQ(run_binary({"ask", "What is water?"}).exit_code, 0);
 }
 
+TEST(E2eAsk, NamesTheFileOfEachBoxAmongSeveral) {
+  const Finished finished = run_binary(
+      {"ask", "How many people wear a safety helmet?", kExamples + "digit.png", kExamples + "site.jpg", "--json"});
+  ASSERT_EQ(finished.exit_code, 0) << finished.err;
+  for (const Json& box : Json::parse(finished.out).at("boxes")) {
+    const std::string file = box.at("file").get<std::string>();
+    EXPECT_TRUE(file == kExamples + "digit.png" || file == kExamples + "site.jpg") << file;
+  }
+}
+
+TEST(E2eAsk, ReadsTheQuestionFromStandardInput) {
+  const std::string question = "What is water?";
+  const Finished finished = run_binary({"ask", "-"}, {.input = question + "\n"});
+  EXPECT_EQ(finished.exit_code, 0) << finished.err;
+  EXPECT_EQ(finished.out, run_binary({"ask", question}).out);
+  expect_one_line_error(run_binary({"ask", "-"}), 2, "empty");
+}
+
+TEST(E2eAsk, StopsAtCtrlC) {
+  EXPECT_EQ(interrupted_exit_code({"ask", "Describe the picture.", kExamples + "site.jpg"}), 130);
+}
+
+// The numbers of boxes that the lines "N boxes drawn into FILE" tell.
+std::vector<size_t> told_boxes(const std::string& out) {
+  std::vector<size_t> told;
+  std::istringstream lines(out);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.find(" drawn into ") != std::string::npos) told.push_back(std::stoul(line));
+  }
+  return told;
+}
+
+TEST(E2eAsk, AnnotatesEveryPicture) {
+  const TemporaryFolder folder;
+  const std::vector<std::string> pictures = {kExamples + "cells.jpg", kExamples + "site.jpg"};
+  std::vector<std::string> arguments = {"ask", "How many people wear a safety helmet?", pictures[0], pictures[1]};
+  std::vector<std::string> as_json = arguments;
+  as_json.push_back("--json");
+  std::vector<size_t> expected(pictures.size());
+  const Json answer = Json::parse(run_binary(as_json).out);
+  for (const Json& box : answer.at("boxes")) ++expected[box.at("file") == pictures[0] ? 0 : 1];
+
+  arguments.insert(arguments.end(), {"--annotate", folder / "found.png"});
+  const Finished told = run_binary(arguments);
+  ASSERT_EQ(told.exit_code, 0) << told.err;
+  EXPECT_EQ(told_boxes(told.out), expected) << told.out;
+  for (size_t i = 0; i < pictures.size(); ++i) {
+    const std::string drawn = folder / fmt::format("found-{}.png", i + 1);
+    EXPECT_EQ(media::load_image_info(drawn).width, media::load_image_info(pictures[i]).width);
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder / "found.png"));
+}
+
+// A wrong target is known before the model works: nothing has been answered.
+TEST(E2eAsk, AnnotateRefusesWrongTargets) {
+  const TemporaryFolder folder;
+  const auto annotate = [&](const std::string& target, std::vector<std::string> pictures) {
+    pictures.insert(pictures.begin(), {"ask", "What is it?", "--annotate", target});
+    const Finished finished = run_binary(pictures);
+    EXPECT_EQ(finished.out, "");
+    return finished;
+  };
+  const std::string digit = kExamples + "digit.png";
+  expect_one_line_error(annotate(folder / "found.jpg", {digit}), 2, ".png");
+  expect_one_line_error(annotate(folder / "found.png", {}), 2, "--annotate");
+  expect_one_line_error(annotate(folder / "none/found.png", {digit}), 1, "found.png");
+  expect_one_line_error(annotate(folder / "found.png", {folder / "none.jpg"}), 1, "none.jpg");
+  std::filesystem::create_directory(folder / "folder.png");
+  expect_one_line_error(annotate(folder / "folder.png", {digit}), 1, "a directory");
+  ASSERT_EQ(mkfifo((folder / "pipe.png").c_str(), 0600), 0);
+  expect_one_line_error(annotate(folder / "pipe.png", {digit}), 1, "a pipe");
+  EXPECT_TRUE(std::filesystem::is_fifo(folder / "pipe.png"));
+  size_t left = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path())) left += entry.exists() ? 1 : 0;
+  EXPECT_EQ(left, 2u);  // the folder and the pipe
+}
+
 TEST(E2eAsk, BadInputIsOneClearLine) {
   const TemporaryFolder folder;
   const std::string site = read_file(kExamples + "site.jpg");
@@ -69,6 +147,10 @@ TEST(E2eAsk, BadInputIsOneClearLine) {
   expect_one_line_error(ask(folder.path().string()), 1, "directory");
   expect_one_line_error(run_binary({"ask", "\xFF\xFE", kExamples + "site.jpg"}), 2, "UTF-8");
   expect_one_line_error(run_binary({"ask", ""}), 2, "empty");
+  expect_one_line_error(run_binary({"ask", " \t "}), 2, "empty");
+  expect_one_line_error(run_binary({"ask", kExamples + "site.jpg"}), 2, "question about it is missing");
+  expect_one_line_error(run_binary({"ask", "x", "--seed", "-1"}), 2, "--seed");
+  expect_one_line_error(run_binary({"ask", "x", "--max-tokens", "0"}), 2, "--max-tokens");
   expect_one_line_error(run_binary({"ask", "x", "--temperature", "-1"}), 2, "temperature");
   std::string long_question;
   for (int i = 0; i < 5000; ++i) long_question += "word ";

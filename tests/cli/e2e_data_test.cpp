@@ -29,6 +29,7 @@ TEST_F(E2eData, WorldWritesADataSetWithoutFaults) {
   EXPECT_EQ(faults.at("pictures"), 20);
   EXPECT_EQ(faults.at("faulty"), 0);
   EXPECT_TRUE(faults.at("faults").empty());
+  EXPECT_TRUE(faults.at("ignored_fields").empty()) << faults;
 }
 
 TEST_F(E2eData, TheSameSeedDrawsTheSameWorld) {
@@ -50,6 +51,55 @@ TEST_F(E2eData, WorldSaysWhatIsWrong) {
   EXPECT_FALSE(fs::exists(folder_ / "w/train.jsonl"));
   write_file_atomic(folder_ / "file", "x");
   expect_one_line_error(run_binary({"world", folder_ / "file", "--count", "1"}), 1, "file");
+}
+
+TEST_F(E2eData, WorldRefusesSettingsThatItCannotMean) {
+  const auto world = [&](const std::vector<std::string>& settings) {
+    std::vector<std::string> arguments = {"world", folder_ / "w"};
+    arguments.insert(arguments.end(), settings.begin(), settings.end());
+    return run_binary(arguments);
+  };
+  const Finished negative = world({"--count", "-1"});
+  expect_one_line_error(negative, 2, "--count");
+  EXPECT_LT(negative.err.size(), 150u) << negative.err;
+  expect_one_line_error(world({"--seed", "-1"}), 2, "--seed");
+  expect_one_line_error(world({"--first", "-1"}), 2, "--first");
+  expect_one_line_error(world({"--first", "99999999999999999999999"}), 2, "--first");
+  expect_one_line_error(world({"--count", "5", "--first", "999999999998"}), 2, "ends at sample");
+  for (const char* name : {"../esc", "", ".hidden", "a/b", "a b"})
+    expect_one_line_error(world({"--count", "1", "--name", name}), 2, "name");
+  EXPECT_FALSE(fs::exists(folder_ / "w"));
+  EXPECT_FALSE(fs::exists(folder_ / "esc.jsonl"));
+}
+
+// A disk that is full half way: what was there before stays as it was, and nothing is added.
+TEST_F(E2eData, WorldThatFailsLeavesNothing) {
+  const std::vector<std::string> arguments = {"world",  folder_ / "w", "--count", "8",          "--kinds",
+                                              "shapes", "--min-side",  "64",      "--max-side", "512"};
+  Finished finished = run_binary(arguments, {.file_limit = 4000});
+  expect_one_line_error(finished, 1, "cannot write");
+  EXPECT_FALSE(fs::exists(folder_ / "w"));
+  ASSERT_EQ(run_binary({"world", folder_ / "w", "--count", "2", "--kinds", "digits"}).exit_code, 0);
+  const std::string before = read_file(folder_ / "w/train.jsonl");
+  finished = run_binary(arguments, {.file_limit = 4000});
+  expect_one_line_error(finished, 1, "cannot write");
+  EXPECT_EQ(read_file(folder_ / "w/train.jsonl"), before);
+  size_t entries = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(folder_ / "w")) entries += entry.exists() ? 1 : 0;
+  EXPECT_EQ(entries, 4u);  // the list, the folder and two pictures
+}
+
+TEST_F(E2eData, ValidateDecodesPicturesWhenAsked) {
+  ASSERT_EQ(run_binary({"world", folder_ / "w", "--count", "2", "--kinds", "shapes"}).exit_code, 0);
+  const std::string data = folder_ / "w/train.jsonl", picture = folder_ / "w/media/train_000001.png";
+  EXPECT_EQ(run_binary({"validate", data, "--decode"}).exit_code, 0);
+  const std::string sound = read_file(picture);
+  write_file_atomic(picture, sound.substr(0, sound.size() / 2));
+  EXPECT_EQ(run_binary({"validate", data}).exit_code, 0);  // the header is sound
+  const Finished finished = run_binary({"validate", data, "--decode"});
+  expect_one_line_error(finished, 1, "1 of 2 records are faulty");
+  EXPECT_NE(finished.out.find("train.jsonl:2: "), std::string::npos) << finished.out;
+  EXPECT_NE(finished.out.find("train_000001.png"), std::string::npos) << finished.out;
 }
 
 TEST_F(E2eData, ValidateNamesFileLineAndFault) {

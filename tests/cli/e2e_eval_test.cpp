@@ -108,6 +108,13 @@ TEST_F(E2eEval, ReadsRunningText) {
   EXPECT_GT(result.at("metrics").at("perplexity").at("value").get<double>(), 1.0);
 }
 
+TEST_F(E2eEval, StopsAtCtrlC) { EXPECT_EQ(interrupted_exit_code(eval(data(), {"--json"})), 130); }
+
+TEST_F(E2eEval, SaysThatItsOutputIsLost) {
+  const Finished finished = run_binary(eval(data(), {"--task", "count", "--json"}), {.output = "/dev/full"});
+  expect_one_line_error(finished, 1, "cannot write the output");
+}
+
 TEST_F(E2eEval, SaysWhatIsWrong) {
   expect_one_line_error(run_binary({"eval"}), 2, "--data");
   expect_one_line_error(run_binary(eval(data(), {"--task", "captoin"})), 2, "caption");

@@ -1,10 +1,5 @@
 // Training as a user runs it: killed, interrupted, misspelt, diverging.
 #include <gtest/gtest.h>
-#include <signal.h>
-
-#include <chrono>
-#include <fstream>
-#include <thread>
 
 #include "base/json.h"
 #include "cli/binary.h"
@@ -16,21 +11,6 @@ const std::string kRecipe = std::string(SENSORIUM_SOURCE_DIR) + "/recipes/tiny.y
 
 std::vector<std::string> train_arguments(const std::string& out) {
   return {"train", kRecipe, "out=" + out, "train.steps=10", "train.save_every=3", "data.images_per_batch=4"};
-}
-
-// Starts the program and gives its process id; its messages go nowhere.
-pid_t start(const std::vector<std::string>& arguments) {
-  const std::string program = binary().string();
-  std::vector<char*> argv = {const_cast<char*>(program.c_str())};
-  for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
-  argv.push_back(nullptr);
-  const pid_t child = fork();
-  if (child == 0) {
-    if (!std::freopen("/dev/null", "w", stdout) || !std::freopen("/dev/null", "w", stderr)) _exit(126);
-    execv(program.c_str(), argv.data());
-    _exit(127);
-  }
-  return child;
 }
 
 size_t count_lines(const std::string& path) {
@@ -67,11 +47,10 @@ TEST(E2eTrain, KilledAndResumedIsBitIdentical) {
   const std::string whole = folder / "whole", killed = folder / "killed";
   ASSERT_EQ(run_binary(train_arguments(whole)).exit_code, 0);
   for (const size_t step : {size_t{4}, size_t{8}}) {
-    const pid_t child = start(train_arguments(killed));
+    const pid_t child = start_binary(train_arguments(killed));
     ASSERT_TRUE(wait_for_steps(killed, step));
     kill(child, SIGKILL);
-    int status = 0;
-    waitpid(child, &status, 0);
+    wait_for_exit(child);
   }
   const Finished resumed = run_binary(train_arguments(killed));
   ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
@@ -85,13 +64,10 @@ TEST(E2eTrain, InterruptSavesAndExits130) {
   const std::string out = folder / "run";
   std::vector<std::string> arguments = train_arguments(out);
   arguments[3] = "train.steps=100000";
-  const pid_t child = start(arguments);
+  const pid_t child = start_binary(arguments);
   ASSERT_TRUE(wait_for_steps(out, 2));
   kill(child, SIGINT);
-  int status = 0;
-  waitpid(child, &status, 0);
-  ASSERT_TRUE(WIFEXITED(status));
-  EXPECT_EQ(WEXITSTATUS(status), 130);
+  EXPECT_EQ(wait_for_exit(child), 130);
   EXPECT_TRUE(std::filesystem::exists(out + "/model/model.safetensors"));
   EXPECT_TRUE(std::filesystem::exists(out + "/loss.svg"));
   EXPECT_FALSE(std::filesystem::is_empty(out + "/checkpoints"));
@@ -120,7 +96,7 @@ TEST(E2eTrain, FullDiskLosesNothing) {
                 .exit_code,
             0);
   const std::string saved = read_file(out + "/model/model.safetensors");
-  const Finished finished = run_binary(train_arguments(out), 20000);
+  const Finished finished = run_binary(train_arguments(out), {.file_limit = 20000});
   EXPECT_EQ(finished.exit_code, 1);
   EXPECT_NE(finished.err.find("cannot write"), std::string::npos) << finished.err;
   EXPECT_EQ(read_file(out + "/model/model.safetensors"), saved);
@@ -130,6 +106,15 @@ TEST(E2eTrain, FullDiskLosesNothing) {
   // There is room again: the run goes on to its end.
   EXPECT_EQ(run_binary(train_arguments(out)).exit_code, 0);
   EXPECT_EQ(losses(out).size(), 10u);
+}
+
+TEST(E2eTrain, SaysThatItsOutputIsLost) {
+  const TemporaryFolder folder;
+  std::vector<std::string> arguments = train_arguments(folder / "run");
+  arguments.insert(arguments.end(), {"train.steps=1", "--json"});
+  const Finished finished = run_binary(arguments, {.output = "/dev/full"});
+  EXPECT_EQ(finished.exit_code, 1);
+  EXPECT_NE(finished.err.find("cannot write the output"), std::string::npos) << finished.err;
 }
 
 TEST(E2eTrain, MisspeltKeysSuggestTheNearOne) {

@@ -120,7 +120,9 @@ TEST(SensoriumConfig, SizesThatDoNotFitTogetherAreNamed) {
       {"/decoder/kv_heads", 3, "kv_heads"},
       {"/decoder/head_dim", 12, "head_dim"},
       {"/decoder/rope_theta", -5.0, "rope_theta"},
+      {"/decoder/rope_theta", 1e308, "rope_theta"},  // infinite as a float
       {"/image/rope_theta", 0.0, "rope_theta"},
+      {"/image/rope_theta", 1e39, "rope_theta"},
       {"/heads/thresholds", {0.5}, "thresholds"},
       {"/heads/thresholds", {0.5, 1.5}, "thresholds"},
       {"/heads/labels", {"cat", ""}, "labels"},

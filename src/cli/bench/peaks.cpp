@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <fstream>
-#include <memory>
+#include <vector>
 
 #include "base/threads.h"
 
@@ -19,8 +19,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int kRepeats = 60;       // of 3 to 12 ms: other processes take the processor for longer than one
 constexpr int kAccumulators = 16;  // enough independent chains to hide the latency of 4 cycles at 2 a cycle
+constexpr size_t kReadWords = size_t{1} << 25;  // 256 MB: beyond every cache
 
 // Each loop does `iterations` rounds of kAccumulators instructions and returns something that depends on all of them.
 struct Loop {
@@ -125,50 +125,44 @@ Loop int8_loop() {
   return f32_loop();
 }
 
-// Operations per second over all threads, in units of 1e9.
-double measure(const Loop& loop) {
-  constexpr int64_t kIterations = 400'000;
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+// One burst: operations per second over all threads, in units of 1e9.
+double compute_rate(const Loop& loop) {
+  constexpr int64_t kIterations = 400'000;  // 3 to 12 ms
   std::atomic<float> sink{0};
-  double best = 0;
-  for (int repeat = 0; repeat < kRepeats; ++repeat) {
-    const auto start = Clock::now();
-    parallel_for(thread_count(), 1, [&](int64_t, int64_t, int) { sink = sink + loop.run(kIterations); });
-    const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
-    best = std::max(best, loop.operations_per_iteration * kIterations * thread_count() / seconds / 1e9);
-  }
-  return best;
+  const auto start = Clock::now();
+  parallel_for(thread_count(), 1, [&](int64_t, int64_t, int) { sink = sink + loop.run(kIterations); });
+  return loop.operations_per_iteration * kIterations * thread_count() / seconds_since(start) / 1e9;
 }
 
-double measure_read() {
-  constexpr int64_t kWords = int64_t{1} << 25;  // 256 MB: beyond every cache
-  const auto memory = std::make_unique<uint64_t[]>(kWords);
-  std::fill(memory.get(), memory.get() + kWords, 1);
+// One burst: GB/s over all threads.
+double read_rate(const std::vector<uint64_t>& memory) {
   std::atomic<uint64_t> sink{0};
-  double best = 0;
-  for (int repeat = 0; repeat < kRepeats; ++repeat) {
-    const auto start = Clock::now();
-    parallel_for(kWords, 1 << 18, [&](int64_t begin, int64_t end, int) {
-      uint64_t sums[16] = {};
-      for (int64_t i = begin; i < end; i += 16) {
-        for (int64_t k = 0; k < 16; ++k) sums[k] += memory[static_cast<size_t>(i + k)];
-      }
-      uint64_t total = 0;
-      for (const uint64_t sum : sums) total += sum;
-      sink += total;
-    });
-    const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
-    best = std::max(best, static_cast<double>(kWords) * 8 / seconds / 1e9);
-  }
-  return best;
+  const auto start = Clock::now();
+  parallel_for(static_cast<int64_t>(memory.size()), 1 << 18, [&](int64_t begin, int64_t end, int) {
+    uint64_t sums[16] = {};
+    for (int64_t i = begin; i < end; i += 16) {
+      for (int64_t k = 0; k < 16; ++k) sums[k] += memory[static_cast<size_t>(i + k)];
+    }
+    uint64_t total = 0;
+    for (const uint64_t sum : sums) total += sum;
+    sink += total;
+  });
+  return static_cast<double>(memory.size()) * 8 / seconds_since(start) / 1e9;
 }
 
 }  // namespace
 
-MachinePeaks measure_peaks() {
-  return {.f32_gflops = measure(f32_loop()),
-          .bf16_gflops = measure(bf16_loop()),
-          .int8_gops = measure(int8_loop()),
-          .read_gb_s = measure_read()};
+PeakMeter::PeakMeter() : memory_(kReadWords, 1) {}
+
+void PeakMeter::measure(int bursts) {
+  for (int i = 0; i < bursts; ++i) {
+    best_.f32_gflops = std::max(best_.f32_gflops, compute_rate(f32_loop()));
+    best_.bf16_gflops = std::max(best_.bf16_gflops, compute_rate(bf16_loop()));
+    best_.int8_gops = std::max(best_.int8_gops, compute_rate(int8_loop()));
+    best_.read_gb_s = std::max(best_.read_gb_s, read_rate(memory_));
+  }
 }
 
 std::string cpu_name() {

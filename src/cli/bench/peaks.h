@@ -1,7 +1,9 @@
 // The machine's own ceilings, measured: what the fractions of peak in the benchmark refer to.
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 namespace sensorium::cli {
 
@@ -12,8 +14,20 @@ struct MachinePeaks {
   double read_gb_s = 0;    // from memory, far beyond the caches
 };
 
-// The best of several short runs on `threads` threads (a shared machine only ever makes a run slower).
-MachinePeaks measure_peaks();
+// Measures the ceilings again and again and keeps the best: another process can only make a burst slower, but for longer than
+// a series of bursts. So the bursts are short, those of all ceilings take turns, and the caller spreads them over its work.
+class PeakMeter {
+ public:
+  PeakMeter();
+  // `bursts` times each ceiling, on all threads: about 40 ms a time on a quiet machine.
+  void measure(int bursts);
+  const MachinePeaks& best() const { return best_; }
+
+ private:
+  std::vector<uint64_t> memory_;
+  MachinePeaks best_;
+};
+
 // As the operating system names it.
 std::string cpu_name();
 

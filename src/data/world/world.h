@@ -60,13 +60,17 @@ WorldSample generate_world_sample(uint64_t seed, uint64_t index, const WorldOpti
 // sentence and label where the sample has them. Every further statement is a yes/no question in `qa`.
 Json world_record(const WorldSample& sample, const std::string& image_path);
 
+// Samples are counted from 0 to one below this.
+inline constexpr uint64_t kMaxWorldIndex = 1'000'000'000'000;
+
 struct WorldDatasetReport {
   size_t samples = 0;
   uint64_t bytes = 0;
 };
 // Writes `name`.jsonl and media/<name>_NNNNNN.png or .jpg (photo-like kinds) for samples first..first + count - 1 into
-// `directory`, which is made if it is missing; the jsonl comes last and atomically. Runs on all threads; looks at
-// interrupted(). Throws Error(io, usage, interrupted).
+// `directory`, which is made if it is missing. They appear there when all are on the disk, the jsonl last: a failure leaves
+// nothing. `name` is of letters, digits, '-', '_' and '.', and does not begin with '.'; first + count is at most
+// kMaxWorldIndex. Runs on all threads; looks at interrupted(). Throws Error(io, usage, interrupted).
 WorldDatasetReport write_world_dataset(const std::filesystem::path& directory, const std::string& name, uint64_t first,
                                        size_t count, uint64_t seed, const WorldOptions& options = {});
 

@@ -34,7 +34,7 @@ ImageEncoderConfig ImageEncoderConfig::from_json(const Json& json, const std::st
   config.layers = reader.get_int("layers", 0, 256);
   config.heads = reader.get_int("heads", 1, 256);
   config.mlp_width = reader.get_int("mlp_width", 8, 65536);
-  config.rope_theta = static_cast<float>(reader.get_or<double>("rope_theta", 100.0));
+  const double rope_theta = reader.get_or<double>("rope_theta", 100.0);
   reader.finish();
   require(config.stem_channels.size() == 4 && config.stem_blocks.size() == 3, ErrorKind::invalid_data,
           "{}: expected 4 stem_channels and 3 stem_blocks, found {} and {}", where, config.stem_channels.size(),
@@ -50,8 +50,9 @@ ImageEncoderConfig ImageEncoderConfig::from_json(const Json& json, const std::st
   }
   require(config.dim % config.heads == 0 && config.dim / config.heads % 8 == 0, ErrorKind::invalid_data,
           "{}: dim {} must be a multiple of 8 x heads {}", where, config.dim, config.heads);
-  require(config.rope_theta > 0, ErrorKind::invalid_data, "{}: rope_theta {} is not positive", where,
-          config.rope_theta);
+  require(rope_theta >= 1 && rope_theta <= 1e12, ErrorKind::invalid_data, "{}: rope_theta is {}, expected 1..1e12",
+          where, rope_theta);
+  config.rope_theta = static_cast<float>(rope_theta);
   return config;
 }
 

@@ -13,14 +13,15 @@ DecoderConfig DecoderConfig::from_json(const Json& json, const std::string& wher
   config.kv_heads = reader.get_int("kv_heads", 1, 512);
   config.head_dim = reader.get_int("head_dim", 8, 256);
   config.mlp_width = reader.get_int("mlp_width", 8, 1 << 17);
-  config.rope_theta = static_cast<float>(reader.get_or<double>("rope_theta", 10000.0));
+  const double rope_theta = reader.get_or<double>("rope_theta", 10000.0);
   reader.finish();
   require(config.heads % config.kv_heads == 0, ErrorKind::invalid_data, "{}: heads {} is no multiple of kv_heads {}",
           where, config.heads, config.kv_heads);
   require(config.head_dim % 8 == 0, ErrorKind::invalid_data, "{}: head_dim {} is no multiple of 8", where,
           config.head_dim);
-  require(config.rope_theta > 0, ErrorKind::invalid_data, "{}: rope_theta {} is not positive", where,
-          config.rope_theta);
+  require(rope_theta >= 1 && rope_theta <= 1e12, ErrorKind::invalid_data, "{}: rope_theta is {}, expected 1..1e12",
+          where, rope_theta);
+  config.rope_theta = static_cast<float>(rope_theta);
   return config;
 }
 
