@@ -17,6 +17,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/error.h"
 #include "base/file.h"
 
 namespace sensorium::cli {
