@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "io/errors.h"
 
 namespace sensorium::io {
 namespace {
@@ -14,11 +15,6 @@ namespace {
 constexpr std::string_view kMagic("\x93NUMPY", 6);
 constexpr size_t kAlignment = 64;
 constexpr size_t kMaxHeaderBytes = 10'000;  // as numpy.load, which evaluates the header
-
-template <typename... Args>
-Error invalid(fmt::format_string<Args...> format, Args&&... args) {
-  return Error(ErrorKind::invalid_data, fmt::format(format, std::forward<Args>(args)...));
-}
 
 // Copies `count` elements stored as From, converted to To.
 template <typename From, typename To>

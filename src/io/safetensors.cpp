@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "io/errors.h"
 
 namespace sensorium::io {
 namespace {
@@ -29,16 +30,6 @@ constexpr std::array<DTypeName, 7> kDTypes = {{{"F32", DType::f32},
                                                {"U8", DType::u8},
                                                {"I32", DType::i32},
                                                {"I64", DType::i64}}};
-
-template <typename... Args>
-Error invalid(fmt::format_string<Args...> format, Args&&... args) {
-  return Error(ErrorKind::invalid_data, fmt::format(format, std::forward<Args>(args)...));
-}
-
-template <typename... Args>
-Error unsupported(fmt::format_string<Args...> format, Args&&... args) {
-  return Error(ErrorKind::unsupported, fmt::format(format, std::forward<Args>(args)...));
-}
 
 // A parsed object no longer shows that a key stood twice.
 bool has_duplicate_keys(std::string_view header) {

@@ -8,7 +8,6 @@
 #include <filesystem>
 
 #include "base/file.h"
-#include "io/safetensors_folder.h"
 
 namespace sensorium::io {
 namespace {
@@ -27,7 +26,6 @@ class Folder : public ::testing::Test {
   fs::path path_;
 };
 class Safetensors : public Folder {};
-class SafetensorsFolderTest : public Folder {};
 class GoldenSafetensors : public Folder {};
 
 std::string with_length(const std::string& header, const std::string& data) {
@@ -173,31 +171,6 @@ TEST_F(Safetensors, ErrorsNameTheFile) {
     EXPECT_EQ(error.kind(), ErrorKind::invalid_data);
     EXPECT_NE(error.message().find("bad.safetensors: "), std::string::npos);
   }
-}
-
-TEST_F(SafetensorsFolderTest, ReadsShards) {
-  write_safetensors(path_ / "model-00001-of-00002.safetensors", {{"a", Tensor::full({2}, 1.0f)}}, {});
-  write_safetensors(path_ / "model-00002-of-00002.safetensors", {{"b", Tensor::full({3}, 2.0f)}}, {});
-  const auto index = [&](const std::string& map) {
-    write_file_atomic(path_ / "model.safetensors.index.json",
-                      R"({"metadata":{"total_size":20},"weight_map":)" + map + "}");
-  };
-  index(R"({"a":"model-00001-of-00002.safetensors","b":"model-00002-of-00002.safetensors"})");
-  const SafetensorsFolder folder = SafetensorsFolder::open(path_);
-  EXPECT_EQ(folder.names(), (std::vector<std::string>{"a", "b"}));
-  EXPECT_EQ(folder.tensor("b").to_floats(), (std::vector<float>{2, 2, 2}));
-  EXPECT_THROW(folder.tensor("c"), Error);
-
-  for (const char* bad :
-       {R"({"a":"model-00002-of-00002.safetensors"})", R"({"a":"../secret.safetensors"})", R"({"a":"/etc/passwd"})",
-        R"({"a":".."})", R"({"a":7})", R"({"a":"missing.safetensors"})", "[]"}) {
-    index(bad);
-    EXPECT_THROW(SafetensorsFolder::open(path_), Error) << bad;
-  }
-  fs::remove(path_ / "model.safetensors.index.json");
-  EXPECT_THROW(SafetensorsFolder::open(path_), Error);
-  write_safetensors(path_ / "model.safetensors", {{"only", Tensor::zeros({1})}}, {});
-  EXPECT_EQ(SafetensorsFolder::open(path_).names(), std::vector<std::string>{"only"});
 }
 
 }  // namespace

@@ -1,0 +1,23 @@
+// GGUF's block types to f32 and back, in plain loops: the oracle for fast kernels, and what a checkpoint is converted
+// with. Bit for bit as gguf-py's dequantize and quantize (the reference in Python, itself equal to ggml's
+// ggml-quants.c): the same operations in the same order, each rounded to f32.
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "io/gguf_types.h"
+
+namespace sensorium::io {
+
+// Whole blocks (or plain float elements) to f32. Throws Error: shape if the sizes do not fit together, unsupported for an
+// integer type.
+void dequantize(GgufType type, std::span<const std::byte> blocks, std::span<float> values);
+
+// Whether quantize() makes the type: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1.
+bool can_quantize(GgufType type);
+// f32 to whole blocks. A block type needs finite values whose scale fits an f16. Throws Error: shape if the sizes do not
+// fit together, numeric (NaN, infinity, out of f16's range), unsupported.
+void quantize(GgufType type, std::span<const float> values, std::span<std::byte> blocks);
+
+}  // namespace sensorium::io

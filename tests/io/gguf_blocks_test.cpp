@@ -1,0 +1,96 @@
+// Block types: limits of what can be quantised. (gguf_test.cpp compares values with the reference.)
+#include "io/gguf_blocks.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "base/error.h"
+#include "base/rng.h"
+
+namespace sensorium::io {
+namespace {
+
+std::vector<float> round_trip(GgufType type, const std::vector<float>& values) {
+  const GgufTypeInfo& info = info_of(type);
+  std::vector<std::byte> blocks(values.size() / static_cast<size_t>(info.block_elements) * info.block_bytes);
+  quantize(type, values, blocks);
+  std::vector<float> back(values.size());
+  dequantize(type, blocks, back);
+  return back;
+}
+
+ErrorKind error_of(GgufType type, const std::vector<float>& values) {
+  try {
+    round_trip(type, values);
+  } catch (const Error& error) {
+    return error.kind();
+  }
+  return ErrorKind::io;
+}
+
+TEST(GgufBlocks, TableIsConsistent) {
+  for (const GgufTypeInfo& info : gguf_types()) {
+    EXPECT_EQ(find_gguf_type(info.name), &info);
+    EXPECT_EQ(find_gguf_type(static_cast<uint32_t>(info.type)), &info);
+    EXPECT_EQ(gguf_type_name(static_cast<uint32_t>(info.type)), info.name);
+    EXPECT_TRUE(!info.dtype || info.block_bytes == size_of(*info.dtype)) << info.name;
+    EXPECT_EQ(info.dtype.has_value(), info.block_elements == 1) << info.name;
+  }
+  EXPECT_EQ(find_gguf_type("Q2_K"), nullptr);
+  EXPECT_EQ(gguf_type_name(10), "Q2_K");
+  EXPECT_EQ(gguf_type_name(999), "?");
+}
+
+// The error of a level is at most half a step, and the scale itself is rounded to 11 bits.
+TEST(GgufBlocks, RoundTripWithinAStep) {
+  Rng rng(5);
+  std::vector<float> values(64 * 32);
+  for (float& value : values) value = static_cast<float>(rng.normal());
+  const struct {
+    GgufType type;
+    float steps;  // of the range of a block, at most 2 x 5 here
+  } cases[] = {
+      {GgufType::q8_0, 254}, {GgufType::q4_0, 15}, {GgufType::q4_1, 15}, {GgufType::q5_0, 31}, {GgufType::q5_1, 31}};
+  for (const auto& c : cases) {
+    const std::vector<float> back = round_trip(c.type, values);
+    for (size_t i = 0; i < values.size(); ++i) {
+      ASSERT_NEAR(back[i], values[i], 10.0f / c.steps + 0.01f) << info_of(c.type).name << " " << i;
+    }
+  }
+}
+
+TEST(GgufBlocks, ExtremesOfFloats) {
+  constexpr float kTiny = std::numeric_limits<float>::denorm_min(), kMax = std::numeric_limits<float>::max();
+  for (const GgufType type : {GgufType::q8_0, GgufType::q4_0, GgufType::q4_1, GgufType::q5_0, GgufType::q5_1}) {
+    SCOPED_TRACE(info_of(type).name);
+    EXPECT_EQ(round_trip(type, std::vector<float>(32, 0.0f)), std::vector<float>(32, 0.0f));
+    EXPECT_EQ(round_trip(type, std::vector<float>(32, kTiny)), std::vector<float>(32, 0.0f));
+    std::vector<float> mixed(32, -1e-41f);  // 1 / scale is infinite
+    mixed[3] = 2e-41f;
+    EXPECT_EQ(round_trip(type, mixed), std::vector<float>(32, 0.0f));
+    EXPECT_EQ(error_of(type, std::vector<float>(32, kMax)), ErrorKind::numeric);
+    mixed.assign(32, -kMax);
+    mixed[0] = kMax;  // the range overflows
+    EXPECT_EQ(error_of(type, mixed), ErrorKind::numeric);
+    mixed[0] = NAN;
+    EXPECT_EQ(error_of(type, mixed), ErrorKind::numeric);
+  }
+}
+
+TEST(GgufBlocks, SizesMustFit) {
+  EXPECT_EQ(error_of(GgufType::q8_0, std::vector<float>(31, 0.0f)), ErrorKind::shape);
+  EXPECT_EQ(error_of(GgufType::q4_k, std::vector<float>(256, 0.0f)), ErrorKind::unsupported);
+  std::vector<std::byte> blocks(34);
+  std::vector<float> values(64);
+  EXPECT_THROW(dequantize(GgufType::q8_0, blocks, values), Error);
+  EXPECT_THROW(dequantize(GgufType::i8, blocks, std::span(values).first(34)), Error);
+  EXPECT_FALSE(can_quantize(GgufType::q6_k));
+  EXPECT_FALSE(can_quantize(GgufType::i32));
+  EXPECT_TRUE(can_quantize(GgufType::q5_1));
+}
+
+}  // namespace
+}  // namespace sensorium::io
