@@ -65,7 +65,7 @@ class SensoriumModel {
   nn::ParameterStore store_;
   PromptWriter prompt_;
   modality::ImageEncoder encoder_;
-  nn::GeluMlp projector_;
+  nn::Mlp projector_;
   Decoder decoder_;
   Detector detector_;
   Classifier classifier_;
