@@ -85,6 +85,13 @@ Json read_json_file(const std::filesystem::path& path) {
   return std::move(parsed).value();
 }
 
+Json without_nulls(Json object) {
+  for (auto it = object.begin(); object.is_object() && it != object.end();) {
+    it = it->is_null() ? object.erase(it) : std::next(it);
+  }
+  return object;
+}
+
 ConfigReader::ConfigReader(const Json& object, std::string where) : object_(object), where_(std::move(where)) {
   require(object.is_object(), ErrorKind::invalid_data, "{}: expected a JSON object, found {}", where_,
           object.type_name());
