@@ -16,7 +16,7 @@ constexpr std::array<ModelFamily, 1> kFamilies = {{
 
 std::span<const ModelFamily> model_families() { return kFamilies; }
 
-std::unique_ptr<Model> load_model(const std::filesystem::path& directory) {
+std::unique_ptr<Model> load_model(const std::filesystem::path& directory, DType compute) {
   require(std::filesystem::is_directory(directory), ErrorKind::not_found,
           "{}: no such model folder (expected a folder with config.json, tokenizer.json and model.safetensors)",
           directory.string());
@@ -27,7 +27,7 @@ std::unique_ptr<Model> load_model(const std::filesystem::path& directory) {
   const std::string type = config.at("model_type").get<std::string>();
   std::vector<std::string> known;
   for (const ModelFamily& family : kFamilies) {
-    if (type == family.model_type) return family.load(directory);
+    if (type == family.model_type) return family.load(directory, compute);
     known.emplace_back(family.model_type);
   }
   const std::string near = nearest_match(type, known);

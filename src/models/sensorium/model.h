@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "media/image.h"
+#include "models/decoder/decoder.h"
 #include "models/sensorium/config.h"
-#include "models/sensorium/decoder.h"
 #include "models/sensorium/heads.h"
 #include "models/sensorium/prompt.h"
 
