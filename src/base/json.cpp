@@ -85,6 +85,13 @@ Json read_json_file(const std::filesystem::path& path) {
   return std::move(parsed).value();
 }
 
+Json without_nulls(Json object) {
+  for (auto it = object.begin(); object.is_object() && it != object.end();) {
+    it = it->is_null() ? object.erase(it) : std::next(it);
+  }
+  return object;
+}
+
 ConfigReader::ConfigReader(const Json& object, std::string where, ErrorKind fault)
     : object_(object), where_(std::move(where)), fault_(fault) {
   require(object.is_object(), fault_, "{}: expected keys with values, found {}", where_, object.type_name());

@@ -20,6 +20,9 @@ Result<Json> parse_json(std::string_view text);
 // Reads and parses a file; throws Error with the path as context.
 Json read_json_file(const std::filesystem::path& path);
 
+// The object without the members that are null: published configurations write null where they mean the default.
+Json without_nulls(Json object);
+
 // One member of an object, typed: `ConfigReader reader(json, "config.json"); int d = reader.get<int64_t>("width");`
 // Every key that was read is remembered; finish() throws on the others and suggests the nearest known key.
 class ConfigReader {

@@ -9,10 +9,13 @@ namespace sensorium::kernels {
 
 // With `axes` = 1, channel pair c of D/2 turns by position * theta^(-2c/D). With `axes` = 2 (pictures: row, column) the
 // first half of the pairs turns by the first position and the second half by the second, each with D/2 in place of D.
+// `frequencies`, if given (one axis only), stand in place of the powers of theta: position encodings that were stretched
+// to longer texts.
 struct RopeTable {
   const int32_t* positions = nullptr;  // rows x axes
   int axes = 1;
   float theta = 10000.0f;
+  const float* frequencies = nullptr;  // D / 2
 };
 
 // In place, on `heads` heads of every row.

@@ -78,11 +78,12 @@ class Model {
 struct ModelFamily {
   const char* model_type;
   const char* summary;
-  std::unique_ptr<Model> (*load)(const std::filesystem::path& directory);
+  // `compute`: dtype of the activations, f32 or bf16.
+  std::unique_ptr<Model> (*load)(const std::filesystem::path& directory, DType compute);
 };
 std::span<const ModelFamily> model_families();
 
 // Loads the model of a folder. Throws Error: not_found, invalid_data, unsupported (a model_type that no family has).
-std::unique_ptr<Model> load_model(const std::filesystem::path& directory);
+std::unique_ptr<Model> load_model(const std::filesystem::path& directory, DType compute = DType::bf16);
 
 }  // namespace sensorium::models

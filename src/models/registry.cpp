@@ -2,21 +2,70 @@
 
 #include <array>
 
+#include "models/clip/clip.h"
+#include "models/decoder/published.h"
+#include "models/llama/llama.h"
+#include "models/llava/model.h"
+#include "models/llava_next/model.h"
 #include "models/model.h"
+#include "models/qwen2/qwen2.h"
 #include "models/sensorium/chat.h"
+#include "models/siglip/siglip.h"
+#include "models/vision/published.h"
 
 namespace sensorium::models {
 namespace {
 
-constexpr std::array<ModelFamily, 1> kFamilies = {{
+constexpr std::array<ModelFamily, 8> kFamilies = {{
     {"sensorium", "the native model: image encoder with task heads, projector, decoder", load_sensorium},
+    {"llama", "text: Llama 2 and 3, Vicuna, Yi", load_llama},
+    {"mistral", "text: Mistral", load_mistral},
+    {"qwen2", "text: Qwen 1.5, 2 and 2.5", load_qwen2},
+    {"clip", "pictures and texts in one space: CLIP", load_clip},
+    {"siglip", "pictures and texts in one space: SigLIP", load_siglip},
+    {"llava", "questions about pictures: LLaVA 1.5", load_llava},
+    {"llava_next", "questions about pictures: LLaVA 1.6 (NeXT)", load_llava_next},
 }};
+
+// Decoders of multimodal models, by the model_type of their "text_config".
+constexpr std::array<DecoderFamily, 3> kDecoders = {{
+    {"llama", read_llama_config},
+    {"mistral", read_mistral_config},
+    {"qwen2", read_qwen2_config},
+}};
+
+// Vision towers of multimodal models, by the model_type of their "vision_config".
+constexpr std::array<VisionFamily, 2> kTowers = {{
+    {"clip_vision_model", read_clip_vision},
+    {"siglip_vision_model", read_siglip_vision},
+}};
+
+// The row of a table by model_type. Throws Error(unsupported) with what is known.
+template <typename Row, size_t N>
+const Row& find_row(const std::array<Row, N>& table, const std::string& type, const std::string& where) {
+  std::vector<std::string> known;
+  for (const Row& row : table) {
+    if (type == row.model_type) return row;
+    known.emplace_back(row.model_type);
+  }
+  const std::string near = nearest_match(type, known);
+  fail(ErrorKind::unsupported, "{}: model_type \"{}\" is none that this program knows{}", where, type,
+       near.empty() ? fmt::format(" ({})", fmt::join(known, ", ")) : fmt::format("; did you mean \"{}\"?", near));
+}
 
 }  // namespace
 
 std::span<const ModelFamily> model_families() { return kFamilies; }
 
-std::unique_ptr<Model> load_model(const std::filesystem::path& directory) {
+const DecoderFamily& decoder_family(const std::string& model_type, const std::string& where) {
+  return find_row(kDecoders, model_type, where);
+}
+
+const VisionFamily& vision_family(const std::string& model_type, const std::string& where) {
+  return find_row(kTowers, model_type, where);
+}
+
+std::unique_ptr<Model> load_model(const std::filesystem::path& directory, DType compute) {
   require(std::filesystem::is_directory(directory), ErrorKind::not_found,
           "{}: no such model folder (expected a folder with config.json, tokenizer.json and model.safetensors)",
           directory.string());
@@ -24,15 +73,7 @@ std::unique_ptr<Model> load_model(const std::filesystem::path& directory) {
   const Json config = read_json_file(path);
   require(config.is_object() && config.contains("model_type") && config.at("model_type").is_string(),
           ErrorKind::invalid_data, "{}: key \"model_type\" is missing (expected a string)", path.string());
-  const std::string type = config.at("model_type").get<std::string>();
-  std::vector<std::string> known;
-  for (const ModelFamily& family : kFamilies) {
-    if (type == family.model_type) return family.load(directory);
-    known.emplace_back(family.model_type);
-  }
-  const std::string near = nearest_match(type, known);
-  fail(ErrorKind::unsupported, "{}: model_type \"{}\" is none that this program knows{}", path.string(), type,
-       near.empty() ? fmt::format(" ({})", fmt::join(known, ", ")) : fmt::format("; did you mean \"{}\"?", near));
+  return find_row(kFamilies, config.at("model_type").get<std::string>(), path.string()).load(directory, compute);
 }
 
 }  // namespace sensorium::models

@@ -1,4 +1,6 @@
 // Linear maps, norms and convolutions.
+#include <cstring>
+
 #include "nn/modules.h"
 
 namespace sensorium::nn {
@@ -9,6 +11,22 @@ Linear::Linear(ParameterStore& store, const std::string& name, int64_t in, int64
   if (bias_kind == Bias::zeros) bias = store.add(name + ".bias", {out}, Init::zeros);
 }
 
+Tensor look_up_rows(const Tensor& table_RC, const Tensor& index_T, DType dtype) {
+  if (table_RC.dtype() != DType::f16) return ops::gather_rows(table_RC, index_T, dtype);
+  const int64_t rows = index_T.elements(), columns = table_RC.dim(1);
+  const size_t row_bytes = static_cast<size_t>(columns) * size_of(DType::f16);
+  const Tensor found = Tensor::zeros({rows, columns}, DType::f16);
+  for (int64_t i = 0; i < rows; ++i) {
+    const int32_t row = index_T.data<int32_t>()[i];
+    require(row >= -1 && row < table_RC.dim(0), ErrorKind::shape, "look_up_rows: index {} into {} rows", row,
+            table_RC.dim(0));
+    if (row < 0) continue;
+    std::memcpy(static_cast<std::byte*>(found.raw()) + static_cast<size_t>(i) * row_bytes,
+                static_cast<const std::byte*>(table_RC.raw()) + static_cast<size_t>(row) * row_bytes, row_bytes);
+  }
+  return found.to(dtype);
+}
+
 RmsNorm::RmsNorm(ParameterStore& store, const std::string& name, int64_t channels, float epsilon)
     : weight(store.add(name + ".weight", {channels}, Init::ones)), eps(epsilon) {}
 
@@ -16,6 +34,17 @@ LayerNorm::LayerNorm(ParameterStore& store, const std::string& name, int64_t cha
     : weight(store.add(name + ".weight", {channels}, Init::ones)),
       bias(store.add(name + ".bias", {channels}, Init::zeros)),
       eps(epsilon) {}
+
+PatchEmbedding::PatchEmbedding(ParameterStore& store, const std::string& name, int64_t channels, int64_t patch,
+                               int64_t out, Bias bias_kind)
+    : weight(store.add(name + ".weight", {out, channels, patch, patch}, Init::lecun)) {
+  if (bias_kind == Bias::zeros) bias = store.add(name + ".bias", {out}, Init::zeros);
+}
+
+Tensor PatchEmbedding::operator()(const Tensor& patches_PK) const {
+  const int64_t out = weight.dim(0);
+  return ops::linear(patches_PK, weight.reshape({out, weight.elements() / out}), bias);
+}
 
 ConvNorm::ConvNorm(ParameterStore& store, const std::string& name, int64_t in, int64_t out, int64_t kernel_size,
                    int64_t stride_size, int64_t norm_groups, kernels::NormActivation activation_kind,

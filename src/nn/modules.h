@@ -20,6 +20,10 @@ struct Linear {
   Tensor weight, bias;
 };
 
+// Rows of a table by index (i32 [T]; -1: zeros), in `dtype` (f32 or bf16). As ops::gather_rows, but the table may also be
+// f16, as published checkpoints store it (then outside autograd).
+Tensor look_up_rows(const Tensor& table_RC, const Tensor& index_T, DType dtype);
+
 struct RmsNorm {
   RmsNorm() = default;
   RmsNorm(ParameterStore& store, const std::string& name, int64_t channels, float epsilon = 1e-6f);
@@ -56,10 +60,13 @@ struct AttentionConfig {
   bool causal = true;
   bool qk_norm = true;
   float rope_theta = 10000.0f;  // 0: no rotary positions
+  // f32 [head_dim / 2], or undefined: takes the place of the powers of theta.
+  Tensor rope_frequencies;
   float norm_eps = 1e-6f;
+  Bias qkv_bias = Bias::none, out_bias = Bias::none;
 };
-// Parameters: <name>.qkv.weight [(H + 2G) D, dim], <name>.out.weight [dim, H D], <name>.q_norm.weight,
-// <name>.k_norm.weight [D].
+// Parameters: <name>.qkv.weight [(H + 2G) D, dim], <name>.out.weight [dim, H D], their biases if the configuration has
+// them, <name>.q_norm.weight, <name>.k_norm.weight [D].
 struct SelfAttention {
   SelfAttention() = default;
   SelfAttention(ParameterStore& store, const std::string& name, const AttentionConfig& config, float out_scale = 1.0f);
@@ -77,18 +84,20 @@ struct SelfAttention {
 // down(silu(gate(x)) * up(x)); gate and up are one matrix <name>.gate_up.weight [2F, dim]; <name>.down.weight [dim, F].
 struct SwigluMlp {
   SwigluMlp() = default;
-  SwigluMlp(ParameterStore& store, const std::string& name, int64_t dim, int64_t width, float out_scale = 1.0f);
+  SwigluMlp(ParameterStore& store, const std::string& name, int64_t dim, int64_t width, float out_scale = 1.0f,
+            Bias bias = Bias::none);
   Tensor operator()(const Tensor& x_TC) const;
   Linear gate_up, down;
 };
 
-// fc2(gelu(fc1(x))), with biases. Parameters: <name>.fc1, <name>.fc2.
-struct GeluMlp {
-  GeluMlp() = default;
-  GeluMlp(ParameterStore& store, const std::string& name, int64_t in, int64_t width, int64_t out,
-          float out_scale = 1.0f);
-  Tensor operator()(const Tensor& x_TC) const;
+// fc2(activation(fc1(x))), with biases by default. Parameters: <name>.fc1, <name>.fc2.
+struct Mlp {
+  Mlp() = default;
+  Mlp(ParameterStore& store, const std::string& name, int64_t in, int64_t width, int64_t out, float out_scale = 1.0f,
+      kernels::Unary activation = kernels::Unary::gelu_erf, Bias bias = Bias::zeros);
+  Tensor operator()(const Tensor& x_TC) const { return fc2(ops::unary(activation, fc1(x_TC))); }
   Linear fc1, fc2;
+  kernels::Unary activation = kernels::Unary::gelu_erf;
 };
 
 // Pre-norm transformer block: x += attention(norm1(x)); x += mlp(norm2(x)), with RMSNorm and SwiGLU.
@@ -96,13 +105,35 @@ struct GeluMlp {
 struct TransformerBlock {
   TransformerBlock() = default;
   TransformerBlock(ParameterStore& store, const std::string& name, const AttentionConfig& config, int64_t mlp_width,
-                   float out_scale = 1.0f);
+                   float out_scale = 1.0f, Bias mlp_bias = Bias::none);
   Tensor operator()(const Tensor& x_TC, const Tensor& positions, const ops::Sequences& sequences) const;
   Tensor cached(const Tensor& x_TC, const Tensor& positions, const ops::Sequences& sequences, KvCache& cache,
                 int64_t layer) const;
   RmsNorm norm1, norm2;
   SelfAttention attention;
   SwigluMlp mlp;
+};
+
+// The same with LayerNorm and an MLP, both with biases: the block of ViT (Dosovitskiy 2021), CLIP and SigLIP.
+struct EncoderBlock {
+  EncoderBlock() = default;
+  EncoderBlock(ParameterStore& store, const std::string& name, const AttentionConfig& config, int64_t mlp_width,
+               kernels::Unary activation);
+  Tensor operator()(const Tensor& x_TC, const Tensor& positions, const ops::Sequences& sequences) const;
+  LayerNorm norm1, norm2;
+  SelfAttention attention;
+  Mlp mlp;
+};
+
+// A convolution whose stride is its kernel, as one matrix product. Parameters: <name>.weight [out, channels, patch, patch],
+// <name>.bias [out].
+struct PatchEmbedding {
+  PatchEmbedding() = default;
+  PatchEmbedding(ParameterStore& store, const std::string& name, int64_t channels, int64_t patch, int64_t out,
+                 Bias bias);
+  // [patches, channels * patch * patch], channel by channel, rows inside -> [patches, out].
+  Tensor operator()(const Tensor& patches_PK) const;
+  Tensor weight, bias;
 };
 
 }  // namespace sensorium::nn

@@ -14,8 +14,9 @@ SelfAttention::SelfAttention(ParameterStore& store, const std::string& name, con
               config.heads % config.kv_heads == 0,
           ErrorKind::shape, "{}: {} heads of {} with {} key/value heads", name, config.heads, config.head_dim,
           config.kv_heads);
-  qkv = Linear(store, name + ".qkv", config.dim, (config.heads + 2 * config.kv_heads) * config.head_dim, Bias::none);
-  out = Linear(store, name + ".out", config.heads * config.head_dim, config.dim, Bias::none, out_scale);
+  qkv =
+      Linear(store, name + ".qkv", config.dim, (config.heads + 2 * config.kv_heads) * config.head_dim, config.qkv_bias);
+  out = Linear(store, name + ".out", config.heads * config.head_dim, config.dim, config.out_bias, out_scale);
   if (config.qk_norm) {
     q_norm = store.add(name + ".q_norm.weight", {config.head_dim}, Init::ones);
     k_norm = store.add(name + ".k_norm.weight", {config.head_dim}, Init::ones);
@@ -27,7 +28,8 @@ namespace {
 Tensor project(const SelfAttention& attention, const Tensor& x_TC, const Tensor& positions) {
   const AttentionConfig& config = attention.config;
   return ops::head_norm_rope(attention.qkv(x_TC), config.heads, config.kv_heads, attention.q_norm, attention.k_norm,
-                             config.rope_theta > 0 ? positions : Tensor(), config.rope_theta, config.norm_eps);
+                             config.rope_theta > 0 ? positions : Tensor(), config.rope_theta, config.norm_eps,
+                             config.rope_frequencies);
 }
 
 }  // namespace
@@ -80,26 +82,26 @@ Tensor SelfAttention::cached(const Tensor& x_TC, const Tensor& positions, const 
   return out(mixed);
 }
 
-SwigluMlp::SwigluMlp(ParameterStore& store, const std::string& name, int64_t dim, int64_t width, float out_scale)
-    : gate_up(store, name + ".gate_up", dim, 2 * width, Bias::none),
-      down(store, name + ".down", width, dim, Bias::none, out_scale) {}
+SwigluMlp::SwigluMlp(ParameterStore& store, const std::string& name, int64_t dim, int64_t width, float out_scale,
+                     Bias bias)
+    : gate_up(store, name + ".gate_up", dim, 2 * width, bias),
+      down(store, name + ".down", width, dim, bias, out_scale) {}
 
 Tensor SwigluMlp::operator()(const Tensor& x_TC) const { return down(ops::swiglu(gate_up(x_TC))); }
 
-GeluMlp::GeluMlp(ParameterStore& store, const std::string& name, int64_t in, int64_t width, int64_t out,
-                 float out_scale)
-    : fc1(store, name + ".fc1", in, width, Bias::zeros),
-      fc2(store, name + ".fc2", width, out, Bias::zeros, out_scale) {}
-
-Tensor GeluMlp::operator()(const Tensor& x_TC) const { return fc2(ops::gelu(fc1(x_TC))); }
+Mlp::Mlp(ParameterStore& store, const std::string& name, int64_t in, int64_t width, int64_t out, float out_scale,
+         kernels::Unary function, Bias bias)
+    : fc1(store, name + ".fc1", in, width, bias),
+      fc2(store, name + ".fc2", width, out, bias, out_scale),
+      activation(function) {}
 
 TransformerBlock::TransformerBlock(ParameterStore& store, const std::string& name, const AttentionConfig& config,
-                                   int64_t mlp_width, float out_scale)
+                                   int64_t mlp_width, float out_scale, Bias mlp_bias)
     : norm1(store, name + ".norm1", config.dim, config.norm_eps),
       attention(store, name + ".attention", config, out_scale) {
   // After the attention, as in the order of the computation.
   norm2 = RmsNorm(store, name + ".norm2", config.dim, config.norm_eps);
-  mlp = SwigluMlp(store, name + ".mlp", config.dim, mlp_width, out_scale);
+  mlp = SwigluMlp(store, name + ".mlp", config.dim, mlp_width, out_scale, mlp_bias);
 }
 
 Tensor TransformerBlock::operator()(const Tensor& x_TC, const Tensor& positions,
@@ -112,6 +114,18 @@ Tensor TransformerBlock::cached(const Tensor& x_TC, const Tensor& positions, con
                                 KvCache& cache, int64_t layer) const {
   const NoGrad no_grad;
   const Tensor h_TC = ops::add(x_TC, attention.cached(norm1(x_TC), positions, sequences, cache, layer));
+  return ops::add(h_TC, mlp(norm2(h_TC)));
+}
+
+EncoderBlock::EncoderBlock(ParameterStore& store, const std::string& name, const AttentionConfig& config,
+                           int64_t mlp_width, kernels::Unary activation)
+    : norm1(store, name + ".norm1", config.dim, config.norm_eps), attention(store, name + ".attention", config) {
+  norm2 = LayerNorm(store, name + ".norm2", config.dim, config.norm_eps);
+  mlp = Mlp(store, name + ".mlp", config.dim, mlp_width, config.dim, 1.0f, activation);
+}
+
+Tensor EncoderBlock::operator()(const Tensor& x_TC, const Tensor& positions, const ops::Sequences& sequences) const {
+  const Tensor h_TC = ops::add(x_TC, attention(norm1(x_TC), positions, sequences));
   return ops::add(h_TC, mlp(norm2(h_TC)));
 }
 

@@ -9,7 +9,8 @@ using kernels::HeadNormRopeArgs;
 using kernels::KernelTable;
 
 Tensor head_norm_rope(const Tensor& qkv, int64_t heads, int64_t kv_heads, const Tensor& q_weight_D,
-                      const Tensor& k_weight_D, const Tensor& positions, float theta, float eps) {
+                      const Tensor& k_weight_D, const Tensor& positions, float theta, float eps,
+                      const Tensor& frequencies) {
   require_activation(qkv, "head_norm_rope", "qkv");
   require_rank(qkv, 2, "head_norm_rope", "qkv");
   require(heads > 0 && kv_heads > 0 && qkv.dim(1) % (heads + 2 * kv_heads) == 0, ErrorKind::shape,
@@ -29,6 +30,10 @@ Tensor head_norm_rope(const Tensor& qkv, int64_t heads, int64_t kv_heads, const 
             "head_norm_rope: positions {} for {} rows; expected [T] or [T, 2]", positions.shape(), rows);
     require(head_dim % (2 * axes) == 0, ErrorKind::shape, "head_norm_rope: head size {} with {} position axes",
             head_dim, axes);
+    if (frequencies.defined()) {
+      require(axes == 1, ErrorKind::shape, "head_norm_rope: frequencies are for one position axis, not {}", axes);
+      require_shape(frequencies, {head_dim / 2}, "head_norm_rope", "the frequencies");
+    }
   }
   if (!q_weight_D.defined() && !positions.defined()) return qkv;
 
@@ -37,18 +42,20 @@ Tensor head_norm_rope(const Tensor& qkv, int64_t heads, int64_t kv_heads, const 
   const Tensor inverse_rms =
       recorded && q_weight.defined() ? Tensor::empty({rows, heads + kv_heads}, DType::f32, qkv.device()) : Tensor();
   const auto make_args = [=](const Tensor& y) {
-    return HeadNormRopeArgs{
-        .rows = rows,
-        .heads = heads,
-        .kv_heads = kv_heads,
-        .head_dim = head_dim,
-        .qkv = view(qkv),
-        .q_weight = f32_data(q_weight),
-        .k_weight = f32_data(k_weight),
-        .eps = eps,
-        .table = {.positions = positions.defined() ? positions.data<int32_t>() : nullptr, .axes = axes, .theta = theta},
-        .y = view(y),
-        .inverse_rms = inverse_rms.defined() ? inverse_rms.data<float>() : nullptr};
+    return HeadNormRopeArgs{.rows = rows,
+                            .heads = heads,
+                            .kv_heads = kv_heads,
+                            .head_dim = head_dim,
+                            .qkv = view(qkv),
+                            .q_weight = f32_data(q_weight),
+                            .k_weight = f32_data(k_weight),
+                            .eps = eps,
+                            .table = {.positions = positions.defined() ? positions.data<int32_t>() : nullptr,
+                                      .axes = axes,
+                                      .theta = theta,
+                                      .frequencies = f32_data(frequencies)},
+                            .y = view(y),
+                            .inverse_rms = inverse_rms.defined() ? inverse_rms.data<float>() : nullptr};
   };
   const Tensor y = Tensor::empty(qkv.shape(), qkv.dtype(), qkv.device());
   if (rows != 0) launch(&KernelTable::head_norm_rope, qkv, "head_norm_rope", make_args(y));

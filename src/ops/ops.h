@@ -86,9 +86,11 @@ struct Sequences {
   size_t count() const { return offsets.empty() ? 0 : offsets.size() - 1; }
 };
 // Query/key normalisation (weights may be undefined: none) and rotary positions (undefined: none; i32 [T] or [T, 2]) on
-// a fused projection [T, (H + 2G) D]; see kernels/rope.h.
+// a fused projection [T, (H + 2G) D]; see kernels/rope.h. `frequencies` (f32 [D/2]; only with positions [T]), if
+// defined, stand in place of theta.
 Tensor head_norm_rope(const Tensor& qkv, int64_t heads, int64_t kv_heads, const Tensor& q_weight_D,
-                      const Tensor& k_weight_D, const Tensor& positions, float theta, float eps = 1e-6f);
+                      const Tensor& k_weight_D, const Tensor& positions, float theta, float eps = 1e-6f,
+                      const Tensor& frequencies = {});
 // Self-attention inside every sequence from a fused [T, (H + 2G) D] -> [T, H D]; scale 1/sqrt(D).
 Tensor self_attention(const Tensor& qkv, int64_t heads, int64_t kv_heads, const Sequences& sequences, bool causal);
 // General form: q [T, H D], k and v [S, G D].

@@ -229,10 +229,10 @@ TEST_F(ModelFolder, UnknownFamiliesSuggestTheNearest) {
   const Error near = load_error();
   EXPECT_EQ(near.kind(), ErrorKind::unsupported);
   expect_contains(near.message(), {"config.json", "sensorum", "did you mean \"sensorium\""});
-  change_config("/model_type", "llama");
+  change_config("/model_type", "gpt_bigcode");
   const Error far = load_error();
   EXPECT_EQ(far.kind(), ErrorKind::unsupported);
-  expect_contains(far.message(), {"config.json", "llama", "sensorium"});
+  expect_contains(far.message(), {"config.json", "gpt_bigcode", "sensorium"});
   change_config("/model_type", 3);
   expect_contains(load_error().message(), {"config.json", "model_type"});
   write("config.json", "[1, 2");

@@ -98,7 +98,7 @@ TEST_P(OverfitTest, TinyVisionTransformerLearnsABatchByHeart) {
       .dim = 32, .heads = 2, .kv_heads = 2, .head_dim = 16, .causal = false, .rope_theta = 100.0f};
   const nn::TransformerBlock block(store, "block", config, 48);
   const nn::LayerNorm norm(store, "norm", 32);
-  const nn::GeluMlp head(store, "head", 32, 32, 3);
+  const nn::Mlp head(store, "head", 32, 32, 3);
 
   const ops::Pictures pictures{{16, 9, 12, 16, 8}, {16, 20, 7, 8, 8}};
   const Tensor pixels = random_tensor({pictures.positions(), 3}, 1).to(GetParam());
@@ -202,6 +202,77 @@ TEST(Modules, NamesAndShapesOfParameters) {
                        "stem.weight [8, 3, 3, 3]", "stem.gain [8]", "stem.norm.weight [8]", "stem.norm.bias [8]"}));
   expect_error(ErrorKind::shape,
                [&] { nn::SelfAttention(store, "x", {.dim = 16, .heads = 3, .kv_heads = 2, .head_dim = 8}); });
+}
+
+TEST(EncoderBlock, GradientsAndBiases) {
+  nn::ParameterStore store(1);
+  const nn::AttentionConfig config{.dim = 16,
+                                   .heads = 2,
+                                   .kv_heads = 2,
+                                   .head_dim = 8,
+                                   .causal = false,
+                                   .qk_norm = false,
+                                   .rope_theta = 0,
+                                   .qkv_bias = nn::Bias::zeros,
+                                   .out_bias = nn::Bias::zeros};
+  const nn::EncoderBlock block(store, "b", config, 12, kernels::Unary::quick_gelu);
+  EXPECT_EQ(store.find("b.attention.qkv.bias").value.shape(), Shape({48}));
+  EXPECT_EQ(store.find("b.attention.out.bias").value.shape(), Shape({16}));
+  const ops::Sequences sequences{{0, 3, 7}};
+  check_gradients([&](const std::vector<Tensor>& in) { return block(in[0], {}, sequences); },
+                  {random_tensor({7, 16}, 1)});
+}
+
+// The same numbers as the convolution that it stands for.
+TEST(PatchEmbedding, IsAConvolutionOfItsOwnStride) {
+  nn::ParameterStore store(1);
+  const nn::PatchEmbedding embed(store, "patch", 3, 2, 5, nn::Bias::zeros);
+  store.parameters()[1].value.copy_from(random_tensor({5}, 3));
+  const Tensor pixels_PC = random_tensor({4 * 6, 3}, 2);  // one picture of 4 x 6 pixels
+  const Tensor filters_NKKC = Tensor::empty({5, 2, 2, 3}), patches_PK = Tensor::empty({6, 12});
+  for (int64_t n = 0; n < 5; ++n) {
+    for (int64_t i = 0; i < 12; ++i) {  // channel, row, column
+      filters_NKKC.data<float>()[n * 12 + i % 4 * 3 + i / 4] = embed.weight.data<float>()[n * 12 + i];
+    }
+  }
+  for (int64_t p = 0; p < 6; ++p) {
+    for (int64_t i = 0; i < 12; ++i) {
+      const int64_t y = p / 3 * 2 + i % 4 / 2, x = p % 3 * 2 + i % 2;
+      patches_PK.data<float>()[p * 12 + i] = pixels_PC.data<float>()[(y * 6 + x) * 3 + i / 4];
+    }
+  }
+  ops::Pictures sizes;
+  const Tensor expected = ops::conv2d(pixels_PC, {{4}, {6}}, filters_NKKC, embed.bias, {.stride = 2}, sizes);
+  EXPECT_LT(relative_error(embed(patches_PK), expected), 1e-5);
+}
+
+TEST(Modules, RowsOfAnF16TableAreLookedUpAsTheyAre) {
+  const Tensor table = random_tensor({5, 8}, 1).to(DType::f16);
+  const Tensor rows = nn::look_up_rows(table, Tensor::from<int32_t>({4, -1, 0}, {3}), DType::f32);
+  const std::vector<float> all = table.to_floats(), found = rows.to_floats();
+  for (size_t c = 0; c < 8; ++c) {
+    EXPECT_EQ(found[c], all[4 * 8 + c]);
+    EXPECT_EQ(found[8 + c], 0.0f);
+    EXPECT_EQ(found[16 + c], all[c]);
+  }
+  expect_error(ErrorKind::shape, [&] { nn::look_up_rows(table, Tensor::from<int32_t>({5}, {1}), DType::f32); });
+}
+
+// Frequencies that are the powers of theta change nothing; halved ones are the positions' halves.
+TEST(Modules, FrequenciesInPlaceOfTheta) {
+  nn::ParameterStore store(1);
+  nn::AttentionConfig config{.dim = 16, .heads = 2, .kv_heads = 1, .head_dim = 8, .rope_theta = 100.0f};
+  nn::SelfAttention attention(store, "a", config);
+  const Tensor x = random_tensor({3, 16}, 1), positions = Tensor::from<int32_t>({0, 2, 6}, {3});
+  const Tensor plain = attention(x, positions, {{0, 3}});
+  const Tensor halves = attention(x, Tensor::from<int32_t>({0, 1, 3}, {3}), {{0, 3}});
+  attention.config.rope_frequencies = Tensor::empty({4});
+  for (const float factor : {1.0f, 0.5f}) {
+    for (int c = 0; c < 4; ++c) {
+      attention.config.rope_frequencies.data<float>()[c] = factor * std::pow(100.0f, -static_cast<float>(c) / 4.0f);
+    }
+    EXPECT_LT(relative_error(attention(x, positions, {{0, 3}}), factor == 1.0f ? plain : halves), 1e-5);
+  }
 }
 
 TEST(Modules, NothingIsRecordedWithoutGradients) {

@@ -7,7 +7,7 @@
 #include "base/json.h"
 #include "cli/bench/cases.h"
 #include "io/safetensors.h"
-#include "models/sensorium/decoder.h"
+#include "models/decoder/decoder.h"
 #include "train/optimizer.h"
 
 namespace sensorium::cli {
@@ -53,7 +53,7 @@ struct DecoderStep {
 
   StepResult run() {
     const Tensor hidden = decoder(decoder.embed(tokens, DType::bf16), sequences);
-    const Tensor loss = ops::linear_cross_entropy(hidden, decoder.embedding(), targets);
+    const Tensor loss = ops::linear_cross_entropy(hidden, decoder.output_embedding(), targets);
     backward(loss);
     return {loss.item(), optimizer->step(kLearningRate)};
   }

@@ -23,8 +23,10 @@ struct Frequencies {
     for (int64_t c = 0; c < pairs; ++c) {
       axis[c] = table.axes == 1 || c < per_axis ? 0 : 1;
       const int64_t local = axis[c] == 0 ? c : c - per_axis;
-      value[c] = std::pow(static_cast<double>(table.theta),
-                          -2.0 * static_cast<double>(local) * table.axes / static_cast<double>(dim));
+      value[c] = table.frequencies != nullptr
+                     ? static_cast<double>(table.frequencies[c])
+                     : std::pow(static_cast<double>(table.theta),
+                                -2.0 * static_cast<double>(local) * table.axes / static_cast<double>(dim));
     }
   }
   void angles(const RopeTable& table, int64_t row, int64_t pairs, Angles& out) const {

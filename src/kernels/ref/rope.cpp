@@ -10,6 +10,7 @@ namespace {
 double angle(const RopeTable& table, int64_t head_dim, int64_t row, int64_t pair) {
   const int64_t per_axis = head_dim / 2 / table.axes;
   const int64_t axis = pair / per_axis;
+  if (table.frequencies != nullptr) return table.positions[row] * static_cast<double>(table.frequencies[pair]);
   const double exponent = -2.0 * static_cast<double>(pair % per_axis) / static_cast<double>(head_dim / table.axes);
   return table.positions[row * table.axes + axis] * std::pow(static_cast<double>(table.theta), exponent);
 }

@@ -2,155 +2,52 @@
 
 #include <algorithm>
 #include <cmath>
-#include <mutex>
 
+#include "models/decoder/session.h"
+#include "models/picture_cache.h"
 #include "models/sensorium/shown_objects.h"
 
 namespace sensorium::models {
 namespace {
 
-double log_sum_exp(std::span<const float> values) {
-  const float most = *std::max_element(values.begin(), values.end());
-  double sum = 0;
-  for (const float value : values) sum += std::exp(static_cast<double>(value - most));
-  return most + std::log(sum);
-}
-
 using SharedImage = std::shared_ptr<const media::Image>;
-using SharedPerception = std::shared_ptr<const Perception>;
 
-// Remembers what was perceived of the last pictures: the next question, or turn, about the same picture starts at once.
-// Thread-safe.
-class PerceptionCache {
+// The turns with what is known of their pictures.
+class Conversation {
  public:
-  PerceptionCache(const SensoriumModel& model, DType compute) : model_(model), compute_(compute) {}
-
-  SharedPerception get(const SharedImage& image) {
-    std::lock_guard lock(mutex_);
-    // An owner that still lives is the same picture, not another at the address of one that is gone.
-    const auto found =
-        std::find_if(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.image.lock() == image; });
-    if (found != entries_.end()) {
-      std::rotate(entries_.begin(), found, found + 1);
-      return entries_.front().perception;
-    }
-    auto perception = std::make_shared<const Perception>(model_.perceive(*image, compute_));
-    std::erase_if(entries_, [](const Entry& e) { return e.image.expired(); });
-    if (entries_.size() == kEntries) entries_.pop_back();
-    entries_.insert(entries_.begin(), {image, perception});
-    return perception;
-  }
-
- private:
-  static constexpr size_t kEntries = 16;
-  struct Entry {
-    std::weak_ptr<const media::Image> image;
-    SharedPerception perception;
+  struct Picture {
+    SharedImage image;
+    std::shared_ptr<const Perception> perception;
   };
-  const SensoriumModel& model_;
-  DType compute_;
-  std::mutex mutex_;
-  std::vector<Entry> entries_;  // last used first
-};
 
-class Session : public ChatSession {
- public:
-  Session(const SensoriumModel& model, DType compute, PerceptionCache& perceptions,
-          std::span<const ChatMessage> messages)
-      : model_(model), compute_(compute) {
-    const NoGrad no_grad;
-    std::vector<int64_t> offsets = {0};  // of the pictures' tokens
+  Conversation(const SensoriumModel& model, DType compute, PictureCache<Perception>& perceptions,
+               std::span<const ChatMessage> messages)
+      : model_(model) {
+    offsets_ = {0};
     for (const ChatMessage& message : messages) {
       for (const ChatPart& part : message.parts) {
         if (!part.image) continue;
-        pictures_.push_back({part.image, perceptions.get(part.image)});
-        offsets.push_back(offsets.back() + pictures_.back().perception->image_tokens_TC.dim(0));
+        pictures_.push_back({part.image, perceptions.get(part.image, [&](const media::Image& image) {
+                               return model.perceive(image, compute);
+                             })});
+        offsets_.push_back(offsets_.back() + pictures_.back().perception->image_tokens_TC.dim(0));
       }
     }
-    const Tensor image_tokens_TC = Tensor::empty({offsets.back(), model.config().decoder.dim}, compute);
+    prompt_ = write_prompt(messages);
+  }
+
+  // The prompt as the decoder's input, [T, dim].
+  Tensor embed(DType compute) const {
+    const Tensor image_tokens_TC = Tensor::empty({offsets_.back(), model_.config().decoder.dim}, compute);
     for (size_t i = 0; i < pictures_.size(); ++i) {
-      image_tokens_TC.slice(offsets[i], offsets[i + 1]).copy_from(pictures_[i].perception->image_tokens_TC);
+      image_tokens_TC.slice(offsets_[i], offsets_[i + 1]).copy_from(pictures_[i].perception->image_tokens_TC);
     }
-    const TokenSequence prompt = write_prompt(messages);
-    prompt_tokens_ = static_cast<int64_t>(prompt.tokens.size());
-    const int64_t context = model.config().decoder.context;
-    require(prompt_tokens_ < context, ErrorKind::limit,
-            "the prompt has {} tokens, the model's context only {}: shorten the text or give fewer pictures",
-            prompt_tokens_, context);
-    cache_ = nn::KvCache(model.decoder().cache_config(context, 1));
     ops::Sequences packed;
-    const TokenSequence* pointer = &prompt;
-    run(model.embed({&pointer, 1}, image_tokens_TC, offsets, compute, packed), packed);
+    const TokenSequence* pointer = &prompt_;
+    return model_.embed({&pointer, 1}, image_tokens_TC, offsets_, compute, packed);
   }
-
-  int64_t prompt_tokens() const override { return prompt_tokens_; }
-  int64_t room() const override { return model_.config().decoder.context - cache_.length(0); }
-  std::span<const float> logits() const override { return logits_.span<float>(); }
-
-  void accept(int32_t token) override {
-    const NoGrad no_grad;
-    require(room() > 0, ErrorKind::limit, "the context of {} tokens is full", model_.config().decoder.context);
-    run(model_.decoder().embed(Tensor::from(std::vector<int32_t>{token}, {1}), compute_), ops::Sequences{{0, 1}});
-  }
-
-  bool is_end(int32_t token) const override {
-    const SpecialTokens& special = model_.prompt().special();
-    return token == special.end || token == special.bos || token == special.user;
-  }
-
-  ChatAnswer read(std::span<const int32_t> tokens) const override {
-    const Answer answer = read_answer(tokens, model_.tokenizer(), model_.prompt().special());
-    ChatAnswer result{.text = answer.text, .boxes = {}};
-    const auto first = result.text.find_first_not_of(' ');
-    result.text.erase(0, first == std::string::npos ? result.text.size() : first);
-    const auto add = [&](const FoundObject& object, size_t picture) {
-      const auto width = static_cast<float>(pictures_[picture].image->width);
-      const auto height = static_cast<float>(pictures_[picture].image->height);
-      result.boxes.push_back({object.label, object.score, static_cast<int>(picture), object.box.x0 * width,
-                              object.box.y0 * height, object.box.x1 * width, object.box.y1 * height});
-    };
-    if (!answer.boxes.empty()) {
-      for (const FoundObject& box : answer.boxes) {
-        if (!pictures_.empty()) add(box, pictures_.size() - 1);
-      }
-      return result;
-    }
-    // No boxes in the words: the evidence for them.
-    for (size_t i = 0; i < pictures_.size(); ++i) {
-      const std::vector<FoundObject>& objects = pictures_[i].perception->evidence.objects;
-      for (const size_t shown : shown_objects(question_, result.text, objects)) add(objects[shown], i);
-    }
-    return result;
-  }
-
-  std::vector<double> score(std::span<const std::string> answers) override {
-    const NoGrad no_grad;
-    const int64_t start = cache_.length(0);
-    const Tensor first = logits_;
-    std::vector<double> scores;
-    for (const std::string& answer : answers) {
-      std::vector<int32_t> tokens = model_.tokenizer().encode(answer);
-      tokens.push_back(model_.prompt().special().end);
-      double score = logits()[static_cast<size_t>(tokens[0])] - log_sum_exp(logits());
-      if (tokens.size() > 1) {
-        const auto steps = static_cast<int64_t>(tokens.size()) - 1;
-        require(room() >= steps, ErrorKind::limit, "the answers to score do not fit the context");
-        const std::vector<int32_t> inputs(tokens.begin(), tokens.end() - 1);
-        const Tensor x = model_.decoder().embed(Tensor::from(inputs, {steps}), compute_);
-        const ops::Sequences sequence{{0, static_cast<int32_t>(steps)}};
-        const Tensor all = model_.decoder().logits(model_.decoder().cached(x, sequence, cache_));
-        for (int64_t i = 0; i < steps; ++i) {
-          const std::span<const float> row =
-              all.span<float>().subspan(static_cast<size_t>(i * all.dim(1)), static_cast<size_t>(all.dim(1)));
-          score += row[static_cast<size_t>(tokens[static_cast<size_t>(i) + 1])] - log_sum_exp(row);
-        }
-        cache_.truncate(0, start);
-      }
-      scores.push_back(score);
-      logits_ = first;
-    }
-    return scores;
-  }
+  const std::vector<Picture>& pictures() const { return pictures_; }
+  const std::string& question() const { return question_; }
 
  private:
   TokenSequence write_prompt(std::span<const ChatMessage> messages) {
@@ -177,31 +74,66 @@ class Session : public ChatSession {
     return prompt;
   }
 
-  void run(const Tensor& x_TC, const ops::Sequences& sequence) {
-    const Tensor hidden_TC = model_.decoder().cached(x_TC, sequence, cache_);
-    logits_ = model_.decoder().logits(hidden_TC.slice(hidden_TC.dim(0) - 1, hidden_TC.dim(0)));
+  const SensoriumModel& model_;
+  std::vector<Picture> pictures_;  // of the conversation, in order
+  std::vector<int64_t> offsets_;   // of their tokens
+  TokenSequence prompt_;
+  std::string question_;
+};
+
+class Session : public DecoderSession {
+ public:
+  Session(const SensoriumModel& model, DType compute, Conversation conversation)
+      : DecoderSession(model.decoder(), model.tokenizer(),
+                       {.compute = compute,
+                        .capacity = model.config().decoder.context,
+                        .end_tokens = {model.prompt().special().end, model.prompt().special().bos,
+                                       model.prompt().special().user}}),
+        model_(model),
+        conversation_(std::move(conversation)) {
+    const NoGrad no_grad;
+    prefill(conversation_.embed(compute));
   }
 
-  struct Picture {
-    SharedImage image;
-    SharedPerception perception;
-  };
+  ChatAnswer read(std::span<const int32_t> tokens) const override {
+    const Answer answer = read_answer(tokens, model_.tokenizer(), model_.prompt().special());
+    ChatAnswer result{.text = answer.text, .boxes = {}};
+    const auto first = result.text.find_first_not_of(' ');
+    result.text.erase(0, first == std::string::npos ? result.text.size() : first);
+    const std::vector<Conversation::Picture>& pictures = conversation_.pictures();
+    const auto add = [&](const FoundObject& object, size_t picture) {
+      const auto width = static_cast<float>(pictures[picture].image->width);
+      const auto height = static_cast<float>(pictures[picture].image->height);
+      result.boxes.push_back({object.label, object.score, static_cast<int>(picture), object.box.x0 * width,
+                              object.box.y0 * height, object.box.x1 * width, object.box.y1 * height});
+    };
+    if (!answer.boxes.empty()) {
+      for (const FoundObject& box : answer.boxes) {
+        if (!pictures.empty()) add(box, pictures.size() - 1);
+      }
+      return result;
+    }
+    // No boxes in the words: the evidence for them.
+    for (size_t i = 0; i < pictures.size(); ++i) {
+      const std::vector<FoundObject>& objects = pictures[i].perception->evidence.objects;
+      for (const size_t shown : shown_objects(conversation_.question(), result.text, objects)) add(objects[shown], i);
+    }
+    return result;
+  }
+
+ private:
   const SensoriumModel& model_;
-  DType compute_;
-  std::vector<Picture> pictures_;  // of the conversation, in order
-  std::string question_;
-  int64_t prompt_tokens_ = 0;
-  nn::KvCache cache_;
-  Tensor logits_;
+  Conversation conversation_;
 };
 
 class SensoriumChat : public Model {
  public:
   SensoriumChat(const SensoriumModel& model, DType compute, std::unique_ptr<SensoriumModel> owned)
-      : model_(model), compute_(compute), owned_(std::move(owned)), perceptions_(model, compute) {}
+      : model_(model), compute_(compute), owned_(std::move(owned)) {}
 
   std::unique_ptr<ChatSession> start(std::span<const ChatMessage> messages) const override {
-    return std::make_unique<Session>(model_, compute_, perceptions_, messages);
+    const NoGrad no_grad;
+    return std::make_unique<Session>(model_, compute_, Conversation(model_, compute_, perceptions_, messages));
   }
   const text::Tokenizer& tokenizer() const override { return model_.tokenizer(); }
   const nn::ParameterStore& store() const override { return model_.store(); }
@@ -214,7 +146,7 @@ class SensoriumChat : public Model {
     json["modalities_in"] = {"text", "image"};
     json["modalities_out"] = {"text", "boxes"};
     json["image_encoder"] = config.image.to_json();
-    json["decoder"] = config.decoder.to_json();
+    json["decoder"] = native_decoder_json(config.decoder);
     json["max_image_pixels"] = config.prepare.max_pixels;
     json["context_tokens"] = config.decoder.context;
     json["labels"] = config.heads.labels.size();
@@ -259,47 +191,24 @@ class SensoriumChat : public Model {
   }
 
   std::pair<double, int64_t> text_nll(std::string_view text) const override {
-    const NoGrad no_grad;
     std::vector<int32_t> tokens = model_.tokenizer().encode(text);
     tokens.insert(tokens.begin(), model_.prompt().special().bos);
-    // Long texts are read in windows that overlap by half, each token scored once.
-    const int64_t context = model_.config().decoder.context, total = static_cast<int64_t>(tokens.size());
-    double sum = 0;
-    int64_t counted = 0;
-    for (int64_t begin = 0, scored = 1; scored < total; begin += context / 2) {
-      const int64_t end = std::min(begin + context, total);
-      const std::vector<int32_t> window(tokens.begin() + begin, tokens.begin() + end);
-      const auto length = static_cast<int64_t>(window.size());
-      std::vector<int32_t> targets(window.begin() + 1, window.end());
-      targets.push_back(-1);
-      for (int64_t i = 0; begin + i + 1 < scored; ++i) targets[static_cast<size_t>(i)] = -1;
-      const Tensor hidden = model_.decoder()(model_.decoder().embed(Tensor::from(window, {length}), compute_),
-                                             ops::Sequences{{0, static_cast<int32_t>(length)}});
-      Tensor losses;
-      ops::linear_cross_entropy(hidden, model_.decoder().embedding(), Tensor::from(targets, {length}), {}, 1, &losses);
-      for (int64_t i = 0; i < length; ++i) {
-        if (targets[static_cast<size_t>(i)] < 0) continue;
-        sum += losses.data<float>()[i];
-        ++counted;
-      }
-      scored = end;
-    }
-    return {sum, counted};
+    return tokens_nll(model_.decoder(), tokens, compute_);
   }
 
  private:
   const SensoriumModel& model_;
   DType compute_;
   std::unique_ptr<SensoriumModel> owned_;
-  mutable PerceptionCache perceptions_;
+  mutable PictureCache<Perception> perceptions_;
 };
 
 }  // namespace
 
-std::unique_ptr<Model> load_sensorium(const std::filesystem::path& directory) {
+std::unique_ptr<Model> load_sensorium(const std::filesystem::path& directory, DType compute) {
   std::unique_ptr<SensoriumModel> model = SensoriumModel::load(directory);
   const SensoriumModel& reference = *model;
-  return std::make_unique<SensoriumChat>(reference, DType::bf16, std::move(model));
+  return std::make_unique<SensoriumChat>(reference, compute, std::move(model));
 }
 
 std::unique_ptr<Model> wrap_sensorium(const SensoriumModel& model, DType compute) {

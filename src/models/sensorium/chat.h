@@ -10,7 +10,7 @@
 namespace sensorium::models {
 
 // The `load` of the family's line in the table.
-std::unique_ptr<Model> load_sensorium(const std::filesystem::path& directory);
+std::unique_ptr<Model> load_sensorium(const std::filesystem::path& directory, DType compute);
 // The same interface around a model in memory (a trainer's, a test's), which must outlive it.
 std::unique_ptr<Model> wrap_sensorium(const SensoriumModel& model, DType compute);
 

@@ -2,7 +2,7 @@
 
 namespace sensorium::models {
 
-DecoderConfig DecoderConfig::from_json(const Json& json, const std::string& where) {
+DecoderConfig read_native_decoder(const Json& json, const std::string& where) {
   ConfigReader reader(json, where);
   DecoderConfig config;
   config.vocabulary = reader.get_int("vocabulary", 16, 1 << 20);
@@ -25,10 +25,10 @@ DecoderConfig DecoderConfig::from_json(const Json& json, const std::string& wher
   return config;
 }
 
-OrderedJson DecoderConfig::to_json() const {
-  return {{"vocabulary", vocabulary}, {"context", context},     {"dim", dim},
-          {"layers", layers},         {"heads", heads},         {"kv_heads", kv_heads},
-          {"head_dim", head_dim},     {"mlp_width", mlp_width}, {"rope_theta", rope_theta}};
+OrderedJson native_decoder_json(const DecoderConfig& config) {
+  return {{"vocabulary", config.vocabulary}, {"context", config.context},     {"dim", config.dim},
+          {"layers", config.layers},         {"heads", config.heads},         {"kv_heads", config.kv_heads},
+          {"head_dim", config.head_dim},     {"mlp_width", config.mlp_width}, {"rope_theta", config.rope_theta}};
 }
 
 HeadsConfig HeadsConfig::from_json(const Json& json, const std::string& where) {
@@ -77,7 +77,7 @@ SensoriumConfig SensoriumConfig::from_json(const Json& json, const std::string& 
   config.image = modality::ImageEncoderConfig::from_json(reader.child("image"), where + ": image");
   config.merge = reader.get_int_or("merge", config.merge, 1, 16);
   require(reader.has("decoder"), ErrorKind::invalid_data, "{}: key \"decoder\" is missing (expected an object)", where);
-  config.decoder = DecoderConfig::from_json(reader.child("decoder"), where + ": decoder");
+  config.decoder = read_native_decoder(reader.child("decoder"), where + ": decoder");
   require(reader.has("heads"), ErrorKind::invalid_data, "{}: key \"heads\" is missing (expected an object)", where);
   config.heads = HeadsConfig::from_json(reader.child("heads"), where + ": heads");
   reader.finish();
@@ -95,7 +95,7 @@ OrderedJson SensoriumConfig::to_json() const {
       {"max_pixels", prepare.max_pixels}, {"min_side", prepare.min_side}, {"max_aspect", prepare.max_aspect}};
   json["image"] = image.to_json();
   json["merge"] = merge;
-  json["decoder"] = decoder.to_json();
+  json["decoder"] = native_decoder_json(decoder);
   json["heads"] = heads.to_json();
   return json;
 }

@@ -7,18 +7,13 @@
 #include "base/json.h"
 #include "modality/image/encoder.h"
 #include "modality/image/prepare.h"
+#include "models/decoder/decoder.h"
 
 namespace sensorium::models {
 
-struct DecoderConfig {
-  int64_t vocabulary = 5120;  // rows of the embedding; at least the tokenizer's size
-  int64_t context = 1024;     // tokens
-  int64_t dim = 384, layers = 4, heads = 6, kv_heads = 2, head_dim = 64, mlp_width = 1024;
-  float rope_theta = 10000.0f;
-
-  static DecoderConfig from_json(const Json& json, const std::string& where);
-  OrderedJson to_json() const;
-};
+// The decoder's part of config.json: sizes only, the native model has one kind of decoder.
+DecoderConfig read_native_decoder(const Json& json, const std::string& where);
+OrderedJson native_decoder_json(const DecoderConfig& config);
 
 // The heads on the image encoder. Both compare image features with embeddings of phrases, so that any phrase can be asked
 // for; the phrases listed here are the ones that were trained and that the model looks for by itself.

@@ -37,8 +37,8 @@ SensoriumModel::SensoriumModel(SensoriumConfig config, std::shared_ptr<const tex
   encoder_ = modality::ImageEncoder(store_, "image", config_.image);
   detector_ = Detector(store_, "detector", config_.image, config_.heads, config_.decoder.vocabulary);
   classifier_ = Classifier(store_, "classifier", config_.image, config_.heads, config_.decoder.vocabulary);
-  projector_ = nn::GeluMlp(store_, "projector", config_.image.dim * config_.merge * config_.merge, config_.decoder.dim,
-                           config_.decoder.dim);
+  projector_ = nn::Mlp(store_, "projector", config_.image.dim * config_.merge * config_.merge, config_.decoder.dim,
+                       config_.decoder.dim);
   decoder_ = Decoder(store_, "decoder", config_.decoder);
   label_queries_ = queries(config_.heads.labels);
   object_queries_ = queries(config_.heads.objects);

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "media/image.h"
+#include "models/decoder/decoder.h"
 #include "models/sensorium/config.h"
-#include "models/sensorium/decoder.h"
 #include "models/sensorium/heads.h"
 #include "models/sensorium/prompt.h"
 
@@ -67,7 +67,7 @@ class SensoriumModel {
   nn::ParameterStore store_;
   PromptWriter prompt_;
   modality::ImageEncoder encoder_;
-  nn::GeluMlp projector_;
+  nn::Mlp projector_;
   Decoder decoder_;
   Detector detector_;
   Classifier classifier_;

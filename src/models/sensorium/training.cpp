@@ -148,7 +148,7 @@ BatchLosses training_loss(const SensoriumModel& model, const TrainingBatch& batc
       const auto count = static_cast<int64_t>(rows.size());
       const Tensor chosen_TC = ops::gather_rows(hidden_TC, Tensor::from(rows, {count}));
       result.language =
-          add(ops::linear_cross_entropy(chosen_TC, model.decoder().embedding(), Tensor::from(targets, {count}),
+          add(ops::linear_cross_entropy(chosen_TC, model.decoder().output_embedding(), Tensor::from(targets, {count}),
                                         Tensor::from(target_weights, {count})),
               weights.language);
     }

@@ -1,4 +1,4 @@
-#include "models/sensorium/decoder.h"
+#include "models/decoder/decoder.h"
 
 #include <cmath>
 #include <numeric>
@@ -25,16 +25,25 @@ Decoder::Decoder(nn::ParameterStore& store, const std::string& name, const Decod
                                       .kv_heads = config.kv_heads,
                                       .head_dim = config.head_dim,
                                       .causal = true,
-                                      .rope_theta = config.rope_theta};
+                                      .qk_norm = config.qk_norm,
+                                      .rope_theta = config.rope_theta,
+                                      .rope_frequencies = config.rope_frequencies,
+                                      .norm_eps = config.norm_eps,
+                                      .qkv_bias = config.qkv_bias,
+                                      .out_bias = config.out_bias};
   // Each of the 2 * layers branches adds to the residual stream: scaled so that its variance stays near 1 (GPT-2).
   const float out_scale = 1.0f / std::sqrt(2.0f * static_cast<float>(config.layers));
   for (int64_t i = 0; i < config.layers; ++i) {
-    blocks_.emplace_back(store, fmt::format("{}.layers.{}", name, i), attention, config.mlp_width, out_scale);
+    blocks_.emplace_back(store, fmt::format("{}.layers.{}", name, i), attention, config.mlp_width, out_scale,
+                         config.mlp_bias);
   }
-  norm_ = nn::RmsNorm(store, name + ".norm", config.dim);
+  norm_ = nn::RmsNorm(store, name + ".norm", config.dim, config.norm_eps);
+  output_ = config.tied_embeddings
+                ? embedding_
+                : store.add(name + ".output.weight", {config.vocabulary, config.dim}, nn::Init::normal, 0.02f);
 }
 
-Tensor Decoder::embed(const Tensor& ids_T, DType dtype) const { return ops::gather_rows(embedding_, ids_T, dtype); }
+Tensor Decoder::embed(const Tensor& ids_T, DType dtype) const { return nn::look_up_rows(embedding_, ids_T, dtype); }
 
 Tensor Decoder::operator()(const Tensor& x_TC, const ops::Sequences& sequences) const {
   const Tensor positions_T = position_ids(sequences, {});
@@ -63,17 +72,15 @@ Tensor Decoder::cached(const Tensor& x_TC, const ops::Sequences& sequences, nn::
   return norm_(h_TC);
 }
 
-Tensor Decoder::logits(const Tensor& hidden_TC) const {
-  return ops::cast(ops::linear(hidden_TC, embedding_), DType::f32);
-}
+Tensor Decoder::logits(const Tensor& hidden_TC) const { return ops::cast(ops::linear(hidden_TC, output_), DType::f32); }
 
-nn::KvCacheConfig Decoder::cache_config(int64_t capacity, int64_t sequences) const {
+nn::KvCacheConfig Decoder::cache_config(int64_t capacity, int64_t sequences, DType dtype) const {
   return {.layers = config_.layers,
           .kv_heads = config_.kv_heads,
           .head_dim = config_.head_dim,
           .capacity = capacity,
           .sequences = sequences,
-          .dtype = DType::bf16};
+          .dtype = dtype};
 }
 
 }  // namespace sensorium::models

@@ -1,0 +1,30 @@
+// The arithmetic of LLaVA-NeXT's tiling ("anyres"): which grid of views a picture gets, and which of their rows show the picture.
+// The reference is the port in transformers 5 (pinpoints are height, width; the original repository reads them the other way
+// round, which matters for ties only).
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace sensorium::models {
+
+struct Extent {
+  int64_t height = 0, width = 0;
+  bool operator==(const Extent&) const = default;
+};
+
+// The pinpoint that shows most of the picture's own pixels, then wastes least; the earliest of equals. Throws Error(usage) for
+// pictures so thin that they vanish in all of them.
+Extent best_pinpoint(Extent picture, const std::vector<Extent>& pinpoints);
+// The largest size with the picture's proportions that fits into `target`.
+Extent fit_into(Extent picture, Extent target);
+
+// The middle part of a grid of features that the picture covers; the rest is the border that was added around it.
+struct Window {
+  int64_t top = 0, bottom = 0, left = 0, right = 0;  // rows top..bottom, columns left..right, ends excluded
+  int64_t rows() const { return bottom - top; }
+  int64_t columns() const { return right - left; }
+};
+Window unpadded(Extent grid, Extent picture);
+
+}  // namespace sensorium::models

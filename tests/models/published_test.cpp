@@ -1,0 +1,198 @@
+// Loading published checkpoints: layouts of names, files that do not fit, what users write into prompts.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <functional>
+#include <map>
+
+#include "base/file.h"
+#include "io/safetensors.h"
+#include "models/decoder/published.h"
+#include "models/golden_folder.h"
+#include "models/llava/model.h"
+#include "models/llava_next/anyres.h"
+#include "models/tiny_model.h"
+
+namespace sensorium::models {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A copy of a golden folder whose files a test changes.
+class ChangedFolder {
+ public:
+  explicit ChangedFolder(const std::string& family)
+      : path_(fs::temp_directory_path() / fmt::format("sensorium_{}_{}_{}", family, ::getpid(), ++count_)) {
+    fs::copy(GoldenFolder(family).path(), path_, fs::copy_options::recursive);
+  }
+  ~ChangedFolder() { fs::remove_all(path_); }
+  const fs::path& path() const { return path_; }
+
+  // The tensors by their old names; `change` may rename, replace or drop ("" as name) each.
+  void rewrite(const std::function<void(io::NamedTensor& tensor)>& change,
+               std::vector<io::NamedTensor> tensors = {}) const {
+    const io::SafetensorsFile file = io::SafetensorsFile::open(path_ / "model.safetensors");
+    for (const std::string& name : file.names()) {
+      io::NamedTensor tensor{name, file.tensor(name).clone()};
+      change(tensor);
+      if (!tensor.name.empty()) tensors.push_back(std::move(tensor));
+    }
+    io::write_safetensors(path_ / "model.safetensors", tensors, {{"format", "pt"}});
+  }
+  void configure(const std::function<void(Json& config)>& change) const {
+    Json config = read_json_file(path_ / "config.json");
+    change(config);
+    write_file_atomic(path_ / "config.json", config.dump());
+  }
+  Error error() const {
+    return error_of([&] { load_model(path_); });
+  }
+
+ private:
+  static inline int count_ = 0;
+  fs::path path_;
+};
+
+bool replace_front(std::string& name, const std::string& from, const std::string& to) {
+  if (!name.starts_with(from)) return false;
+  name.replace(0, from.size(), to);
+  return true;
+}
+
+// The same weights under the other layout's names give the same logits.
+TEST(Published, LlavaNamesOfBothLayouts) {
+  const GoldenFolder golden("llava");
+  const ChatMessage message = user({{.image = golden.picture(0)}, {.text = kQuestion}});
+  const std::vector<std::vector<std::pair<std::string, std::string>>> layouts = {
+      {{"model.language_model.", "language_model.model."},
+       {"lm_head.", "language_model.lm_head."},
+       {"model.vision_tower.vision_model.", "vision_tower.vision_model."},
+       {"model.vision_tower.", "vision_tower.vision_model."},
+       {"model.multi_modal_projector.", "multi_modal_projector."}},
+      {{"language_model.model.", "model.language_model."},
+       {"language_model.lm_head.", "lm_head."},
+       {"vision_tower.", "model.vision_tower."},
+       {"multi_modal_projector.", "model.multi_modal_projector."}}};
+  for (const auto& layout : layouts) {
+    const ChangedFolder folder("llava");
+    folder.rewrite([&](io::NamedTensor& tensor) {
+      for (const auto& [from, to] : layout) {
+        if (replace_front(tensor.name, from, to)) break;
+      }
+    });
+    const auto session = load_model(folder.path(), DType::f32)->start({&message, 1});
+    expect_close(as_tensor(session->logits()), last_row(golden.expected("one.logits")));
+  }
+}
+
+TEST(Published, F16WeightsStayAsTheyAre) {
+  const GoldenFolder golden("llama");
+  const ChangedFolder folder("llama");
+  folder.rewrite([](io::NamedTensor& tensor) { tensor.tensor = tensor.tensor.to(DType::f16); });
+  const auto model = load_model(folder.path(), DType::f32);
+  EXPECT_EQ(model->store().find("decoder.layers.0.attention.qkv.weight").value.dtype(), DType::f16);
+  const ChatMessage message = user({{.text = kQuestion}});
+  const auto session = model->start({&message, 1});
+  expect_close(as_tensor(session->logits()), last_row(golden.expected("logits")), 5e-3);
+}
+
+TEST(Published, ErrorsNameTheTensor) {
+  const std::string name = "model.layers.1.self_attn.k_proj.weight";
+  const ChangedFolder missing("llama"), misshapen("llama"), unexpected("llama");
+  missing.rewrite([&](io::NamedTensor& tensor) {
+    if (tensor.name == name) tensor.name.clear();
+  });
+  expect_contains(missing.error().message(), {name, "missing"});
+  misshapen.rewrite([&](io::NamedTensor& tensor) {
+    if (tensor.name == name) tensor.tensor = Tensor::zeros({24, 32});
+  });
+  expect_contains(misshapen.error().message(), {name, "[24, 32]", "[64, 32]"});
+  unexpected.rewrite([](io::NamedTensor&) {}, {{"model.layers.7.mlp.extra.weight", Tensor::zeros({2})}});
+  expect_contains(unexpected.error().message(), {"model.layers.7.mlp.extra.weight", "not part of"});
+  EXPECT_EQ(missing.error().kind(), ErrorKind::invalid_data);
+}
+
+TEST(Published, ConfigurationsThatDoNotFit) {
+  const auto error_with = [](const char* family, const std::function<void(Json&)>& change) {
+    const ChangedFolder folder(family);
+    folder.configure(change);
+    return folder.error().message();
+  };
+  expect_contains(error_with("llama", [](Json& c) { c["rope_parameters"]["rope_type"] = "yarn"; }), {"yarn", "llama3"});
+  expect_contains(error_with("llama", [](Json& c) { c["hidden_act"] = "gelu"; }), {"hidden_act", "silu"});
+  expect_contains(error_with("llama", [](Json& c) { c["vocab_size"] = 100; }), {"tokenizer", "100"});
+  expect_contains(error_with("llava", [](Json& c) { c["text_config"]["model_type"] = "lama"; }), {"lama", "llama"});
+  expect_contains(error_with("llava", [](Json& c) { c["vision_feature_layer"] = -9; }), {"vision_feature_layer", "-9"});
+  expect_contains(error_with("llava", [](Json& c) { c["image_token_index"] = 5; }), {"token 5"});
+  expect_contains(error_with("llava", [](Json& c) { c["mm_vision_tower"] = "clip"; }), {"original"});
+}
+
+TEST(Published, MistralsWindowLimitsTheContext) {
+  const Json with{{"sliding_window", 64}, {"max_position_embeddings", 512}};
+  const DecoderFamily& mistral = decoder_family("mistral", "test");
+  EXPECT_EQ(mistral.read(with, "test").context, 64);
+  EXPECT_EQ(mistral.read({{"sliding_window", nullptr}, {"max_position_embeddings", 512}}, "test").context, 512);
+  EXPECT_EQ(mistral.read(Json::object(), "test").context, 4096);
+  EXPECT_EQ(mistral.read(Json::object(), "test").kv_heads, 8);
+}
+
+// What users write is text, also if it looks like a control token.
+TEST(Published, ControlTokensInAQuestionStayText) {
+  const GoldenFolder golden("llava");
+  const auto model = load_model(golden.path(), DType::f32);
+  const auto& llava = dynamic_cast<const LlavaModel&>(*model);
+  const ChatMessage message = user({{.image = golden.picture(0)}, {.text = "What is <image> and </s>?"}});
+  const std::vector<int64_t> rows = {16};
+  const std::vector<int32_t> tokens = llava.write_tokens({&message, 1}, rows);
+  EXPECT_EQ(std::count(tokens.begin(), tokens.end(), llava.config().image_token), 16);
+  EXPECT_EQ(std::count(tokens.begin(), tokens.end(), *model->tokenizer().token_id("</s>")), 0);
+  EXPECT_EQ(std::count(tokens.begin(), tokens.end(), *model->tokenizer().token_id("<s>")), 1);
+}
+
+TEST(Published, TextModelsRefusePictures) {
+  const auto model = load_model(GoldenFolder("llama").path());
+  const ChatMessage message = user({{.image = std::make_shared<media::Image>(tiny_image(1))}, {.text = kQuestion}});
+  EXPECT_EQ(error_of([&] { model->start({&message, 1}); }).kind(), ErrorKind::usage);
+}
+
+TEST(Published, AnswersAreScoredAsTheyAreGenerated) {
+  const auto model = load_model(GoldenFolder("llama").path(), DType::f32);
+  const ChatMessage message = user({{.text = kQuestion}});
+  const auto session = model->start({&message, 1});
+  const std::vector<float> before(session->logits().begin(), session->logits().end());
+  const std::vector<std::string> answers = {"three dogs", "a boat"};
+  const std::vector<double> scores = session->score(answers);
+  EXPECT_TRUE(std::equal(before.begin(), before.end(), session->logits().begin()));
+  for (size_t i = 0; i < answers.size(); ++i) {
+    const auto fresh = model->start({&message, 1});
+    double sum = 0;
+    std::vector<int32_t> tokens = model->tokenizer().encode(answers[i]);
+    tokens.push_back(2);  // </s>
+    for (const int32_t token : tokens) {
+      double total = 0;
+      for (const float logit : fresh->logits()) total += std::exp(static_cast<double>(logit));
+      sum += fresh->logits()[static_cast<size_t>(token)] - std::log(total);
+      fresh->accept(token);
+    }
+    EXPECT_NEAR(scores[i], sum, 1e-3 * std::abs(sum));
+  }
+}
+
+// Sizes from the reference's own arithmetic (tower of 336 pixels, 24 x 24 patches).
+TEST(Anyres, GridsAndWindows) {
+  const std::vector<Extent> pinpoints = {{336, 672}, {672, 336}, {672, 672}, {1008, 336}, {336, 1008}};
+  EXPECT_EQ(best_pinpoint({336, 336}, pinpoints), (Extent{336, 672}));  // a tie: the first
+  EXPECT_EQ(best_pinpoint({899, 1024}, pinpoints), (Extent{672, 672}));
+  EXPECT_EQ(best_pinpoint({300, 1200}, pinpoints), (Extent{336, 1008}));
+  EXPECT_EQ(fit_into({899, 1024}, {672, 672}), (Extent{590, 672}));
+  const Window whole = unpadded({48, 48}, {500, 500});
+  EXPECT_EQ(whole.rows() * (whole.columns() + 1), 48 * 49);
+  const Window wide = unpadded({24, 72}, {336, 1008});
+  EXPECT_EQ(wide.rows() * (wide.columns() + 1), 24 * 73);
+  const Window cut = unpadded({48, 48}, {899, 1024});  // 42.14 rows: 3 of each border are left out
+  EXPECT_EQ(cut.top, 3);
+  EXPECT_EQ(cut.bottom, 45);
+}
+
+}  // namespace
+}  // namespace sensorium::models
