@@ -47,7 +47,8 @@ Result<ImageInfo> read_image_info(ByteSpan bytes, const DecodeLimits& limits = {
 
 // Always 8-bit RGB, upright (EXIF orientation applied). Grey becomes R = G = B, 16 bits keep their high byte, alpha is
 // composited over white, CMYK is converted without a colour profile as Pillow does. An animation gives its first frame.
-// A truncated file is an error.
+// A truncated file is an error, and so is damage that the format's own codes and checksums betray; flipped bits of a JPEG
+// that make other valid codes cannot be told from a picture.
 Result<Image> decode_image(ByteSpan bytes, const DecodeLimits& limits = {}, const DecodeOptions& options = {});
 
 // A grey PNG of 16 bits (or fewer, then scaled to the full range) without loss; other files are Error(unsupported).

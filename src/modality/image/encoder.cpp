@@ -127,8 +127,8 @@ ImageFeatures ImageEncoder::operator()(const Tensor& pixels_P3, const ops::Pictu
       const ops::Pictures before = std::exchange(sizes, sizes_after(block.conv1, sizes));
       x_PC = run(
           [this, &block, before](const Tensor& x) {
-            ops::Pictures pictures = before;
-            return residual(block, x, pictures);
+            ops::Pictures inner = before;
+            return residual(block, x, inner);
           },
           x_PC);
     }

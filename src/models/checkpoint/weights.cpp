@@ -43,7 +43,7 @@ std::string with_number(std::string name, const std::string& number) {
 }  // namespace
 
 CheckpointWeights::CheckpointWeights(const std::filesystem::path& directory)
-    : where_(directory.string()), files_(io::SafetensorsFolder::open(directory)) {}
+    : where_(directory.string()), files_(io::CheckpointFolder::open(directory)) {}
 
 void CheckpointWeights::map(std::string our_prefix, std::vector<std::string> their_prefixes,
                             std::vector<NameRule> rules) {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "io/safetensors_folder.h"
+#include "io/checkpoint_folder.h"
 #include "nn/parameter_store.h"
 
 namespace sensorium::models {
@@ -22,7 +22,7 @@ struct NameRule {
 
 class CheckpointWeights {
  public:
-  // Opens and checks the folder's files. Throws Error as io::SafetensorsFolder.
+  // Opens and checks the folder's files. Throws Error as io::CheckpointFolder.
   explicit CheckpointWeights(const std::filesystem::path& directory);
 
   // Parameters whose names begin with `our_prefix` are looked for under `their_prefixes`, in this order: layouts of the
@@ -50,7 +50,7 @@ class CheckpointWeights {
   std::vector<std::string> locate(const std::string& name) const;
 
   std::string where_;
-  io::SafetensorsFolder files_;
+  io::CheckpointFolder files_;
   std::vector<Section> sections_;
   std::vector<std::string> ignored_;
   std::set<std::string> read_;
