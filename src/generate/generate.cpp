@@ -25,7 +25,7 @@ Generated generate(models::ChatSession& session, const GenerateOptions& options,
       result.stop = StopReason::interrupted;
       break;
     }
-    const int32_t token = sampler.choose(session.logits());
+    const int32_t token = session.grounded(sampler.choose(session.logits()));
     if (session.is_end(token)) break;
     result.tokens.push_back(token);
     emit(false);

@@ -32,8 +32,8 @@ class GgufFile {
  public:
   // Checks everything but the tensors' values: counts and lengths against the bytes that are there before anything is
   // allocated, duplicate keys and names, value types, the alignment (a power of two, at most 1 MiB), types, shapes,
-  // offsets (aligned, inside the file, no overlap). Throws Error with the path: not_found, io, invalid_data, unsupported
-  // (version 1, big-endian, a tensor's type, naming both).
+  // offsets (aligned, inside the file, no overlap). Throws Error with the path: not_found, io, invalid_data,
+  // unsupported (version 1, big-endian, a tensor's type, naming both).
   static GgufFile open(const std::filesystem::path& path);
   // The same checks on bytes in memory; `owner` keeps them alive.
   static Result<GgufFile> parse(std::span<const std::byte> bytes, std::shared_ptr<const void> owner);

@@ -80,8 +80,8 @@ ScaleAndMin scale_and_min(const uint8_t* packed, int j) {
   return {static_cast<float>(scale), static_cast<float>(min)};
 }
 
-// Q4_K, and Q5_K where `high` is given. Sub-blocks 2k and 2k+1 are the low and high halves of bytes 32k..32k+31; bit j of
-// high byte l belongs to element l of sub-block j.
+// Q4_K, and Q5_K where `high` is given. Sub-blocks 2k and 2k+1 are the low and high halves of bytes 32k..32k+31; bit j
+// of high byte l belongs to element l of sub-block j.
 void decode_scaled_subblocks(const uint8_t* block, const uint8_t* high, const uint8_t* qs, float* out) {
   const float d = load_f16(block), dmin = load_f16(block + 2);
   for (int j = 0; j < kSuperBlock / kBlock; ++j) {
@@ -99,8 +99,8 @@ void decode_scaled_subblocks(const uint8_t* block, const uint8_t* high, const ui
 void decode_q4_k(const uint8_t* block, float* out) { decode_scaled_subblocks(block, nullptr, block + 16, out); }
 void decode_q5_k(const uint8_t* block, float* out) { decode_scaled_subblocks(block, block + 16, block + 48, out); }
 
-// Each half of 128 elements has 64 bytes of low nibbles (elements 0..63 low, 64..127 high) and 32 bytes of two high bits
-// (elements 32k..32k+31 at bit 2k).
+// Each half of 128 elements has 64 bytes of low nibbles (elements 0..63 low, 64..127 high) and 32 bytes of two high
+// bits (elements 32k..32k+31 at bit 2k).
 void decode_q6_k(const uint8_t* block, float* out) {
   const uint8_t *ql = block, *qh = block + 128, *scales = block + 192;
   const float d = load_f16(block + 208);

@@ -10,14 +10,14 @@
 
 namespace sensorium::io {
 
-// Whole blocks (or plain float elements) to f32. Throws Error: shape if the sizes do not fit together, unsupported for an
-// integer type.
+// Whole blocks (or plain float elements) to f32. Throws Error: shape if the sizes do not fit together, unsupported for
+// an integer type.
 void dequantize(GgufType type, std::span<const std::byte> blocks, std::span<float> values);
 
 // Whether quantize() makes the type: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1.
 bool can_quantize(GgufType type);
-// f32 to whole blocks. A block type needs finite values whose scale fits an f16. Throws Error: shape if the sizes do not
-// fit together, numeric (NaN, infinity, out of f16's range), unsupported.
+// f32 to whole blocks. A block type needs finite values whose scale fits an f16. Throws Error: shape if the sizes do
+// not fit together, numeric (NaN, infinity, out of f16's range), unsupported.
 void quantize(GgufType type, std::span<const float> values, std::span<std::byte> blocks);
 
 }  // namespace sensorium::io

@@ -1,5 +1,5 @@
-// The element types of GGUF files. Most are block types: a row (the innermost dimension) is cut into blocks of 32 or 256
-// elements that share scales.
+// The element types of GGUF files. Most are block types: a row (the innermost dimension) is cut into blocks of 32 or
+// 256 elements that share scales.
 // Source: the GGUF specification (ggml-org/ggml, docs/gguf.md) and the block layouts of ggml-common.h.
 #pragma once
 

@@ -46,8 +46,8 @@ struct Pickle {
 };
 
 // At most 64 MiB, 4 million values and 16 million references between them. Memory is proportional to the bytes. Sizes,
-// strides and offsets are integers, but not yet compared with the storages. Errors: invalid_data, limit, unsupported (an
-// opcode or a name outside the lists, naming it).
+// strides and offsets are integers, but not yet compared with the storages. Errors: invalid_data, limit, unsupported
+// (an opcode or a name outside the lists, naming it).
 Result<Pickle> unpickle(std::span<const std::byte> bytes);
 
 }  // namespace sensorium::io

@@ -1,5 +1,5 @@
-// The names that a pickle of tensors may refer to: a closed list. Nothing outside it is looked up, and nothing in it runs
-// code: each stands for a value or a small step of the reader.
+// The names that a pickle of tensors may refer to: a closed list. Nothing outside it is looked up, and nothing in it
+// runs code: each stands for a value or a small step of the reader.
 // Source: torch/_utils.py and torch/serialization.py (what torch.save writes).
 #pragma once
 

@@ -18,8 +18,8 @@ namespace sensorium::io {
 
 enum class TorchNames {
   // A checkpoint often wraps the weights: {"state_dict": {...}, "epoch": 3}. If the outer dict holds no tensor itself,
-  // and its "state_dict", "model_state_dict", "model" or "module" is a dict that does (or wraps one again), the names are
-  // those of the inner dict and the rest is left alone.
+  // and its "state_dict", "model_state_dict", "model" or "module" is a dict that does (or wraps one again), the names
+  // are those of the inner dict and the rest is left alone.
   unwrapped,
   full,  // every tensor, by its whole path: "state_dict.conv.weight", "optimizer.state.0.exp_avg"
 };
@@ -41,9 +41,9 @@ using TorchStorages = std::map<std::string, std::span<const std::byte>, std::les
 
 // The tensors in the order of the dicts. Dicts, lists and tuples nest at most 64 deep (a container that holds itself is
 // refused by that); the keys and indices on the way are joined by dots. What is neither a tensor nor a container is
-// skipped. The work and the memory are proportional to the pickle, however often its parts are shared; tensors that must
-// be copied have together at most twice the bytes of the storages and 64 MiB. Errors: invalid_data (naming the tensor;
-// also for a name that stands twice), unsupported (an element type, more than 6 dimensions), limit.
+// skipped. The work and the memory are proportional to the pickle, however often its parts are shared; tensors that
+// must be copied have together at most twice the bytes of the storages and 64 MiB. Errors: invalid_data (naming the
+// tensor; also for a name that stands twice), unsupported (an element type, more than 6 dimensions), limit.
 Result<std::vector<NamedTorchTensor>> collect_tensors(const Pickle& pickle, const TorchStorages& storages,
                                                       TorchNames names);
 

@@ -1,5 +1,5 @@
-// ZIP archives whose entries are stored, not compressed, as torch.save writes them: the entries are read where they lie.
-// Source: PKWARE's APPNOTE.TXT 6.3.10, sections 4.3 (records) and 4.5.3 (zip64).
+// ZIP archives whose entries are stored, not compressed, as torch.save writes them: the entries are read where they
+// lie. Source: PKWARE's APPNOTE.TXT 6.3.10, sections 4.3 (records) and 4.5.3 (zip64).
 #pragma once
 
 #include <cstddef>

@@ -46,6 +46,9 @@ class ChatSession {
   virtual int64_t room() const = 0;
   // f32, one per token of the vocabulary: of the token that comes next.
   virtual std::span<const float> logits() const = 0;
+  // The token to say where `token` was chosen by its logits: the same, unless the session knows better (a box that its own
+  // evidence holds exactly).
+  virtual int32_t grounded(int32_t token) const { return token; }
   // Appends a token and computes the next logits.
   virtual void accept(int32_t token) = 0;
   virtual bool is_end(int32_t token) const = 0;

@@ -32,9 +32,9 @@ TEST(Examples, RecordsFitThePictures) {
 }
 
 TEST(Examples, ComeFromTheWorldAsTheReadmeSays) {
-  const WorldSample site = generate_world_sample(1, 9, {.kinds = {"site"}, .min_side = 320, .max_side = 480});
-  EXPECT_EQ(site.count.at("helmet"), 2);
-  EXPECT_EQ(site.count.at("head"), 1);
+  const WorldSample site = generate_world_sample(1, 11, {.kinds = {"site"}, .min_side = 320, .max_side = 480});
+  EXPECT_EQ(site.count.at("helmet"), 5);
+  EXPECT_EQ(site.count.at("head"), 0);
   const WorldSample blocks = generate_world_sample(1, 28, {.kinds = {"blocks"}});
   // Drawn from whole pixels and pure colours: equal everywhere.
   EXPECT_EQ(blocks.image, media::decode_image(read_file(kExamples / "blocks.png")).value());

@@ -5,6 +5,7 @@
 
 #include "models/decoder/session.h"
 #include "models/picture_cache.h"
+#include "models/sensorium/grounding.h"
 #include "models/sensorium/shown_objects.h"
 
 namespace sensorium::models {
@@ -47,6 +48,8 @@ class Conversation {
     return model_.embed({&pointer, 1}, image_tokens_TC, offsets_, compute, packed);
   }
   const std::vector<Picture>& pictures() const { return pictures_; }
+  // Of the picture that boxes in an answer belong to.
+  Evidence last_evidence() const { return pictures_.empty() ? Evidence() : pictures_.back().perception->evidence; }
   const std::string& question() const { return question_; }
 
  private:
@@ -90,9 +93,16 @@ class Session : public DecoderSession {
                         .end_tokens = {model.prompt().special().end, model.prompt().special().bos,
                                        model.prompt().special().user}}),
         model_(model),
-        conversation_(std::move(conversation)) {
+        conversation_(std::move(conversation)),
+        grounding_(model.tokenizer(), model.prompt().special(), conversation_.last_evidence()) {
     const NoGrad no_grad;
     prefill(conversation_.embed(compute));
+  }
+
+  int32_t grounded(int32_t token) const override { return grounding_.grounded(token); }
+  void accept(int32_t token) override {
+    DecoderSession::accept(token);
+    grounding_.accept(token);
   }
 
   ChatAnswer read(std::span<const int32_t> tokens) const override {
@@ -124,6 +134,7 @@ class Session : public DecoderSession {
  private:
   const SensoriumModel& model_;
   Conversation conversation_;
+  Grounding grounding_;
 };
 
 class SensoriumChat : public Model {

@@ -38,6 +38,19 @@ std::vector<std::vector<FoundObject>> columns_of(std::vector<FoundObject> object
 
 }  // namespace
 
+std::vector<FoundObject> told_order(const std::vector<FoundObject>& objects) {
+  std::vector<FoundObject> told;
+  for (std::vector<FoundObject>& column : columns_of(objects)) {
+    told.insert(told.end(), std::make_move_iterator(column.begin()), std::make_move_iterator(column.end()));
+  }
+  return told;
+}
+
+std::array<int32_t, 4> location_tokens(const SpecialTokens& special, const Box& relative) {
+  return {location_token(special, relative.x0), location_token(special, relative.y0),
+          location_token(special, relative.x1), location_token(special, relative.y1)};
+}
+
 std::vector<std::string> SpecialTokens::names() {
   std::vector<std::string> names = {"<|pad|>",       "<|bos|>",    "<|end|>",   "<|user|>",
                                     "<|assistant|>", "<|system|>", "<|image|>", "<|evidence|>"};
@@ -128,12 +141,10 @@ void PromptWriter::evidence(TokenSequence& out, const Evidence& evidence) const 
 void PromptWriter::found(TokenSequence& out, const Evidence& evidence, const std::string& label, size_t most,
                          float weight, float box_weight) const {
   size_t told = 0;
-  for (const std::vector<FoundObject>& column : columns_of(evidence.objects)) {
-    for (const FoundObject& object : column) {
-      if (object.label != label || told == most) continue;
-      text(out, (told++ == 0 ? " " : ", ") + label, weight);
-      box(out, object.box, box_weight);
-    }
+  for (const FoundObject& object : told_order(evidence.objects)) {
+    if (object.label != label || told == most) continue;
+    text(out, (told++ == 0 ? " " : ", ") + label, weight);
+    box(out, object.box, box_weight);
   }
   if (told == 0) text(out, "none", weight);
 }
@@ -143,9 +154,7 @@ void PromptWriter::text(TokenSequence& out, std::string_view text, float weight)
 }
 
 void PromptWriter::box(TokenSequence& out, const Box& relative, float weight) const {
-  for (const float value : {relative.x0, relative.y0, relative.x1, relative.y1}) {
-    out.push(location_token(special_, value), weight);
-  }
+  for (const int32_t token : location_tokens(special_, relative)) out.push(token, weight);
 }
 
 Answer read_answer(std::span<const int32_t> tokens, const text::Tokenizer& tokenizer, const SpecialTokens& special) {

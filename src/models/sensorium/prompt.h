@@ -8,6 +8,7 @@
 // width and height), column by column from left to right and from the bottom up, so that neighbours stand side by side. So an answer about a number can be checked against boxes, and the decoder reads what it reasons about.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <span>
 #include <string>
@@ -43,6 +44,11 @@ struct Evidence {
   std::vector<FoundObject> objects;
   bool empty() const { return labels.empty() && objects.empty(); }
 };
+
+// The objects as evidence tells them: columns from left to right, each from the bottom up.
+std::vector<FoundObject> told_order(const std::vector<FoundObject>& objects);
+// The four location tokens of a box in 0..1: x0, y0, x1, y1.
+std::array<int32_t, 4> location_tokens(const SpecialTokens& special, const Box& relative);
 
 // A sequence under construction. Every token has a weight in the training loss (0 for what is only read).
 struct TokenSequence {
