@@ -8,12 +8,9 @@
 #include <string_view>
 #include <vector>
 
-namespace sensorium::text {
+#include "text/span.h"
 
-// A part of a text, in bytes.
-struct Span {
-  size_t begin = 0, end = 0;
-};
+namespace sensorium::text {
 
 // Thread-safe: the compiled pattern is constant.
 class Regex {

@@ -1,0 +1,209 @@
+// The tree of a template. Each node evaluates or executes itself on a Machine.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "text/template/functions.h"
+#include "text/template/value.h"
+
+namespace sensorium::text::jinja {
+
+struct Expression {
+  int line = 0;
+  virtual ~Expression() = default;
+  virtual Value evaluate(Machine& machine) const = 0;
+};
+using ExpressionPtr = std::unique_ptr<Expression>;
+using Expressions = std::vector<ExpressionPtr>;
+
+// What happens to the loop around a statement.
+enum class Flow { next, break_loop, continue_loop };
+
+struct Statement {
+  int line = 0;
+  virtual ~Statement() = default;
+  virtual Flow execute(Machine& machine) const = 0;
+};
+using Body = std::vector<std::unique_ptr<Statement>>;
+
+// Expressions (evaluate.cpp).
+
+struct Literal : Expression {
+  Value value;
+  Value evaluate(Machine&) const override { return value; }
+};
+
+struct Name : Expression {
+  std::string name;
+  Value evaluate(Machine& machine) const override;
+};
+
+struct ListLiteral : Expression {
+  Expressions items;
+  bool is_tuple = false;
+  Value evaluate(Machine& machine) const override;
+};
+
+struct DictLiteral : Expression {
+  std::vector<std::pair<ExpressionPtr, ExpressionPtr>> items;
+  Value evaluate(Machine& machine) const override;
+};
+
+struct Attribute : Expression {  // object.name
+  ExpressionPtr object;
+  std::string name;
+  Value evaluate(Machine& machine) const override;
+};
+
+struct Item : Expression {  // object[index]
+  ExpressionPtr object, index;
+  Value evaluate(Machine& machine) const override;
+};
+
+struct Slice : Expression {  // object[start:stop:step], each of the three may be null
+  ExpressionPtr object, start, stop, step;
+  Value evaluate(Machine& machine) const override;
+};
+
+struct CallArguments {
+  Expressions positional;
+  std::vector<std::pair<std::string, ExpressionPtr>> named;
+  Arguments evaluate(Machine& machine, std::string_view callee) const;
+};
+
+struct Call : Expression {
+  ExpressionPtr callee;
+  CallArguments arguments;
+  Value evaluate(Machine& machine) const override;
+};
+
+struct FilterCall : Expression {
+  ExpressionPtr operand;
+  std::string name;
+  CallArguments arguments;
+  Value evaluate(Machine& machine) const override;
+};
+
+struct TestCall : Expression {
+  ExpressionPtr operand;
+  std::string name;
+  CallArguments arguments;
+  Value evaluate(Machine& machine) const override;
+};
+
+struct Not : Expression {
+  ExpressionPtr operand;
+  Value evaluate(Machine& machine) const override;
+};
+
+struct Sign : Expression {
+  ExpressionPtr operand;
+  bool negative = false;
+  Value evaluate(Machine& machine) const override;
+};
+
+struct Arithmetic : Expression {
+  enum class Operator { add, subtract, multiply, divide, floor_divide, modulo, power };
+  Operator op = Operator::add;
+  ExpressionPtr left, right;
+  Value evaluate(Machine& machine) const override;
+};
+
+struct Concat : Expression {  // a ~ b ~ c
+  Expressions parts;
+  Value evaluate(Machine& machine) const override;
+};
+
+struct Logic : Expression {  // "and", "or"
+  bool is_and = false;
+  ExpressionPtr left, right;
+  Value evaluate(Machine& machine) const override;
+};
+
+struct Comparison : Expression {  // a < b <= c: each neighbour pair
+  ExpressionPtr first;
+  std::vector<std::pair<Relation, ExpressionPtr>> rest;
+  Value evaluate(Machine& machine) const override;
+};
+
+struct Conditional : Expression {  // a if test else b; b may be null
+  ExpressionPtr test, yes, no;
+  Value evaluate(Machine& machine) const override;
+};
+
+// Statements (execute.cpp).
+
+// What a value is assigned to: a name, a member of a namespace, or a tuple of targets.
+struct Target {
+  std::string name;
+  std::string member;  // "" or of the namespace `name`
+  std::vector<Target> parts;
+};
+
+struct Output : Statement {
+  ExpressionPtr value;
+  Flow execute(Machine& machine) const override;
+};
+
+struct Data : Statement {
+  std::string text;
+  Flow execute(Machine& machine) const override;
+};
+
+struct If : Statement {
+  std::vector<std::pair<ExpressionPtr, Body>> branches;
+  Body otherwise;
+  Flow execute(Machine& machine) const override;
+};
+
+struct For : Statement {
+  Target target;
+  ExpressionPtr items, filter;  // filter may be null
+  Body body, otherwise;
+  Flow execute(Machine& machine) const override;
+};
+
+struct Set : Statement {
+  Target target;
+  ExpressionPtr value;
+  Flow execute(Machine& machine) const override;
+};
+
+// {% set x | filter %} ... {% endset %}
+struct SetBlock : Statement {
+  Target target;
+  std::unique_ptr<FilterCall> filter;  // may be null; its innermost operand is the name "" for the text
+  Body body;
+  Flow execute(Machine& machine) const override;
+};
+
+struct Macro : Statement {
+  struct Parameter {
+    std::string name;
+    ExpressionPtr fallback;  // may be null
+  };
+  std::string name;
+  std::vector<Parameter> parameters;
+  Body body;
+  Flow execute(Machine& machine) const override;
+};
+
+// A body in a scope of its own: with, filter, generation.
+struct Block : Statement {
+  enum class Kind { with, filter, generation };
+  Kind kind = Kind::with;
+  std::vector<std::pair<Target, ExpressionPtr>> variables;
+  std::unique_ptr<FilterCall> filter;
+  Body body;
+  Flow execute(Machine& machine) const override;
+};
+
+struct LoopJump : Statement {
+  Flow flow = Flow::break_loop;
+  Flow execute(Machine&) const override { return flow; }
+};
+
+}  // namespace sensorium::text::jinja
