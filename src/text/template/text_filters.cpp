@@ -99,7 +99,7 @@ Value to_json_filter(Machine& machine, const Value& value, Arguments& arguments)
       require(width <= kMaxWidth, ErrorKind::limit, "tojson: an indent of {}, at most {} is allowed", width, kMaxWidth);
       style.indent = std::string(static_cast<size_t>(std::max<int64_t>(width, 0)), ' ');
     }
-    style.item_separator = ",";
+    style.item_separator.assign(1, ',');  // GCC 12 warns of overlap in = ","
   }
   if (const Value* separators = arguments.find(2, "separators"); separators != nullptr && !separators->is_none()) {
     const Values pair = iterate(machine, *separators);
