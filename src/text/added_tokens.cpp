@@ -76,7 +76,8 @@ const std::string* AddedTokens::shown_form(int32_t id) const {
 // Leftmost longest matches, found before the conditions are looked at: a match that fails them still hides those that
 // overlap it, as in the reference. A match inside the white space that rstrip took before it is found too, and the text
 // behind it read again: so it is there.
-std::vector<Segment> AddedTokens::split(const Matcher& matcher, std::string_view text, Specials specials) const {
+std::vector<Segment> AddedTokens::split(const Matcher& matcher, std::string_view text, Specials specials,
+                                        std::span<const Span> user) const {
   std::vector<Segment> segments;
   size_t done = 0;
   size_t space_begin = 0, space_end = 0;  // the white space that was walked last
@@ -92,6 +93,8 @@ std::vector<Segment> AddedTokens::split(const Matcher& matcher, std::string_view
     i = end;
     const AddedToken& token = tokens_[static_cast<size_t>(place)];
     if (token.special && specials == Specials::as_text) continue;
+    while (!user.empty() && user.front().end <= begin) user = user.subspan(1);
+    if (token.special && !user.empty() && user.front().begin < end) continue;
     if (token.single_word && ((begin > 0 && word_before(text, begin)) || (end < text.size() && word_at(text, end)))) {
       continue;
     }

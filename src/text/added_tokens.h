@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -40,10 +41,12 @@ class AddedTokens {
   // What decoding shows for the token; nullptr if `id` is not an added token.
   const std::string* shown_form(int32_t id) const;
 
-  // Cuts a text, before and after its normalization, at the tokens that are looked for there.
-  std::vector<Segment> split_raw(std::string_view text, Specials specials) const { return split(raw_, text, specials); }
+  // Cuts a text, before and after its normalization, at the tokens that are looked for there. `user`: see EncodeOptions.
+  std::vector<Segment> split_raw(std::string_view text, Specials specials, std::span<const Span> user = {}) const {
+    return split(raw_, text, specials, user);
+  }
   std::vector<Segment> split_normalized(std::string_view text, Specials specials) const {
-    return split(normalized_, text, specials);
+    return split(normalized_, text, specials, {});
   }
   bool any_normalized() const { return !normalized_.empty(); }
 
@@ -68,7 +71,8 @@ class AddedTokens {
     std::string start_bytes_;
   };
 
-  std::vector<Segment> split(const Matcher& matcher, std::string_view text, Specials specials) const;
+  std::vector<Segment> split(const Matcher& matcher, std::string_view text, Specials specials,
+                             std::span<const Span> user) const;
 
   std::vector<AddedToken> tokens_;
   std::vector<std::string> shown_;             // by place in tokens_

@@ -112,11 +112,12 @@ std::optional<int32_t> BpeTokenizer::token_id(std::string_view token) const {
 }
 
 std::vector<int32_t> BpeTokenizer::encode(std::string_view text, const EncodeOptions& options) const {
-  std::string repaired;
-  if (!is_valid_utf8(text)) text = repaired = repair_utf8(text);
+  const CleanText clean(text, options.user);
+  text = clean.text;
+  std::span<const Span> user = clean.user;
   std::vector<int32_t> ids;
   if (options.affixes == Affixes::model) ids = affixes_.before;
-  for (const Segment& raw : added_.split_raw(text, options.specials)) {
+  for (const Segment& raw : added_.split_raw(text, options.specials, user)) {
     if (raw.id >= 0) {
       ids.push_back(raw.id);
       continue;
@@ -125,7 +126,12 @@ std::vector<int32_t> BpeTokenizer::encode(std::string_view text, const EncodeOpt
     std::string_view piece = raw.text;
     if (normalizer_) piece = normal = normalizer_->apply(raw.text);
     const bool first = raw.text.data() == text.data();
-    for (const Segment& segment : added_.split_normalized(piece, options.specials)) {
+    // Where the user's bytes are in the normalized text is not known: a segment that has some is all text.
+    const auto begin = static_cast<size_t>(raw.text.data() - text.data());
+    while (!user.empty() && user.front().end <= begin) user = user.subspan(1);
+    const bool has_user = !user.empty() && user.front().begin < begin + raw.text.size();
+    const Specials specials = has_user ? Specials::as_text : options.specials;
+    for (const Segment& segment : added_.split_normalized(piece, specials)) {
       if (segment.id >= 0) {
         ids.push_back(segment.id);
       } else {

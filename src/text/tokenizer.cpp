@@ -1,6 +1,28 @@
 #include "text/tokenizer.h"
 
+#include <algorithm>
+
+#include "text/unicode.h"
+
 namespace sensorium::text {
+
+CleanText::CleanText(std::string_view bytes, std::span<const Span> spans) : text(bytes), user(spans) {
+  if (is_valid_utf8(bytes)) return;
+  // Each part is repaired by itself: a sequence that is cut by the border of a part is invalid on both sides.
+  size_t done = 0;
+  for (const Span span : spans) {
+    const size_t begin = std::min(span.begin, bytes.size()), end = std::min(span.end, bytes.size());
+    if (begin < done || end <= begin) continue;
+    repaired_ += repair_utf8(bytes.substr(done, begin - done));
+    const size_t moved = repaired_.size();
+    repaired_ += repair_utf8(bytes.substr(begin, end - begin));
+    moved_.push_back({moved, repaired_.size()});
+    done = end;
+  }
+  repaired_ += repair_utf8(bytes.substr(done));
+  text = repaired_;
+  user = moved_;
+}
 
 StreamDecoder::StreamDecoder(const Tokenizer& tokenizer, DecodeSpecials specials)
     : tokenizer_(tokenizer), specials_(specials), leading_(tokenizer.leading_spaces()) {}

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/utf8.h"
+#include "text/span.h"
 
 namespace sensorium::text {
 
@@ -25,6 +26,9 @@ enum class Affixes { none, model };
 struct EncodeOptions {
   Specials specials = Specials::as_text;
   Affixes affixes = Affixes::none;
+  // With Specials::parse: the bytes of the text that a user wrote, sorted and disjoint. No control token is found that
+  // touches them. (What a chat template renders comes with these.)
+  std::span<const Span> user = {};
 };
 
 enum class DecodeSpecials { skip, show };
@@ -48,9 +52,9 @@ class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
 
-  // The ids of `text`, any bytes: each invalid UTF-8 sequence is read as U+FFFD. Long texts are split over the thread
-  // pool; the ids do not depend on the number of threads. Throws Error(limit) if a pattern from the tokenizer's file
-  // needs more matching steps than allowed.
+  // The ids of `text`, any bytes: each invalid UTF-8 sequence is read as U+FFFD. Long texts may be split over the
+  // thread pool; the ids do not depend on the number of threads. Throws Error(limit) if a pattern from the tokenizer's
+  // file needs more matching steps than allowed, or the text is too long.
   virtual std::vector<int32_t> encode(std::string_view text, const EncodeOptions& options = {}) const = 0;
 
   // Valid UTF-8; ids outside the vocabulary are passed over.
@@ -67,6 +71,20 @@ class Tokenizer {
   virtual std::optional<int32_t> token_id(std::string_view token) const = 0;
   virtual const std::vector<SpecialToken>& special_tokens() const = 0;
   virtual bool is_control(int32_t id) const = 0;
+};
+
+// A text that is valid UTF-8, and where in it the parts are that a user wrote: what encode() works on.
+struct CleanText {
+  CleanText(std::string_view bytes, std::span<const Span> user);
+  CleanText(const CleanText&) = delete;
+  CleanText& operator=(const CleanText&) = delete;
+
+  std::string_view text;  // of the caller, or repaired
+  std::span<const Span> user;
+
+ private:
+  std::string repaired_;
+  std::vector<Span> moved_;
 };
 
 // Decodes one token at a time: what push() returns always ends on a character boundary.
