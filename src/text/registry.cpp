@@ -1,5 +1,6 @@
 #include "text/registry.h"
 
+#include "text/sentencepiece_tokenizer.h"
 #include "text/tokenizer_json.h"
 
 namespace sensorium::text {
@@ -7,6 +8,8 @@ namespace {
 
 constexpr TokenizerFormat kFormats[] = {
     {"Hugging Face tokenizer.json (BPE)", "tokenizer.json", read_tokenizer_json},
+    {"SentencePiece model (BPE, unigram)", "tokenizer.model", read_sentencepiece},
+    {"SentencePiece model of T5", "spiece.model", read_sentencepiece},
 };
 
 }  // namespace
@@ -19,12 +22,22 @@ std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& path) {
   std::string names;
   for (const TokenizerFormat& format : kFormats) {
     const std::filesystem::path file = is_folder ? path / format.file_name : path;
-    const bool fits = is_folder ? std::filesystem::exists(file, ignored)
-                                : path.extension() == std::filesystem::path(format.file_name).extension();
-    if (fits) return format.read(file).value();
+    if (is_folder ? std::filesystem::exists(file, ignored) : path.filename() == format.file_name) {
+      return format.read(file).value();
+    }
     names += fmt::format("{}{}", names.empty() ? "" : ", ", format.file_name);
   }
-  fail(ErrorKind::not_found, "{}: no tokenizer found, looked for {}", path.string(), names);
+  // A file under another name: its kind shows by the end of the name.
+  for (const TokenizerFormat& format : kFormats) {
+    const bool fits = !is_folder && path.extension() == std::filesystem::path(format.file_name).extension();
+    if (fits) return format.read(path).value();
+  }
+  const bool exists = std::filesystem::exists(path, ignored);
+  fail(ErrorKind::not_found, "{}: no tokenizer found: {}, looked for {}", path.string(),
+       is_folder ? "the folder has none"
+       : exists  ? "the file's name is not one of a tokenizer"
+                 : "there is no such folder",
+       names);
 }
 
 }  // namespace sensorium::text
