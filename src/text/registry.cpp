@@ -2,6 +2,7 @@
 
 #include "text/sentencepiece_tokenizer.h"
 #include "text/tokenizer_json.h"
+#include "text/vocab_merges.h"
 
 namespace sensorium::text {
 namespace {
@@ -10,6 +11,7 @@ constexpr TokenizerFormat kFormats[] = {
     {"Hugging Face tokenizer.json (BPE)", "tokenizer.json", read_tokenizer_json},
     {"SentencePiece model (BPE, unigram)", "tokenizer.model", read_sentencepiece},
     {"SentencePiece model of T5", "spiece.model", read_sentencepiece},
+    {"vocab.json and merges.txt (GPT-2, CLIP, Qwen2)", "vocab.json", read_vocab_merges},
 };
 
 }  // namespace

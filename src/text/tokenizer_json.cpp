@@ -155,8 +155,12 @@ Result<std::unique_ptr<BpeTokenizer>> parse_tokenizer_json(std::string_view text
   }
   const Result<Json> json = parse_json(text);
   if (!json) return json.error();
+  return tokenizer_from_json(json.value());
+}
+
+Result<std::unique_ptr<BpeTokenizer>> tokenizer_from_json(const Json& json) {
   try {
-    return std::make_unique<BpeTokenizer>(parse_parts(json.value()));
+    return std::make_unique<BpeTokenizer>(parse_parts(json));
   } catch (const Error& error) {
     return error;
   }

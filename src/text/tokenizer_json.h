@@ -9,12 +9,14 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "text/bpe_tokenizer.h"
 
 namespace sensorium::text {
 
 // Errors: invalid_data (not a tokenizer.json, or it contradicts itself), unsupported (names the component), limit.
 Result<std::unique_ptr<BpeTokenizer>> parse_tokenizer_json(std::string_view json);
+Result<std::unique_ptr<BpeTokenizer>> tokenizer_from_json(const Json& json);
 // The same for a file; also not_found and io.
 Result<std::unique_ptr<Tokenizer>> read_tokenizer_json(const std::filesystem::path& path);
 
