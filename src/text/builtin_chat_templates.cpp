@@ -1,0 +1,119 @@
+// Chat templates for checkpoints that bring none. Each takes texts and lists of parts, and writes <image> and a new line
+// for every image before the text of its turn, as LLaVA was trained.
+#include "text/chat_template.h"
+
+namespace sensorium::text {
+namespace {
+
+// The text of a turn, put in front of each template.
+#define SENSORIUM_CONTENT                                                               \
+  "{%- macro body(content) -%}"                                                         \
+  "{%- if content is string -%}{{ content }}{%- else -%}"                               \
+  "{%- for part in content if part.type == 'image' -%}{{ '<image>\\n' }}{%- endfor -%}" \
+  "{%- for part in content if part.type == 'text' -%}{{ part.text }}{%- endfor -%}"     \
+  "{%- endif -%}"                                                                       \
+  "{%- endmacro -%}"
+
+// Source: conversation.py of LLaVA, "vicuna_v1" with SeparatorStyle.TWO.
+constexpr std::string_view kVicuna = SENSORIUM_CONTENT R"(
+{%- set turns = messages -%}
+{{- bos_token -}}
+{%- if messages and messages[0].role == 'system' -%}
+  {{- body(messages[0].content) -}}
+  {%- set turns = messages[1:] -%}
+{%- else -%}
+  {{- "A chat between a curious user and an artificial intelligence assistant. " -}}
+  {{- "The assistant gives helpful, detailed, and polite answers to the user's questions." -}}
+{%- endif -%}
+{{- ' ' -}}
+{%- for message in turns -%}
+  {%- if message.role == 'user' -%}
+    {{- 'USER: ' ~ body(message.content) ~ ' ' -}}
+  {%- elif message.role == 'assistant' -%}
+    {{- 'ASSISTANT: ' -}}{%- generation -%}{{- body(message.content) ~ eos_token -}}{%- endgeneration -%}
+  {%- else -%}
+    {{- raise_exception("unknown role '" ~ message.role ~ "'") -}}
+  {%- endif -%}
+{%- endfor -%}
+{%- if add_generation_prompt -%}{{- 'ASSISTANT:' -}}{%- endif -%})";
+
+// The system text stands in the first turn of the user; turns alternate. Source: Llama 2's generation.py.
+constexpr std::string_view kLlama2 = SENSORIUM_CONTENT R"(
+{%- set turns = messages -%}
+{%- set system = '' -%}
+{%- if messages and messages[0].role == 'system' -%}
+  {%- set system = '<<SYS>>\n' ~ body(messages[0].content) ~ '\n<</SYS>>\n\n' -%}
+  {%- set turns = messages[1:] -%}
+{%- endif -%}
+{%- for message in turns -%}
+  {%- if message.role != ('user' if loop.index0 is even else 'assistant') -%}
+    {{- raise_exception('user and assistant must take turns, the user first') -}}
+  {%- endif -%}
+  {%- if message.role == 'user' -%}
+    {{- bos_token ~ '[INST] ' ~ ((system if loop.first else '') ~ body(message.content)) | trim ~ ' [/INST]' -}}
+  {%- else -%}
+    {%- generation -%}{{- ' ' ~ body(message.content) | trim ~ ' ' ~ eos_token -}}{%- endgeneration -%}
+  {%- endif -%}
+{%- endfor -%})";
+
+// Source: Llama 3's model card.
+constexpr std::string_view kLlama3 = SENSORIUM_CONTENT R"(
+{{- bos_token -}}
+{%- for message in messages -%}
+  {{- '<|start_header_id|>' ~ message.role ~ '<|end_header_id|>\n\n' -}}
+  {%- if message.role == 'assistant' -%}
+    {%- generation -%}{{- body(message.content) | trim ~ '<|eot_id|>' -}}{%- endgeneration -%}
+  {%- else -%}
+    {{- body(message.content) | trim ~ '<|eot_id|>' -}}
+  {%- endif -%}
+{%- endfor -%}
+{%- if add_generation_prompt -%}{{- '<|start_header_id|>assistant<|end_header_id|>\n\n' -}}{%- endif -%})";
+
+// Source: the model card of Mistral-7B-Instruct-v0.2; a system text goes in front of the first turn.
+constexpr std::string_view kMistral = SENSORIUM_CONTENT R"(
+{%- set turns = messages -%}
+{%- set system = '' -%}
+{%- if messages and messages[0].role == 'system' -%}
+  {%- set system = body(messages[0].content) ~ '\n\n' -%}
+  {%- set turns = messages[1:] -%}
+{%- endif -%}
+{{- bos_token -}}
+{%- for message in turns -%}
+  {%- if message.role != ('user' if loop.index0 is even else 'assistant') -%}
+    {{- raise_exception('user and assistant must take turns, the user first') -}}
+  {%- endif -%}
+  {%- if message.role == 'user' -%}
+    {{- '[INST] ' ~ (system if loop.first else '') ~ body(message.content) ~ ' [/INST]' -}}
+  {%- else -%}
+    {%- generation -%}{{- ' ' ~ body(message.content) | trim ~ eos_token -}}{%- endgeneration -%}
+  {%- endif -%}
+{%- endfor -%})";
+
+// Source: OpenAI's ChatML, as in the model cards of Qwen.
+constexpr std::string_view kChatml = SENSORIUM_CONTENT R"(
+{%- for message in messages -%}
+  {{- '<|im_start|>' ~ message.role ~ '\n' -}}
+  {%- if message.role == 'assistant' -%}
+    {%- generation -%}{{- body(message.content) ~ '<|im_end|>' -}}{%- endgeneration -%}
+  {%- else -%}
+    {{- body(message.content) ~ '<|im_end|>' -}}
+  {%- endif -%}
+  {{- '\n' -}}
+{%- endfor -%}
+{%- if add_generation_prompt -%}{{- '<|im_start|>assistant\n' -}}{%- endif -%})";
+
+#undef SENSORIUM_CONTENT
+
+constexpr BuiltinChatTemplate kTemplates[] = {
+    {"vicuna", "Vicuna 1.x, LLaVA 1.5, LLaVA 1.6 on Vicuna", kVicuna, "<s>", "</s>"},
+    {"llama-2", "Llama 2 Chat", kLlama2, "<s>", "</s>"},
+    {"llama-3", "Llama 3 Instruct, LLaVA-NeXT on Llama 3", kLlama3, "<|begin_of_text|>", "<|eot_id|>"},
+    {"mistral", "Mistral Instruct, LLaVA 1.6 on Mistral", kMistral, "<s>", "</s>"},
+    {"chatml", "Qwen, Yi, Hermes, LLaVA-OneVision", kChatml, "", "<|im_end|>"},
+};
+
+}  // namespace
+
+std::span<const BuiltinChatTemplate> builtin_chat_templates() { return kTemplates; }
+
+}  // namespace sensorium::text
