@@ -1,0 +1,47 @@
+#include "text/image_prompt.h"
+
+#include <algorithm>
+
+namespace sensorium::text {
+namespace {
+
+// The ids that encoding with Affixes::model puts before those of a text.
+std::vector<int32_t> ids_before(const Tokenizer& tokenizer) {
+  const std::vector<int32_t> plain = tokenizer.encode("a");
+  std::vector<int32_t> full = tokenizer.encode("a", {Specials::as_text, Affixes::model});
+  const auto found = std::search(full.begin(), full.end(), plain.begin(), plain.end());
+  full.erase(found == full.end() ? full.begin() : found, full.end());
+  return full;
+}
+
+}  // namespace
+
+std::vector<int32_t> encode_with_images(const Tokenizer& tokenizer, std::string_view prompt,
+                                        std::span<const Span> user) {
+  std::vector<int32_t> ids = ids_before(tokenizer);
+  const auto append = [&](size_t begin, size_t end) {
+    std::vector<Span> inside;
+    for (const Span span : user) {
+      const Span cut{std::max(span.begin, begin), std::min(span.end, end)};
+      if (cut.begin < cut.end) inside.push_back({cut.begin - begin, cut.end - begin});
+    }
+    const auto part = tokenizer.encode(prompt.substr(begin, end - begin), {Specials::parse, Affixes::none, inside});
+    ids.insert(ids.end(), part.begin(), part.end());
+  };
+  size_t done = 0;
+  for (size_t at = prompt.find(kImagePlaceholder); at != std::string_view::npos;) {
+    const size_t end = at + kImagePlaceholder.size();
+    const bool is_text =
+        std::any_of(user.begin(), user.end(), [&](Span span) { return span.begin < end && span.end > at; });
+    if (!is_text) {
+      append(done, at);
+      ids.push_back(kImageId);
+      done = end;
+    }
+    at = prompt.find(kImagePlaceholder, is_text ? at + 1 : end);
+  }
+  append(done, prompt.size());
+  return ids;
+}
+
+}  // namespace sensorium::text

@@ -1,0 +1,25 @@
+// The ids of a prompt with images, as the original LLaVA makes them: the text is cut at the placeholders and every part
+// is read by itself. Source: tokenizer_image_token() in mm_utils.py of LLaVA.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "text/span.h"
+#include "text/tokenizer.h"
+
+namespace sensorium::text {
+
+inline constexpr std::string_view kImagePlaceholder = "<image>";
+// Stands among the ids where the embeddings of an image go.
+inline constexpr int32_t kImageId = -200;
+
+// The tokens that the model wants before a text (BOS) once in front, then the ids of each part with a SentencePiece
+// prefix of its own, and kImageId between them. Control tokens in the prompt are found. `user`: the bytes that a user
+// wrote, sorted and disjoint; neither a placeholder nor a control token is found where it touches them.
+std::vector<int32_t> encode_with_images(const Tokenizer& tokenizer, std::string_view prompt,
+                                        std::span<const Span> user = {});
+
+}  // namespace sensorium::text
