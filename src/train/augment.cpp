@@ -14,10 +14,13 @@ namespace sensorium::train {
 namespace {
 
 // clang-format off
-constexpr std::array<AugmentPolicy, 6> kPolicies = {{
+constexpr std::array<AugmentPolicy, 7> kPolicies = {{
     {.name = "photo", .scale_low = 0.85, .scale_high = 1.5, .aspect = 0.15, .rotate_degrees = 10, .shift = 0.12, .mirror = 0.5,
      .quarter_turns = 0, .brightness = 0.35, .contrast = 0.35, .saturation = 0.35, .hue = 0.03, .erase = 0.25, .blur = 0.05,
      .size_low = 0.75, .size_high = 1.0},
+    {.name = "photo_strong", .scale_low = 0.7, .scale_high = 2.2, .aspect = 0.25, .rotate_degrees = 15, .shift = 0.2, .mirror = 0.5,
+     .quarter_turns = 0, .brightness = 0.5, .contrast = 0.5, .saturation = 0.6, .hue = 0.05, .erase = 0.5, .blur = 0.1,
+     .size_low = 0.6, .size_high = 1.0},
     {.name = "photo_boxes", .scale_low = 0.7, .scale_high = 1.5, .aspect = 0.12, .rotate_degrees = 4, .shift = 0.2, .mirror = 0.5,
      .quarter_turns = 0, .brightness = 0.3, .contrast = 0.3, .saturation = 0.3, .hue = 0.03, .erase = 0, .blur = 0.05,
      .size_low = 0.8, .size_high = 1.0},
@@ -79,7 +82,7 @@ const AugmentPolicy& augment_policy(const std::string& name) {
   }
   const std::string near = nearest_match(name, known);
   fail(ErrorKind::usage, "unknown augmentation \"{}\"{}", name,
-       near.empty() ? std::string(" (photo, photo_boxes, digit, cells, scene or none)")
+       near.empty() ? std::string(" (photo, photo_strong, photo_boxes, digit, cells, scene or none)")
                     : fmt::format("; did you mean \"{}\"?", near));
 }
 
