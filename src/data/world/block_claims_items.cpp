@@ -105,7 +105,8 @@ Property content_property(Rng& rng) {
               [](const BlockBox& b) { return count_colors(b) == 1; }};
     case 8: {
       const int n = static_cast<int>(rng.integer(2, 6)), kinds = static_cast<int>(rng.integer(2, 3));
-      return {number(n, rng) + " items of " + (kinds == 3 ? "all " : "") + number(kinds, rng) + " different colors",
+      const std::string colors = number(kinds, rng) + " different colors";
+      return {number(n, rng) + " items of " + (kinds == 3 ? "all " : "") + colors,
               [=](const BlockBox& b) { return size_of(b) == n && count_colors(b) == kinds; }};
     }
     case 9:
@@ -116,7 +117,8 @@ Property content_property(Rng& rng) {
               }};
     case 10: {
       const int n = static_cast<int>(rng.integer(3, 6)), k = static_cast<int>(rng.integer(1, 3));
-      return {number(n, rng) + " items of which " + number(k, rng) + (k == 1 ? " is " : " are ") + c,
+      const std::string colored = number(k, rng) + (k == 1 ? " is " : " are ") + c;
+      return {number(n, rng) + " items of which " + colored,
               [=](const BlockBox& b) { return size_of(b) == n && count_color(b, c) == k; }};
     }
     case 11: {
@@ -181,13 +183,13 @@ Claim picture_claim(Rng& rng) {
                 return std::count_if(p.boxes.begin(), p.boxes.end(),
                                      [&](const BlockBox& b) { return count_items(b, item.holds) > 0; }) == 1;
               }};
-    case 3:
-      return {
-          "there is at least " + number(1, rng) + " " + item.words + " in " + one_of(rng, {"each", "every"}) + " box",
-          [=](const BlockPicture& p) {
-            return std::all_of(p.boxes.begin(), p.boxes.end(),
-                               [&](const BlockBox& b) { return count_items(b, item.holds) > 0; });
-          }};
+    case 3: {
+      const std::string where = " in " + one_of(rng, {"each", "every"}) + " box";
+      return {"there is at least " + number(1, rng) + " " + item.words + where, [=](const BlockPicture& p) {
+                return std::all_of(p.boxes.begin(), p.boxes.end(),
+                                   [&](const BlockBox& b) { return count_items(b, item.holds) > 0; });
+              }};
+    }
     default: {
       const std::string c = random_color(rng), d = random_color(rng);
       return {"there is a box with items of " + number(2, rng) + " different colors and a " + item.words,

@@ -53,14 +53,15 @@ Claim quantified(const std::string& noun, const Property& property, Rng& rng) {
     case 0:
     case 1:
       return claim("there is " + number(1, rng) + " " + noun + with + property.words, [](int n) { return n == 1; });
-    case 2:
-      return claim(
-          "there is " + one_of(rng, {"exactly", "only"}) + " " + number(1, rng) + " " + noun + with + property.words,
-          [](int n) { return n == 1; });
-    case 3:
-      return claim("there is " + one_of(rng, {"at least", "at least", "atleast"}) + " " + number(1, rng) + " " + noun +
-                       with + property.words,
-                   [](int n) { return n >= 1; });
+    case 2: {
+      const std::string one = number(1, rng);
+      return claim("there is " + one_of(rng, {"exactly", "only"}) + " " + one + " " + noun + with + property.words,
+                   [](int n) { return n == 1; });
+    }
+    case 3: {
+      const std::string one = number(1, rng), bound = one_of(rng, {"at least", "at least", "atleast"});
+      return claim("there is " + bound + " " + one + " " + noun + with + property.words, [](int n) { return n >= 1; });
+    }
     case 4:
     case 5:
       return claim("there are " + number(two, rng) + " " + plural(noun) + many + property.words,

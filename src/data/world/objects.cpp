@@ -101,7 +101,8 @@ Paint contrasting_background(const std::vector<std::string_view>& colors, Rng& r
   }
   Rgb second = color;
   for (int i = 0; i < 20; ++i) {
-    const Rgb candidate = mix(color, draw(), static_cast<float>(rng.uniform(0.15, 0.5)));
+    const float share = static_cast<float>(rng.uniform(0.15, 0.5));
+    const Rgb candidate = mix(color, draw(), share);
     if (!clear_of_all(candidate)) continue;
     second = candidate;
     break;

@@ -198,8 +198,8 @@ Workpiece plate(int, Rng& rng) {
   work.tone = metal_tone(rng);
   work.body.name = "plate";
   const float half = static_cast<float>(rng.uniform(0.5, 0.8));
-  Part body =
-      filled(rounded_rectangle(-1, -half, 1, half, static_cast<float>(rng.uniform(0.02, 0.2))), metal(work.tone, rng));
+  const Paint sheet = metal(work.tone, rng);
+  Part body = filled(rounded_rectangle(-1, -half, 1, half, static_cast<float>(rng.uniform(0.02, 0.2))), sheet);
   const float bore = static_cast<float>(rng.uniform(0.06, 0.1));
   for (const float x : {-0.8f, 0.8f}) {
     for (const float y : {-half + 0.2f, half - 0.2f}) body.lines.push_back(reversed(ellipse({x, y}, bore, bore)));

@@ -66,7 +66,8 @@ Scene compose_shapes(Rng& rng, int width, int height) {
     const SizeClass& size = rng.pick(size_classes());
     const float radius = side * static_cast<float>(rng.uniform(size.low, size.high));
     if (!place_disc(discs, radius, 3, width, height, rng)) continue;
-    Thing thing = make_object(rng.pick(names), rng.pick(colors), discs.back().center, radius, rng);
+    const std::string_view color = rng.pick(colors), name = rng.pick(names);
+    Thing thing = make_object(name, color, discs.back().center, radius, rng);
     thing.size = size.name;
     scene.things.push_back(std::move(thing));
   }

@@ -50,7 +50,8 @@ Thing building(float x0, float x1, float top, float base, Rng& rng) {
 
 Thing scaffold(float width, float top, float base, float pen, Rng& rng) {
   Thing thing = scenery(20);
-  const Paint steel = flat(mix(muted(rng), rng.chance(0.3) ? Rgb{220, 150, 40} : Rgb{140, 144, 150}, 0.7f));
+  const Rgb coat = rng.chance(0.3) ? Rgb{220, 150, 40} : Rgb{140, 144, 150};
+  const Paint steel = flat(mix(muted(rng), coat, 0.7f));
   const float step_x = between(rng, 24, 60), step_y = between(rng, 22, 48), shift = between(rng, 0, 30);
   for (float x = shift; x < width; x += step_x) thing.parts.push_back(stroked({{x, top}, {x, base}}, pen, steel));
   for (float y = top + 4; y < base; y += step_y) {
@@ -66,7 +67,8 @@ Thing scaffold(float width, float top, float base, float pen, Rng& rng) {
 Thing crane(float x, float top, float base, Rng& rng) {
   Thing thing = scenery(80);
   const Paint steel = flat(rng.chance(0.6) ? Rgb{226, 176, 40} : Rgb{200, 70, 50});
-  const float reach = between(rng, 40, 140) * (rng.chance(0.5) ? 1.0f : -1.0f), w = 4;
+  const float length = between(rng, 40, 140), w = 4;
+  const float reach = rng.chance(0.5) ? length : -length;
   thing.parts.push_back(stroked({{x - w, base}, {x - w, top}}, 1.3f, steel));
   thing.parts.push_back(stroked({{x + w, base}, {x + w, top}}, 1.3f, steel));
   for (float y = top; y < base - 8; y += 8) thing.parts.push_back(stroked({{x - w, y}, {x + w, y + 8}}, 1, steel));
@@ -80,7 +82,9 @@ Thing crane(float x, float top, float base, Rng& rng) {
 // Planks, boxes, barrels, buckets and balls; some in the colours of helmets, so that colour alone tells nothing.
 Thing clutter(float x, float y, float size, Rng& rng) {
   Thing thing = scenery(10);
-  const Rgb color = rng.chance(0.35) ? mix(rng.pick(object_colors()).rgb, muted(rng), 0.25f) : muted(rng);
+  const bool helmet_like = rng.chance(0.35);
+  Rgb color = muted(rng);
+  if (helmet_like) color = mix(rng.pick(object_colors()).rgb, color, 0.25f);
   Paint paint = flat(color);
   paint.fill = Fill::linear;
   paint.second = mix(color, {0, 0, 0}, 0.35f);
@@ -137,13 +141,17 @@ void outdoors(Scene& scene, float horizon, Rng& rng) {
   scene.background.seed = seed32(rng);
   for (int64_t n = rng.integer(0, 3); n > 0; --n) {
     const float x = between(rng, -0.2, 0.9) * w;
-    scene.things.push_back(
-        building(x, x + between(rng, 0.2, 0.7) * w, between(rng, 0, 0.8) * horizon, horizon + 4, rng));
+    const float top = between(rng, 0, 0.8) * horizon, wide = between(rng, 0.2, 0.7) * w;
+    scene.things.push_back(building(x, x + wide, top, horizon + 4, rng));
   }
-  if (rng.chance(0.35))
-    scene.things.push_back(crane(between(rng, 0, 1) * w, between(rng, 0.05, 0.35) * h, horizon, rng));
-  if (rng.chance(0.5))
-    scene.things.push_back(scaffold(w, between(rng, 0, 0.5) * horizon, horizon + 6, between(rng, 1, 3), rng));
+  if (rng.chance(0.35)) {
+    const float top = between(rng, 0.05, 0.35) * h, x = between(rng, 0, 1) * w;
+    scene.things.push_back(crane(x, top, horizon, rng));
+  }
+  if (rng.chance(0.5)) {
+    const float pen = between(rng, 1, 3), top = between(rng, 0, 0.5) * horizon;
+    scene.things.push_back(scaffold(w, top, horizon + 6, pen, rng));
+  }
   Thing ground = scenery(8);
   static constexpr Rgb kGrounds[] = {{150, 132, 106}, {140, 138, 134}, {110, 96, 80}, {176, 168, 152}, {96, 100, 92}};
   Paint soil = flat(rng.pick(kGrounds));
@@ -158,7 +166,8 @@ void outdoors(Scene& scene, float horizon, Rng& rng) {
 
 void indoors(Scene& scene, float horizon, Rng& rng) {
   const float w = static_cast<float>(scene.width), h = static_cast<float>(scene.height);
-  scene.background = flat(mix(muted(rng), {190, 186, 178}, between(rng, 0, 0.7)));
+  const float plaster = between(rng, 0, 0.7);
+  scene.background = flat(mix(muted(rng), {190, 186, 178}, plaster));
   scene.background.fill = rng.chance(0.4) ? Fill::bricks : Fill::linear;
   scene.background.second = mix(scene.background.color, {40, 40, 44}, between(rng, 0.1, 0.5));
   scene.background.period = between(rng, 5, 14);
@@ -169,16 +178,17 @@ void indoors(Scene& scene, float horizon, Rng& rng) {
     const float y = between(rng, 0, 1) * horizon, x = between(rng, 0, 1) * w;
     const Paint pipe = flat(muted(rng));
     if (rng.chance(0.6)) {
-      fittings.parts.push_back(stroked({{0, y}, {w, y + between(rng, -20, 20)}}, between(rng, 2, 9), pipe));
+      const float pen = between(rng, 2, 9), slope = between(rng, -20, 20);
+      fittings.parts.push_back(stroked({{0, y}, {w, y + slope}}, pen, pipe));
     } else {
       fittings.parts.push_back(stroked({{x, 0}, {x, horizon}}, between(rng, 3, 14), pipe));
     }
   }
   if (rng.chance(0.5)) {  // a window or a poster
     const float x = between(rng, 0, 0.7) * w, y = between(rng, 0.05, 0.4) * horizon;
-    fittings.parts.push_back(
-        filled(rectangle(x, y, x + between(rng, 0.1, 0.3) * w, y + between(rng, 0.2, 0.4) * horizon),
-               flat(mix(random_rgb(rng), {220, 230, 240}, 0.6f))));
+    const Paint pane = flat(mix(random_rgb(rng), {220, 230, 240}, 0.6f));
+    const float tall = between(rng, 0.2, 0.4) * horizon, wide = between(rng, 0.1, 0.3) * w;
+    fittings.parts.push_back(filled(rectangle(x, y, x + wide, y + tall), pane));
   }
   scene.things.push_back(std::move(fittings));
   Thing floor = scenery(8);
@@ -241,7 +251,8 @@ Scene compose_site(Rng& rng, int width, int height) {
   }
   for (int64_t n = rng.integer(2, 14); n > 0; --n) {
     const float y = horizon + between(rng, 0.02, 0.6) * (h - horizon);
-    scene.things.push_back(clutter(between(rng, 0, 1) * w, y, between(rng, 0.03, 0.12) * h, rng));
+    const float size = between(rng, 0.03, 0.12) * h, x = between(rng, 0, 1) * w;
+    scene.things.push_back(clutter(x, y, size, rng));
   }
   for (const Figure& figure : place_figures(scene, rng)) {
     DrawnFigure drawn = draw_figure(figure, rng);
@@ -249,13 +260,18 @@ Scene compose_site(Rng& rng, int width, int height) {
     scene.things.push_back(std::move(drawn.head));
   }
   if (rng.chance(0.3)) {
-    scene.things.push_back(clutter(between(rng, 0, 1) * w, between(rng, 0.8, 1) * h, between(rng, 0.1, 0.2) * h, rng));
+    const float size = between(rng, 0.1, 0.2) * h, y = between(rng, 0.8, 1) * h, x = between(rng, 0, 1) * w;
+    scene.things.push_back(clutter(x, y, size, rng));
   }
-  if (rng.chance(0.2)) scene.things.push_back(scaffold(w, h * between(rng, 0, 0.5), h, between(rng, 2, 4), rng));
+  if (rng.chance(0.2)) {
+    const float pen = between(rng, 2, 4), top = h * between(rng, 0, 0.5);
+    scene.things.push_back(scaffold(w, top, h, pen, rng));
+  }
   scene.camera = plain_camera(rng);
   scene.camera.brightness = between(rng, 0.8, 1.15);
   scene.camera.contrast = between(rng, 0.75, 1.15);
-  scene.camera.tint = mix({255, 255, 255}, random_rgb(rng), between(rng, 0, 0.12));
+  const float tint = between(rng, 0, 0.12);
+  scene.camera.tint = mix({255, 255, 255}, random_rgb(rng), tint);
   scene.camera.noise = between(rng, 1, 12);
   scene.camera.blur_radius = rng.chance(0.4) ? 1 : 0;
   return scene;
