@@ -12,6 +12,7 @@
 #include "eval/metrics/detection.h"
 #include "eval/metrics/error_rate.h"
 #include "eval/metrics/exact_match.h"
+#include "eval/metrics/open_recall.h"
 #include "eval/metrics/registry.h"
 #include "eval/metrics/text_norm.h"
 
@@ -85,6 +86,38 @@ TEST(ExactMatch, YesAndNoAreReadFromTheFirstWord) {
   EXPECT_TRUE(is_exact_match("three", three));
   EXPECT_TRUE(is_exact_match("Several", three));
   EXPECT_FALSE(is_exact_match("3 or 4", three));
+}
+
+EvalItem answered(const std::string& prediction, const std::string& truth) {
+  return {.prediction = prediction, .references = {truth}};
+}
+
+// LLaVA-Med's: a sentence may hold the answer anywhere.
+TEST(ClosedAccuracy, TheFirstYesOrNoDecides) {
+  EXPECT_TRUE(is_closed(answered("", "Yes.")));
+  EXPECT_FALSE(is_closed(answered("", "the left lung")));
+  const auto accuracy_of = [](const std::string& prediction, const std::string& truth) {
+    return closed_accuracy(std::vector{answered(prediction, truth)}, {}).value;
+  };
+  EXPECT_EQ(accuracy_of("The answer is yes, there is a fracture.", "Yes"), 1.0);
+  EXPECT_EQ(accuracy_of("No, but yes would be usual.", "yes"), 0.0);
+  EXPECT_EQ(accuracy_of("There is a fracture.", "yes"), 0.0);
+  EXPECT_EQ(accuracy_of("Nothing of note", "no"), 0.0);
+  EXPECT_EQ(accuracy_of("no", "No"), 1.0);
+  EXPECT_THROW(accuracy_of("yes", "left"), Error);
+}
+
+TEST(OpenRecall, TheShareOfTheTrueWordsThatAreSaid) {
+  const auto recall_of = [](const std::string& prediction, const std::string& truth) {
+    return open_recall(std::vector{answered(prediction, truth)}, {}).value;
+  };
+  EXPECT_EQ(recall_of("It lies in the left lower lobe.", "Left lower lobe"), 1.0);
+  EXPECT_EQ(recall_of("the left lung", "left lower lobe"), 1.0 / 3.0);
+  EXPECT_EQ(recall_of("left", "left, left and right"), 0.5);  // every word of the truth counts
+  EXPECT_EQ(recall_of("lefty", "left"), 0.0);
+  EXPECT_EQ(recall_of("two nodules", "2 nodules"), 1.0);
+  EXPECT_EQ(recall_of("", "left"), 0.0);
+  EXPECT_EQ(open_recall(std::vector{answered("a b", "b"), answered("a", "b")}, {}).value, 0.5);
 }
 
 TEST(CaptionTokens, TreebankRules) {

@@ -317,6 +317,30 @@ TEST(Suite, ConversationsAreAnsweredAtTheirLastTurn) {
   EXPECT_EQ(metric(report.results.at(0), "exact_match"), 1.0);
 }
 
+// As biomedical question sets are scored: yes/no questions and open ones apart.
+TEST(Suite, ClosedAndOpenQuestionsOfConversationsAreScoredApart) {
+  const TemporaryFolder folder;
+  const auto line = [](const std::string& question, const std::string& answer) {
+    return fmt::format(R"({{"messages":[{{"role":"user","content":"{}"}},{{"role":"assistant","content":"{}"}}]}})"
+                       "\n",
+                       question, answer);
+  };
+  const fs::path file = write_lines(
+      folder.path(), line("Is it broken?", "Yes") + line("Is it old?", "No") + line("Where?", "left lower lobe"));
+  FakeModel model = make_oracle(file);
+  model.say = [](const data::Record*, const std::string& question) {
+    return question == "Where?" ? "In the left lobe." : "I think yes.";
+  };
+  const EvalReport report = evaluate(model, "m", options_for(file, "qa"));
+  ASSERT_EQ(report.results.size(), 3u);
+  EXPECT_EQ(report.results[1].label, "closed");
+  EXPECT_EQ(report.results[1].n, 2);
+  EXPECT_EQ(metric(report.results[1], "closed_accuracy"), 0.5);
+  EXPECT_EQ(report.results[2].label, "open");
+  EXPECT_EQ(report.results[2].n, 1);
+  EXPECT_NEAR(metric(report.results[2], "open_recall"), 2.0 / 3.0, 1e-12);
+}
+
 TEST(Suite, TheSameQuestionIsAnsweredOnce) {
   const TemporaryFolder folder;
   write_picture(folder.path(), "a.png", 10);

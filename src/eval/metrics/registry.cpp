@@ -9,6 +9,7 @@
 #include "eval/metrics/detection.h"
 #include "eval/metrics/error_rate.h"
 #include "eval/metrics/exact_match.h"
+#include "eval/metrics/open_recall.h"
 #include "eval/metrics/perplexity.h"
 
 namespace sensorium::eval {
@@ -18,6 +19,10 @@ constexpr MetricEntry kMetrics[] = {
     {"accuracy", "share of items whose class is right", "", Better::higher, accuracy},
     {"macro_f1", "F1 averaged over the classes that occur", "", Better::higher, macro_f1},
     {"exact_match", "share of short answers that are right after normalisation", "", Better::higher, exact_match},
+    {"closed_accuracy", "share of yes/no questions whose answer says the right one", "", Better::higher,
+     closed_accuracy},
+    {"open_recall", "share of the true answer's words that are said, of open questions", "", Better::higher,
+     open_recall},
     {"count_mae", "mean absolute error of counts", "objects", Better::lower, count_mae},
     {"count_exact", "share of counts that are exactly right", "", Better::higher, count_exact},
     {"map50", "mean average precision of boxes at IoU 0.5 (COCO, 101 points)", "", Better::higher, map50},

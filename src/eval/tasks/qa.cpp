@@ -1,7 +1,9 @@
 // Questions with short answers, generated. Statements have a task of their own (statement.cpp).
 #include <algorithm>
+#include <array>
 #include <tuple>
 
+#include "eval/metrics/open_recall.h"
 #include "eval/tasks/tasks.h"
 
 namespace sensorium::eval {
@@ -42,8 +44,10 @@ class QaTask : public Task {
     }
     if (const data::Message* reference = reference_turn(record)) {
       const auto prompt = static_cast<size_t>(reference - record.messages.data());
-      groups_.add("", {.prediction = examiner.answer({record.messages.data(), prompt}).text,
-                       .references = {text_of(*reference)}});
+      EvalItem item{.prediction = examiner.answer({record.messages.data(), prompt}).text,
+                    .references = {text_of(*reference)}};
+      (is_closed(item) ? closed_ : open_).push_back(item);
+      groups_.add("", std::move(item));
     }
   }
 
@@ -59,11 +63,20 @@ class QaTask : public Task {
       results.push_back(make_result("qa", group.items, metrics, bootstrap));
       if (groups_.size() > 1) results.back().question = group.key;
     }
+    // Conversations mix both kinds of questions, which are scored apart.
+    const auto add_kind = [&](const char* label, const std::vector<EvalItem>& items, std::string_view metric) {
+      if (items.empty()) return;
+      results.push_back(make_result("qa", items, std::array{metric}, bootstrap));
+      results.back().label = label;
+    };
+    add_kind("closed", closed_, "closed_accuracy");
+    add_kind("open", open_, "open_recall");
     return results;
   }
 
  private:
   ItemGroups groups_;
+  std::vector<EvalItem> closed_, open_;  // of conversations
 };
 
 }  // namespace
