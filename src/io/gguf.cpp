@@ -86,6 +86,11 @@ GgufFile GgufFile::open(const std::filesystem::path& path) {
   auto map = std::make_shared<MappedFile>(path);
   Result<GgufFile> file = parse(map->bytes(), map);
   if (!file) throw file.error().with_context(path.string());
+  try {
+    file.value().add_splits(path);
+  } catch (const Error& error) {
+    throw error.with_context(path.string());
+  }
   return std::move(file).value();
 }
 

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "io/gguf_types.h"
 #include "io/gguf_value.h"
+#include "io/lazy_tensor.h"
 #include "tensor/tensor.h"
 
 namespace sensorium::io {
@@ -33,7 +34,8 @@ class GgufFile {
   // Checks everything but the tensors' values: counts and lengths against the bytes that are there before anything is
   // allocated, duplicate keys and names, value types, the alignment (a power of two, at most 1 MiB), types, shapes,
   // offsets (aligned, inside the file, no overlap). Throws Error with the path: not_found, io, invalid_data,
-  // unsupported (version 1, big-endian, a tensor's type, naming both).
+  // unsupported (version 1, big-endian, a tensor's type, naming both). Of a model in several files
+  // (NAME-00001-of-00003.gguf) it takes the first and opens the others beside it; a missing one is not_found.
   static GgufFile open(const std::filesystem::path& path);
   // The same checks on bytes in memory; `owner` keeps them alive.
   static Result<GgufFile> parse(std::span<const std::byte> bytes, std::shared_ptr<const void> owner);
@@ -71,6 +73,9 @@ class GgufFile {
   const std::shared_ptr<const void>& owner() const { return owner_; }
 
  private:
+  // Opens the other parts of a model in several files.
+  void add_splits(const std::filesystem::path& path);
+
   uint32_t version_ = 3;
   size_t alignment_ = 32;
   std::shared_ptr<const void> owner_;
@@ -84,12 +89,12 @@ struct GgufEntry {
   std::string key;
   GgufValue value;
 };
-// A tensor to write: either a Tensor (on the CPU), converted to `type` piece by piece on the way to the disk, or the
-// blocks of another file as they are.
+// A tensor to write: a Tensor (on the CPU), at once or when its turn comes, converted to `type` piece by piece on the way to
+// the disk; or the blocks of another file as they are.
 struct GgufOutput {
   std::string name;
   GgufType type;
-  std::variant<Tensor, GgufTensor> data;
+  std::variant<Tensor, LazyTensor, GgufTensor> data;
 };
 // Writes version 3 atomically, with tensors aligned as metadata's general.alignment says (32 without it). Throws Error:
 // io; usage for keys or names that stand twice, an unusable alignment or blocks of another type; shape for a last

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "io/gguf_k_blocks.h"
 
 namespace sensorium::io {
 namespace {
@@ -220,9 +221,9 @@ constexpr std::array<Codec, 11> kCodecs = {{
     {GgufType::q4_1, decode_q4_1, encode_q4_1},
     {GgufType::q5_0, decode_q5_0, encode_q5_0},
     {GgufType::q5_1, decode_q5_1, encode_q5_1},
-    {GgufType::q4_k, decode_q4_k, nullptr},
-    {GgufType::q5_k, decode_q5_k, nullptr},
-    {GgufType::q6_k, decode_q6_k, nullptr},
+    {GgufType::q4_k, decode_q4_k, encode_q4_k},
+    {GgufType::q5_k, decode_q5_k, encode_q5_k},
+    {GgufType::q6_k, decode_q6_k, encode_q6_k},
 }};
 
 const Codec* codec_of(GgufType type) {

@@ -1,6 +1,7 @@
 // GGUF's block types to f32 and back, in plain loops: the oracle for fast kernels, and what a checkpoint is converted
 // with. Bit for bit as gguf-py's dequantize and quantize (the reference in Python, itself equal to ggml's
-// ggml-quants.c): the same operations in the same order, each rounded to f32.
+// ggml-quants.c; of the K types it makes none, there ggml is the reference): the same operations in the same order, each
+// rounded to f32.
 #pragma once
 
 #include <cstddef>
@@ -14,7 +15,7 @@ namespace sensorium::io {
 // an integer type.
 void dequantize(GgufType type, std::span<const std::byte> blocks, std::span<float> values);
 
-// Whether quantize() makes the type: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1.
+// Whether quantize() makes the type: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K, Q6_K.
 bool can_quantize(GgufType type);
 // f32 to whole blocks. A block type needs finite values whose scale fits an f16. Throws Error: shape if the sizes do
 // not fit together, numeric (NaN, infinity, out of f16's range), unsupported.

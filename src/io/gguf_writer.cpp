@@ -3,6 +3,7 @@
 #include <set>
 
 #include "base/file.h"
+#include "base/threads.h"
 #include "io/gguf.h"
 #include "io/gguf_blocks.h"
 
@@ -10,7 +11,8 @@ namespace sensorium::io {
 namespace {
 
 constexpr size_t kDefaultAlignment = 32;
-constexpr int64_t kPiece = 1 << 16;  // elements that are converted at a time: whole blocks of every type
+constexpr int64_t kPiece = 1 << 18;  // elements that are converted at a time: whole blocks of every type
+constexpr int64_t kGrain = 1 << 13;  // of these, by one thread
 
 template <typename T>
 void append(std::string& out, T value) {
@@ -24,8 +26,9 @@ void append_string(std::string& out, std::string_view text) {
 size_t padding(uint64_t bytes, size_t alignment) { return (alignment - bytes % alignment) % alignment; }
 
 const Shape& shape_of(const GgufOutput& output) {
-  const auto* tensor = std::get_if<Tensor>(&output.data);
-  return tensor != nullptr ? tensor->shape() : std::get<GgufTensor>(output.data).shape;
+  if (const auto* tensor = std::get_if<Tensor>(&output.data)) return tensor->shape();
+  if (const auto* lazy = std::get_if<LazyTensor>(&output.data)) return lazy->shape;
+  return std::get<GgufTensor>(output.data).shape;
 }
 
 uint64_t bytes_of(const GgufOutput& output) {
@@ -41,16 +44,16 @@ void check(const GgufOutput& output) {
   require((shape.rank() == 0 ? 1 : shape[-1]) % info.block_elements == 0, ErrorKind::shape,
           "tensor {}: shape {} has rows that are no whole number of {}'s blocks of {}", output.name, shape, info.name,
           info.block_elements);
-  if (const auto* tensor = std::get_if<Tensor>(&output.data)) {
-    if (info.dtype == tensor->dtype()) return;
-    require(is_float(tensor->dtype()) && can_quantize(output.type), ErrorKind::unsupported,
-            "tensor {}: {} cannot become {}", output.name, name_of(tensor->dtype()), info.name);
-  } else {
-    const auto& blocks = std::get<GgufTensor>(output.data);
-    require(blocks.type == output.type && blocks.blocks.size() == bytes_of(output), ErrorKind::usage,
-            "tensor {}: {} bytes of {}, expected {} of {}", output.name, blocks.blocks.size(),
-            info_of(blocks.type).name, bytes_of(output), info.name);
+  if (const auto* blocks = std::get_if<GgufTensor>(&output.data)) {
+    require(blocks->type == output.type && blocks->blocks.size() == bytes_of(output), ErrorKind::usage,
+            "tensor {}: {} bytes of {}, expected {} of {}", output.name, blocks->blocks.size(),
+            info_of(blocks->type).name, bytes_of(output), info.name);
+    return;
   }
+  const auto* tensor = std::get_if<Tensor>(&output.data);
+  const DType dtype = tensor != nullptr ? tensor->dtype() : std::get<LazyTensor>(output.data).dtype;
+  require(info.dtype == dtype || (is_float(dtype) && can_quantize(output.type)), ErrorKind::unsupported,
+          "tensor {}: {} cannot become {}", output.name, name_of(dtype), info.name);
 }
 
 void write_data(AtomicFile& file, const GgufOutput& output) {
@@ -58,7 +61,8 @@ void write_data(AtomicFile& file, const GgufOutput& output) {
     file.write(source->blocks.data(), source->blocks.size());
     return;
   }
-  const Tensor& tensor = std::get<Tensor>(output.data);
+  const auto* lazy = std::get_if<LazyTensor>(&output.data);
+  const Tensor tensor = lazy != nullptr ? lazy->get(output.name) : std::get<Tensor>(output.data);
   const GgufTypeInfo& info = info_of(output.type);
   if (info.dtype == tensor.dtype()) {
     file.write(tensor.raw(), tensor.bytes());
@@ -68,9 +72,15 @@ void write_data(AtomicFile& file, const GgufOutput& output) {
   std::vector<std::byte> blocks;
   for (int64_t begin = 0; begin < tensor.elements(); begin += kPiece) {
     const Tensor piece = flat.slice(begin, std::min(begin + kPiece, tensor.elements())).to(DType::f32);
-    blocks.resize(static_cast<size_t>(piece.elements() / info.block_elements) * info.block_bytes);
+    const auto count = piece.elements() / info.block_elements;
+    blocks.resize(static_cast<size_t>(count) * info.block_bytes);
     try {
-      quantize(output.type, piece.span<float>(), blocks);
+      parallel_for(count, std::max<int64_t>(1, kGrain / info.block_elements), [&](int64_t from, int64_t to, int) {
+        const auto first = static_cast<size_t>(from), n = static_cast<size_t>(to - from);
+        const auto elements = static_cast<size_t>(info.block_elements);
+        quantize(output.type, piece.span<float>().subspan(first * elements, n * elements),
+                 std::span(blocks).subspan(first * info.block_bytes, n * info.block_bytes));
+      });
     } catch (const Error& error) {
       throw error.with_context("tensor " + output.name);
     }

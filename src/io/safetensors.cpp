@@ -185,20 +185,30 @@ Tensor SafetensorsFile::tensor(const std::string& name) const {
 
 void write_safetensors(const std::filesystem::path& path, const std::vector<NamedTensor>& tensors,
                        const std::map<std::string, std::string>& metadata) {
+  std::vector<NamedLazyTensor> lazy;
+  for (const NamedTensor& entry : tensors) {
+    lazy.push_back({entry.name, {entry.tensor.shape(), entry.tensor.dtype(), [&entry] { return entry.tensor; }}});
+  }
+  stream_safetensors(path, lazy, metadata);
+}
+
+void stream_safetensors(const std::filesystem::path& path, const std::vector<NamedLazyTensor>& tensors,
+                        const std::map<std::string, std::string>& metadata) {
   OrderedJson header = OrderedJson::object();
   if (!metadata.empty()) header[kMetadata] = metadata;
   uint64_t offset = 0;
   std::set<std::string> names = {kMetadata};
-  for (const NamedTensor& entry : tensors) {
-    require(names.insert(entry.name).second, ErrorKind::usage, "{}: tensor {} stands twice", path.string(), entry.name);
-    const auto name = std::find_if(kDTypes.begin(), kDTypes.end(),
-                                   [&](const DTypeName& d) { return d.dtype == entry.tensor.dtype(); });
-    const auto dims = entry.tensor.shape().dims();
+  for (const auto& [tensor_name, tensor] : tensors) {
+    require(names.insert(tensor_name).second, ErrorKind::usage, "{}: tensor {} stands twice", path.string(),
+            tensor_name);
+    const auto type = std::ranges::find(kDTypes, tensor.dtype, &DTypeName::dtype);
+    const auto dims = tensor.shape.dims();
+    const uint64_t end = offset + static_cast<uint64_t>(tensor.shape.elements()) * size_of(tensor.dtype);
     // push_back: operator[] of an ordered object looks through all earlier names.
-    header.push_back({entry.name, OrderedJson{{"dtype", name->name},
-                                              {"shape", std::vector<int64_t>(dims.begin(), dims.end())},
-                                              {"data_offsets", {offset, offset + entry.tensor.bytes()}}}});
-    offset += entry.tensor.bytes();
+    header.push_back({tensor_name, OrderedJson{{"dtype", type->name},
+                                               {"shape", std::vector<int64_t>(dims.begin(), dims.end())},
+                                               {"data_offsets", {offset, end}}}});
+    offset = end;
   }
   std::string text = header.dump();
   text.resize((text.size() + 8 + kAlignment - 1) / kAlignment * kAlignment - 8, ' ');
@@ -206,7 +216,10 @@ void write_safetensors(const std::filesystem::path& path, const std::vector<Name
   AtomicFile file(path);
   file.write(&length, 8);
   file.write(text.data(), text.size());
-  for (const NamedTensor& entry : tensors) file.write(entry.tensor.raw(), entry.tensor.bytes());
+  for (const auto& [tensor_name, lazy] : tensors) {
+    const Tensor tensor = lazy.get(tensor_name);
+    file.write(tensor.raw(), tensor.bytes());
+  }
   file.commit();
 }
 

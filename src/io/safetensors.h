@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "io/lazy_tensor.h"
 #include "tensor/tensor.h"
 
 namespace sensorium::io {
@@ -50,5 +51,13 @@ struct NamedTensor {
 // reserved.
 void write_safetensors(const std::filesystem::path& path, const std::vector<NamedTensor>& tensors,
                        const std::map<std::string, std::string>& metadata);
+
+struct NamedLazyTensor {
+  std::string name;
+  LazyTensor tensor;
+};
+// The same, one tensor in memory at a time. Throws Error as above, and what makes a tensor throws.
+void stream_safetensors(const std::filesystem::path& path, const std::vector<NamedLazyTensor>& tensors,
+                        const std::map<std::string, std::string>& metadata);
 
 }  // namespace sensorium::io

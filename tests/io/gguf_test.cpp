@@ -148,6 +148,81 @@ TEST_F(GoldenGguf, WritesWhatTheReferenceWrites) {
   EXPECT_EQ(read_file(path_ / "x.gguf"), read_file(kCheckpoints / "quantized.gguf"));
 }
 
+// A model in three files; `first` and so on are what their keys say.
+class GgufSplit : public Gguf {
+ protected:
+  void write(int file, const std::string& tensor, uint64_t number, uint64_t count, int64_t tensors = 3) {
+    std::vector<GgufEntry> metadata = {{"split.no", GgufValue::of(static_cast<uint16_t>(number))},
+                                       {"split.count", GgufValue::of(static_cast<uint16_t>(count))},
+                                       {"split.tensors.count", GgufValue::of(static_cast<int32_t>(tensors))}};
+    if (file == 1) metadata.push_back({"general.architecture", GgufValue::of("tiny")});
+    const Tensor value = Tensor::from(std::vector<float>{static_cast<float>(file), 0.5f}, {2});
+    write_gguf(path_ / fmt::format("m-0000{}-of-00003.gguf", file), metadata, {{tensor, GgufType::f32, value}});
+  }
+  void write_three() {
+    write(1, "a", 0, 3);
+    write(2, "b", 1, 3);
+    write(3, "c", 2, 3);
+  }
+  std::string error(const std::string& name = "m-00001-of-00003.gguf") {
+    try {
+      GgufFile::open(path_ / name);
+    } catch (const Error& error) {
+      return error.message();
+    }
+    return "";
+  }
+};
+
+TEST_F(GgufSplit, OpensAllPartsByTheFirst) {
+  write_three();
+  Tensor last;
+  {
+    const GgufFile file = GgufFile::open(path_ / "m-00001-of-00003.gguf");
+    EXPECT_EQ(file.names(), std::vector<std::string>({"a", "b", "c"}));
+    EXPECT_EQ(file.get<std::string>("general.architecture"), "tiny");
+    EXPECT_EQ(file.tensor("b").data<float>()[0], 2.0f);
+    last = file.tensor("c");
+  }
+  EXPECT_EQ(last.data<float>()[0], 3.0f);  // outlives the file
+}
+
+TEST_F(GgufSplit, FaultsAreNamed) {
+  write_three();
+  EXPECT_NE(error("m-00002-of-00003.gguf").find("open the first, m-00001-of-00003.gguf"), std::string::npos)
+      << error("m-00002-of-00003.gguf");
+  write(2, "b", 2, 3);
+  EXPECT_NE(error().find("says that it is part 3 of 3"), std::string::npos) << error();
+  write(2, "c", 1, 3);
+  EXPECT_NE(error().find("tensor c stands in another part too"), std::string::npos) << error();
+  write(2, "b", 1, 3);
+  write(1, "a", 0, 3, 4);
+  EXPECT_NE(error().find("its 3 parts have 3 tensors, expected 4"), std::string::npos) << error();
+  write(1, "a", 0, 4);
+  EXPECT_NE(error().find("must be called NAME-00001-of-00004.gguf"), std::string::npos) << error();
+  write(1, "a", 0, 3);
+  fs::remove(path_ / "m-00003-of-00003.gguf");
+  EXPECT_NE(error().find("m-00003-of-00003.gguf"), std::string::npos) << error();
+}
+
+// One tensor is in memory at a time, and what comes must be what was announced.
+TEST_F(Gguf, WritesTensorsWhenTheirTurnComes) {
+  std::vector<GgufOutput> outputs;
+  int made = 0;
+  for (int i = 0; i < 3; ++i) {
+    outputs.push_back({fmt::format("t{}", i), GgufType::q8_0, LazyTensor{{2, 32}, DType::f32, [&made, i] {
+                                                                           EXPECT_EQ(made++, i);
+                                                                           return Tensor::full({2, 32}, 1.0f);
+                                                                         }}});
+  }
+  write_gguf(path_ / "x.gguf", {}, outputs);
+  EXPECT_EQ(made, 3);
+  EXPECT_NEAR(GgufFile::open(path_ / "x.gguf").tensor("t2").data<float>()[40], 1.0f, 1e-3f);
+  outputs = {{"t", GgufType::f32, LazyTensor{{2, 32}, DType::f32, [] { return Tensor::full({2, 31}, 1.0f); }}}};
+  EXPECT_THROW(write_gguf(path_ / "y.gguf", {}, outputs), Error);
+  EXPECT_FALSE(fs::exists(path_ / "y.gguf"));
+}
+
 // Blocks and metadata of any kind survive being written again, byte for byte.
 TEST_F(GoldenGguf, CopiesAFile) {
   const GgufFile file = GgufFile::open(kCheckpoints / "types.gguf");
@@ -210,7 +285,7 @@ TEST_F(Gguf, WriterRefuses) {
   EXPECT_EQ(kind({}, {{"a", GgufType::q8_0, Tensor::zeros({32, 2})}}), ErrorKind::shape);
   EXPECT_EQ(kind({}, {{"a", GgufType::q8_0, Tensor::zeros(Shape())}}), ErrorKind::shape);
   EXPECT_EQ(kind({}, {{"a", GgufType::f32, Tensor::zeros({1, 1, 1, 1, 1})}}), ErrorKind::shape);
-  EXPECT_EQ(kind({}, {{"a", GgufType::q6_k, Tensor::zeros({256})}}), ErrorKind::unsupported);
+  EXPECT_EQ(kind({}, {{"a", GgufType::i8, x}}), ErrorKind::unsupported);
   EXPECT_EQ(kind({}, {{"a", GgufType::f32, Tensor::zeros({1}, DType::i64)}}), ErrorKind::unsupported);
   EXPECT_EQ(kind({}, {{"a", GgufType::q8_0, Tensor::full({32}, INFINITY)}}), ErrorKind::numeric);
   EXPECT_EQ(kind({}, {{"a", GgufType::q4_0, Tensor::full({32}, NAN)}}), ErrorKind::numeric);
