@@ -8,7 +8,7 @@ import sys
 LEVELS = [
     ["base"],
     ["tensor", "media"],
-    ["kernels", "io"],
+    ["kernels", "io", "hub"],
     ["ops"],
     ["nn", "text"],
     ["data"],
