@@ -26,6 +26,8 @@ namespace {
 constexpr KernelTable kReference = {
     .device = "reference",
     .gemm = ref::gemm,
+    .packed_linear = ref::packed_linear,
+    .unpack_rows = ref::unpack_rows,
     .attention = ref::attention,
     .attention_backward = ref::attention_backward,
     .conv2d = ref::conv2d,

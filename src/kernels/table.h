@@ -9,6 +9,7 @@
 #include "kernels/loss.h"
 #include "kernels/norm.h"
 #include "kernels/optimizer.h"
+#include "kernels/packed.h"
 #include "kernels/rope.h"
 #include "kernels/rows.h"
 #include "tensor/tensor.h"
@@ -18,6 +19,8 @@ namespace sensorium::kernels {
 struct KernelTable {
   const char* device = "";
   void (*gemm)(const GemmArgs&) = nullptr;
+  void (*packed_linear)(const PackedLinearArgs&) = nullptr;
+  void (*unpack_rows)(const UnpackRowsArgs&) = nullptr;
   void (*attention)(const AttentionArgs&) = nullptr;
   void (*attention_backward)(const AttentionBackwardArgs&) = nullptr;
   void (*conv2d)(const Conv2dArgs&) = nullptr;

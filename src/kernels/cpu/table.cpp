@@ -6,6 +6,8 @@ extern const KernelTable kernel_table;
 constexpr KernelTable kernel_table = {
     .device = "cpu",
     .gemm = gemm,
+    .packed_linear = packed_linear,
+    .unpack_rows = unpack_rows,
     .attention = attention,
     .attention_backward = attention_backward,
     .conv2d = conv2d,

@@ -7,6 +7,8 @@
 namespace sensorium::kernels::ref {
 
 void gemm(const GemmArgs& args);
+void packed_linear(const PackedLinearArgs& args);
+void unpack_rows(const UnpackRowsArgs& args);
 void attention(const AttentionArgs& args);
 void attention_backward(const AttentionBackwardArgs& args);
 void conv2d(const Conv2dArgs& args);
