@@ -120,6 +120,19 @@ void AtomicFile::write(const void* data, size_t bytes) {
   }
 }
 
+void AtomicFile::write_at(uint64_t offset, const void* data, size_t bytes) {
+  const char* cursor = static_cast<const char*>(data);
+  while (bytes > 0) {
+    const ssize_t put =
+        ::pwrite(descriptor_, cursor, std::min<size_t>(bytes, size_t{1} << 30), static_cast<off_t>(offset));
+    if (put < 0 && errno == EINTR) continue;
+    require(put > 0, ErrorKind::io, "{}: cannot write: {}", path_.string(), std::strerror(errno));
+    cursor += put;
+    offset += static_cast<uint64_t>(put);
+    bytes -= static_cast<size_t>(put);
+  }
+}
+
 void AtomicFile::commit() {
   require(::fsync(descriptor_) == 0, ErrorKind::io, "{}: cannot write: {}", path_.string(), std::strerror(errno));
   require(::rename(temporary_.c_str(), path_.c_str()) == 0, ErrorKind::io, "{}: cannot write: {}", path_.string(),

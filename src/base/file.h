@@ -31,6 +31,8 @@ class AtomicFile {
   AtomicFile& operator=(const AtomicFile&) = delete;
 
   void write(const void* data, size_t bytes);
+  // At a place of the file, which write() does not move from.
+  void write_at(uint64_t offset, const void* data, size_t bytes);
   void commit();
 
  private:

@@ -183,6 +183,29 @@ Tensor SafetensorsFile::tensor(const std::string& name) const {
   return copy;
 }
 
+std::string safetensors_header(const std::string& where, const std::vector<NamedShape>& tensors,
+                               const std::map<std::string, std::string>& metadata) {
+  OrderedJson header = OrderedJson::object();
+  if (!metadata.empty()) header[kMetadata] = metadata;
+  uint64_t offset = 0;
+  std::set<std::string> names = {kMetadata};
+  for (const NamedShape& entry : tensors) {
+    require(names.insert(entry.name).second, ErrorKind::usage, "{}: tensor {} stands twice", where, entry.name);
+    const auto type = std::ranges::find(kDTypes, entry.dtype, &DTypeName::dtype);
+    const auto dims = entry.shape.dims();
+    const uint64_t end = offset + static_cast<uint64_t>(entry.shape.elements()) * size_of(entry.dtype);
+    // push_back: operator[] of an ordered object looks through all earlier names.
+    header.push_back({entry.name, OrderedJson{{"dtype", type->name},
+                                              {"shape", std::vector<int64_t>(dims.begin(), dims.end())},
+                                              {"data_offsets", {offset, end}}}});
+    offset = end;
+  }
+  std::string text = header.dump();
+  text.resize((text.size() + 8 + kAlignment - 1) / kAlignment * kAlignment - 8, ' ');
+  const uint64_t length = text.size();
+  return std::string(reinterpret_cast<const char*>(&length), 8) + text;
+}
+
 void write_safetensors(const std::filesystem::path& path, const std::vector<NamedTensor>& tensors,
                        const std::map<std::string, std::string>& metadata) {
   std::vector<NamedLazyTensor> lazy;
@@ -194,30 +217,13 @@ void write_safetensors(const std::filesystem::path& path, const std::vector<Name
 
 void stream_safetensors(const std::filesystem::path& path, const std::vector<NamedLazyTensor>& tensors,
                         const std::map<std::string, std::string>& metadata) {
-  OrderedJson header = OrderedJson::object();
-  if (!metadata.empty()) header[kMetadata] = metadata;
-  uint64_t offset = 0;
-  std::set<std::string> names = {kMetadata};
-  for (const auto& [tensor_name, tensor] : tensors) {
-    require(names.insert(tensor_name).second, ErrorKind::usage, "{}: tensor {} stands twice", path.string(),
-            tensor_name);
-    const auto type = std::ranges::find(kDTypes, tensor.dtype, &DTypeName::dtype);
-    const auto dims = tensor.shape.dims();
-    const uint64_t end = offset + static_cast<uint64_t>(tensor.shape.elements()) * size_of(tensor.dtype);
-    // push_back: operator[] of an ordered object looks through all earlier names.
-    header.push_back({tensor_name, OrderedJson{{"dtype", type->name},
-                                               {"shape", std::vector<int64_t>(dims.begin(), dims.end())},
-                                               {"data_offsets", {offset, end}}}});
-    offset = end;
-  }
-  std::string text = header.dump();
-  text.resize((text.size() + 8 + kAlignment - 1) / kAlignment * kAlignment - 8, ' ');
-  const uint64_t length = text.size();
+  std::vector<NamedShape> shapes;
+  for (const auto& [name, tensor] : tensors) shapes.push_back({name, tensor.dtype, tensor.shape});
+  const std::string header = safetensors_header(path.string(), shapes, metadata);
   AtomicFile file(path);
-  file.write(&length, 8);
-  file.write(text.data(), text.size());
-  for (const auto& [tensor_name, lazy] : tensors) {
-    const Tensor tensor = lazy.get(tensor_name);
+  file.write(header.data(), header.size());
+  for (const auto& [name, lazy] : tensors) {
+    const Tensor tensor = lazy.get(name);
     file.write(tensor.raw(), tensor.bytes());
   }
   file.commit();

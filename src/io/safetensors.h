@@ -43,6 +43,16 @@ class SafetensorsFile {
   std::map<std::string, std::string> metadata_;
 };
 
+struct NamedShape {
+  std::string name;
+  DType dtype;
+  Shape shape;
+};
+// The length and the header of a file of these tensors, filled up to a multiple of 64 bytes. Throws Error(usage) for a name
+// that stands twice or is reserved; `where` is for messages.
+std::string safetensors_header(const std::string& where, const std::vector<NamedShape>& tensors,
+                               const std::map<std::string, std::string>& metadata);
+
 struct NamedTensor {
   std::string name;
   Tensor tensor;

@@ -6,8 +6,10 @@
 namespace sensorium::nn {
 
 Linear::Linear(ParameterStore& store, const std::string& name, int64_t in, int64_t out, Bias bias_kind,
-               float init_scale)
-    : weight(store.add(name + ".weight", {out, in}, Init::lecun, init_scale)) {
+               float init_scale) {
+  const Matrix matrix = store.add_matrix(name + ".weight", {out, in}, Init::lecun, init_scale);
+  weight = matrix.tensor;
+  packed = matrix.packed;
   if (bias_kind == Bias::zeros) bias = store.add(name + ".bias", {out}, Init::zeros);
 }
 

@@ -12,12 +12,16 @@ namespace sensorium::nn {
 
 enum class Bias : uint8_t { none, zeros };
 
-// y_TN = x_TK w_NK^T + b_N. Parameters: <name>.weight, <name>.bias.
+// y_TN = x_TK w_NK^T + b_N. Parameters: <name>.weight (which a checkpoint may hold packed), <name>.bias.
 struct Linear {
   Linear() = default;
   Linear(ParameterStore& store, const std::string& name, int64_t in, int64_t out, Bias bias, float init_scale = 1.0f);
-  Tensor operator()(const Tensor& x_TK) const { return ops::linear(x_TK, weight, bias); }
-  Tensor weight, bias;
+  Tensor operator()(const Tensor& x_TK) const {
+    return packed.defined() ? ops::packed_linear(x_TK, packed, bias) : ops::linear(x_TK, weight, bias);
+  }
+  Tensor weight;             // undefined where the weight is packed
+  ops::PackedWeight packed;  // undefined where it is not
+  Tensor bias;
 };
 
 // Rows of a table by index (i32 [T]; -1: zeros), in `dtype` (f32 or bf16). As ops::gather_rows, but the table may also be

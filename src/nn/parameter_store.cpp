@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "base/threads.h"
 
@@ -10,6 +11,8 @@ namespace {
 
 constexpr int64_t kBlock = 16384;  // elements that one generator fills
 constexpr double kCut = 2.0;       // deviations
+
+thread_local ParameterTap::Visit* active_tap = nullptr;
 
 // FNV-1a (Fowler, Noll, Vo), 64 bits.
 uint64_t hash_of(std::string_view name) {
@@ -58,15 +61,29 @@ Tensor start_value(const Shape& shape, Init init, float scale, uint64_t seed) {
 
 }  // namespace
 
+void ParameterStore::require_new(const std::string& name) const {
+  const auto named = [&](const auto& parameter) { return parameter.name == name; };
+  require(std::none_of(parameters_.begin(), parameters_.end(), named) &&
+              std::none_of(packed_.begin(), packed_.end(), named),
+          ErrorKind::shape, "parameter {} exists twice", name);
+}
+
+Tensor ParameterStore::read(const std::string& name, const Shape& shape, bool matrix) const {
+  const std::function<Tensor()> from_source = [&] { return source_.tensor(name, shape); };
+  const Tensor value =
+      active_tap == nullptr
+          ? from_source()
+          : (*active_tap)(name, shape, matrix ? ParameterTap::Role::matrix : ParameterTap::Role::tensor, from_source);
+  require(value.defined() && value.shape() == shape, ErrorKind::shape, "parameter {} should be {}, the source has {}",
+          name, shape, value.defined() ? value.shape().str() : "nothing");
+  return value;
+}
+
 Tensor ParameterStore::add(const std::string& name, const Shape& shape, Init init, float scale) {
-  const bool taken =
-      std::any_of(parameters_.begin(), parameters_.end(), [&](const Parameter& p) { return p.name == name; });
-  require(!taken, ErrorKind::shape, "parameter {} exists twice", name);
+  require_new(name);
   Tensor value;
-  if (source_) {
-    value = source_(name, shape);
-    require(value.defined() && value.shape() == shape, ErrorKind::shape, "parameter {} should be {}, the source has {}",
-            name, shape, value.defined() ? value.shape().str() : "nothing");
+  if (source_.tensor) {
+    value = read(name, shape, false);
   } else {
     value = start_value(shape, init, scale, seed_ ^ hash_of(name));
     value.set_requires_grad(true);
@@ -74,6 +91,26 @@ Tensor ParameterStore::add(const std::string& name, const Shape& shape, Init ini
   parameters_.push_back({.name = name, .value = value, .decay = shape.rank() > 1});
   return value;
 }
+
+Matrix ParameterStore::add_matrix(const std::string& name, const Shape& shape, Init init, float scale) {
+  if (!source_.tensor) return {add(name, shape, init, scale), {}};
+  require_new(name);
+  if (source_.packed) {
+    const ops::PackedWeight packed = source_.packed(name, shape);
+    if (packed.defined()) {
+      require(packed.shape() == shape, ErrorKind::shape, "parameter {} should be {}, the source has {}", name, shape,
+              packed.shape());
+      packed_.push_back({name, packed});
+      return {{}, packed};
+    }
+  }
+  const Tensor value = read(name, shape, true);
+  parameters_.push_back({.name = name, .value = value});
+  return {value, {}};
+}
+
+ParameterTap::ParameterTap(Visit visit) : visit_(std::move(visit)), outer_(std::exchange(active_tap, &visit_)) {}
+ParameterTap::~ParameterTap() { active_tap = outer_; }
 
 const Parameter& ParameterStore::find(std::string_view name) const {
   const auto found =
@@ -85,6 +122,7 @@ const Parameter& ParameterStore::find(std::string_view name) const {
 int64_t ParameterStore::total_elements() const {
   int64_t total = 0;
   for (const Parameter& parameter : parameters_) total += parameter.value.elements();
+  for (const PackedParameter& parameter : packed_) total += parameter.value.shape().elements();
   return total;
 }
 

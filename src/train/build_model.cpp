@@ -109,6 +109,8 @@ BuiltModel build_model(const Recipe& recipe, const Mixtures& mixtures) {
   const fs::path folder = recipe.init;
   const fs::path config_path = folder / "config.json";
   Json json = read_json_file(config_path);
+  require(!json.contains("quantization"), ErrorKind::usage,
+          "{}: quantised weights do not train; start from the model that they were made of", folder.string());
   config = models::SensoriumConfig::from_json(json, config_path.string());
   json.merge_patch(sizes);
   config = read_sizes(json, config_path.string() + " with the recipe's model");

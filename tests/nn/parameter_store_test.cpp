@@ -85,5 +85,49 @@ TEST(MatchesPattern, Stars) {
   EXPECT_FALSE(matches_pattern("a.b", "axb"));
 }
 
+TEST(ParameterStore, PackedMatricesComeFromTheSource) {
+  Rng rng(1);
+  const Tensor weight = Tensor::randn({8, 16}, rng);
+  const ops::PackedWeight packed = ops::pack_weight(weight, kernels::parse_packed_type("q8"));
+  const ParameterStore::Source source(
+      [&](const std::string&, const Shape& shape) { return Tensor::zeros(shape); },
+      [&](const std::string& name, const Shape&) { return name == "packed" ? packed : ops::PackedWeight(); });
+  ParameterStore store(source);
+  EXPECT_TRUE(store.add_matrix("packed", {8, 16}, Init::lecun).packed.defined());
+  EXPECT_TRUE(store.add_matrix("plain", {8, 16}, Init::lecun).tensor.defined());
+  ASSERT_EQ(store.packed().size(), 1u);
+  EXPECT_EQ(store.packed()[0].name, "packed");
+  EXPECT_EQ(store.parameters().size(), 1u);
+  EXPECT_EQ(store.total_elements(), 2 * 8 * 16);
+  EXPECT_THROW(store.add("packed", {8, 16}), Error);
+  EXPECT_THROW(store.add_matrix("packed", {8, 16}, Init::lecun), Error);
+  ParameterStore other(source);
+  EXPECT_THROW(other.add_matrix("packed", {16, 8}, Init::lecun), Error);
+  ParameterStore fresh(uint64_t{3});
+  EXPECT_TRUE(fresh.add_matrix("packed", {8, 16}, Init::lecun).tensor.requires_grad());
+}
+
+TEST(ParameterStore, ATapSeesEveryParameterOfASource) {
+  using nn::ParameterTap;
+  std::vector<std::string> seen;
+  const float nothing = 0;
+  {
+    const ParameterTap tap(
+        [&](const std::string& name, const Shape& shape, ParameterTap::Role role, const std::function<Tensor()>& read) {
+          seen.push_back(name + (role == ParameterTap::Role::matrix ? " matrix" : ""));
+          EXPECT_EQ(read().data<float>()[0], 5.0f);
+          return Tensor::borrow(&nothing, shape, DType::f32, nullptr);
+        });
+    ParameterStore store([](const std::string&, const Shape& shape) { return Tensor::full(shape, 5.0f); });
+    store.add("a", {3});
+    EXPECT_EQ(store.add_matrix("b", {1, 1}, Init::lecun).tensor.data<float>()[0], 0.0f);
+    ParameterStore random(uint64_t{1});
+    random.add("c", {3});
+  }
+  EXPECT_EQ(seen, (std::vector<std::string>{"a", "b matrix"}));
+  ParameterStore store([](const std::string&, const Shape& shape) { return Tensor::full(shape, 5.0f); });
+  EXPECT_EQ(store.add("a", {3}).data<float>()[0], 5.0f);
+}
+
 }  // namespace
 }  // namespace sensorium

@@ -6,6 +6,7 @@
 #include <cctype>
 #include <optional>
 
+#include "models/checkpoint/packed.h"
 #include "ops/ops.h"
 
 namespace sensorium::models {
@@ -51,6 +52,7 @@ void CheckpointWeights::map(std::string our_prefix, std::vector<std::string> the
 }
 
 std::vector<std::string> CheckpointWeights::locate(const std::string& name) const {
+  if (files_.contains(name)) return {name};  // a quantised folder has this program's own names
   std::vector<std::string> first;
   for (const Section& section : sections_) {
     if (!name.starts_with(section.our_prefix)) continue;
@@ -103,8 +105,20 @@ Tensor CheckpointWeights::read(const std::string& name, const Shape& shape) {
   return shape.rank() < 2 ? whole.to(DType::f32) : whole;
 }
 
+ops::PackedWeight CheckpointWeights::read_packed(const std::string& name, const Shape& shape) {
+  const auto found = find_packed(name, [this](const std::string& theirs) { return files_.contains(theirs); });
+  if (!found) return {};
+  read_.insert(found->name);
+  try {
+    return view_packed_tensor(*found, files_.tensor(found->name), shape);
+  } catch (const Error& error) {
+    throw error.with_context(where_);
+  }
+}
+
 nn::ParameterStore::Source CheckpointWeights::source() {
-  return [this](const std::string& name, const Shape& shape) { return read(name, shape); };
+  return {[this](const std::string& name, const Shape& shape) { return read(name, shape); },
+          [this](const std::string& name, const Shape& shape) { return read_packed(name, shape); }};
 }
 
 void CheckpointWeights::require_all_read() const {

@@ -1,5 +1,6 @@
 // The weights of a published checkpoint under the names of this program's parameters: a family says how the names of its
-// modules translate, matrices that the program keeps as one (queries, keys and values; gate and up) are joined.
+// modules translate, matrices that the program keeps as one (queries, keys and values; gate and up) are joined. Quantised
+// checkpoints (models/quantize.h) have the program's own names, with nothing to join.
 #pragma once
 
 #include <filesystem>
@@ -35,7 +36,9 @@ class CheckpointWeights {
   // kernels read), matrices keep their dtype (f32, bf16 or f16). Throws Error that names the file's tensor: invalid_data
   // (missing, another shape than `shape`), unsupported (not float).
   Tensor read(const std::string& name, const Shape& shape);
-  // read() for a model under construction; must not outlive this object.
+  // The packed matrix of a parameter, a view on the mapped file; undefined if it is not packed. Throws Error(invalid_data).
+  ops::PackedWeight read_packed(const std::string& name, const Shape& shape);
+  // Both for a model under construction; must not outlive this object.
   nn::ParameterStore::Source source();
   // Throws Error(invalid_data) that names a tensor of the files that nobody has read and nobody ignores.
   void require_all_read() const;

@@ -19,7 +19,11 @@ Tensor position_ids(const ops::Sequences& sequences, const std::vector<int64_t>&
 }  // namespace
 
 Decoder::Decoder(nn::ParameterStore& store, const std::string& name, const DecoderConfig& config) : config_(config) {
-  embedding_ = store.add(name + ".embedding.weight", {config.vocabulary, config.dim}, nn::Init::normal, 0.02f);
+  const Shape table{config.vocabulary, config.dim};
+  const std::string embedding = name + ".embedding.weight";
+  // Rows alone are not worth packing; as the matrix of the logits the table is.
+  embedding_ = config.tied_embeddings ? store.add_matrix(embedding, table, nn::Init::normal, 0.02f)
+                                      : nn::Matrix{store.add(embedding, table, nn::Init::normal, 0.02f), {}};
   const nn::AttentionConfig attention{.dim = config.dim,
                                       .heads = config.heads,
                                       .kv_heads = config.kv_heads,
@@ -38,12 +42,16 @@ Decoder::Decoder(nn::ParameterStore& store, const std::string& name, const Decod
                          config.mlp_bias);
   }
   norm_ = nn::RmsNorm(store, name + ".norm", config.dim, config.norm_eps);
-  output_ = config.tied_embeddings
-                ? embedding_
-                : store.add(name + ".output.weight", {config.vocabulary, config.dim}, nn::Init::normal, 0.02f);
+  const nn::Matrix output =
+      config.tied_embeddings ? embedding_ : store.add_matrix(name + ".output.weight", table, nn::Init::normal, 0.02f);
+  output_.weight = output.tensor;
+  output_.packed = output.packed;
 }
 
-Tensor Decoder::embed(const Tensor& ids_T, DType dtype) const { return nn::look_up_rows(embedding_, ids_T, dtype); }
+Tensor Decoder::embed(const Tensor& ids_T, DType dtype) const {
+  return embedding_.packed.defined() ? ops::packed_rows(embedding_.packed, ids_T, dtype)
+                                     : nn::look_up_rows(embedding_.tensor, ids_T, dtype);
+}
 
 Tensor Decoder::operator()(const Tensor& x_TC, const ops::Sequences& sequences) const {
   const Tensor positions_T = position_ids(sequences, {});
@@ -72,7 +80,10 @@ Tensor Decoder::cached(const Tensor& x_TC, const ops::Sequences& sequences, nn::
   return norm_(h_TC);
 }
 
-Tensor Decoder::logits(const Tensor& hidden_TC) const { return ops::cast(ops::linear(hidden_TC, output_), DType::f32); }
+Tensor Decoder::logits(const Tensor& hidden_TC) const {
+  return output_.packed.defined() ? ops::packed_linear(hidden_TC, output_.packed, {}, DType::f32)
+                                  : ops::cast(output_(hidden_TC), DType::f32);
+}
 
 nn::KvCacheConfig Decoder::cache_config(int64_t capacity, int64_t sequences, DType dtype) const {
   return {.layers = config_.layers,

@@ -39,9 +39,10 @@ class Decoder {
   Tensor cached(const Tensor& x_TC, const ops::Sequences& sequences, nn::KvCache& cache) const;
   // f32 [T, vocabulary].
   Tensor logits(const Tensor& hidden_TC) const;
-  const Tensor& embedding() const { return embedding_; }
-  // The matrix of logits(), [vocabulary, dim].
-  const Tensor& output_embedding() const { return output_; }
+  // The table of embed(), [vocabulary, dim]; undefined if a checkpoint has it packed.
+  const Tensor& embedding() const { return embedding_.tensor; }
+  // The matrix of logits(), [vocabulary, dim]; undefined if a checkpoint has it packed.
+  const Tensor& output_embedding() const { return output_.weight; }
 
   nn::KvCacheConfig cache_config(int64_t capacity, int64_t sequences, DType dtype = DType::bf16) const;
   // While on, blocks keep only their inputs for the backward pass and compute the rest again.
@@ -49,7 +50,8 @@ class Decoder {
 
  private:
   DecoderConfig config_;
-  Tensor embedding_, output_;
+  nn::Matrix embedding_;
+  nn::Linear output_;
   std::vector<nn::TransformerBlock> blocks_;
   nn::RmsNorm norm_;
   bool checkpointing_ = false;

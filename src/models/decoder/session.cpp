@@ -73,12 +73,34 @@ void DecoderSession::run(const Tensor& x_TC) {
   logits_ = decoder_.logits(hidden_TC.slice(hidden_TC.dim(0) - 1, hidden_TC.dim(0)));
 }
 
+namespace {
+
+// The negative log-likelihood of each target (-1: 0), f32 [T]; the logits of a block of rows at a time.
+Tensor losses_of_blocks(const Decoder& decoder, const Tensor& hidden_TC, const std::vector<int32_t>& targets) {
+  constexpr int64_t kBlock = 64;
+  const int64_t rows = hidden_TC.dim(0);
+  const Tensor losses = Tensor::zeros({rows});
+  for (int64_t first = 0; first < rows; first += kBlock) {
+    const Tensor logits = decoder.logits(hidden_TC.slice(first, std::min(rows, first + kBlock)));
+    const auto width = static_cast<size_t>(logits.dim(1));
+    for (int64_t i = 0; i < logits.dim(0); ++i) {
+      const int32_t target = targets[static_cast<size_t>(first + i)];
+      if (target < 0) continue;
+      const std::span<const float> row = logits.span<float>().subspan(static_cast<size_t>(i) * width, width);
+      losses.data<float>()[first + i] = static_cast<float>(log_sum_exp(row)) - row[static_cast<size_t>(target)];
+    }
+  }
+  return losses;
+}
+
+}  // namespace
+
 std::pair<double, int64_t> tokens_nll(const Decoder& decoder, std::span<const int32_t> tokens, DType compute) {
   const NoGrad no_grad;
   constexpr int64_t kMostTokens = 4096;
   const int64_t context = std::min(decoder.config().context, kMostTokens), total = static_cast<int64_t>(tokens.size());
   const Tensor& stored = decoder.output_embedding();
-  const Tensor output = stored.dtype() == DType::f16 ? stored.to(DType::f32) : stored;
+  const Tensor output = stored.defined() && stored.dtype() == DType::f16 ? stored.to(DType::f32) : stored;
   double sum = 0;
   int64_t counted = 0;
   for (int64_t begin = 0, scored = 1; scored < total; begin += context / 2) {
@@ -91,7 +113,11 @@ std::pair<double, int64_t> tokens_nll(const Decoder& decoder, std::span<const in
     const Tensor hidden = decoder(decoder.embed(Tensor::from(window, {length}), compute),
                                   ops::Sequences{{0, static_cast<int32_t>(length)}});
     Tensor losses;
-    ops::linear_cross_entropy(hidden, output, Tensor::from(targets, {length}), {}, 1, &losses);
+    if (output.defined()) {
+      ops::linear_cross_entropy(hidden, output, Tensor::from(targets, {length}), {}, 1, &losses);
+    } else {
+      losses = losses_of_blocks(decoder, hidden, targets);
+    }
     for (int64_t i = 0; i < length; ++i) {
       if (targets[static_cast<size_t>(i)] < 0) continue;
       sum += losses.data<float>()[i];

@@ -80,6 +80,7 @@ SensoriumConfig SensoriumConfig::from_json(const Json& json, const std::string& 
   config.decoder = read_native_decoder(reader.child("decoder"), where + ": decoder");
   require(reader.has("heads"), ErrorKind::invalid_data, "{}: key \"heads\" is missing (expected an object)", where);
   config.heads = HeadsConfig::from_json(reader.child("heads"), where + ": heads");
+  reader.child("quantization");  // for people: the names of packed tensors say the same
   reader.finish();
   return config;
 }

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "io/safetensors.h"
+#include "models/checkpoint/packed.h"
 #include "text/tokenizer_json.h"
 
 namespace sensorium::models {
@@ -62,7 +63,7 @@ std::unique_ptr<SensoriumModel> SensoriumModel::load(const std::filesystem::path
   const std::filesystem::path weights_path = directory / "model.safetensors";
   auto weights = std::make_shared<io::SafetensorsFile>(io::SafetensorsFile::open(weights_path));
   std::set<std::string> wanted;
-  nn::ParameterStore store([&](const std::string& name, const Shape& shape) {
+  const auto read = [&](const std::string& name, const Shape& shape) {
     wanted.insert(name);
     require(weights->contains(name), ErrorKind::invalid_data, "{}: tensor {} {} is missing", weights_path.string(),
             name, shape.str());
@@ -73,7 +74,18 @@ std::unique_ptr<SensoriumModel> SensoriumModel::load(const std::filesystem::path
             weights_path.string(), name, name_of(tensor.dtype()));
     // Norms, biases and gains are read as f32 by their kernels; matrices stay as they are, mapped.
     return shape.rank() == 1 || tensor.dtype() == DType::f16 ? tensor.to(DType::f32) : tensor;
-  });
+  };
+  const auto read_packed = [&](const std::string& name, const Shape& shape) -> ops::PackedWeight {
+    const auto found = find_packed(name, [&](const std::string& stored) { return weights->contains(stored); });
+    if (!found) return {};
+    wanted.insert(found->name);
+    try {
+      return view_packed_tensor(*found, weights->tensor(found->name), shape);
+    } catch (const Error& error) {
+      throw error.with_context(weights_path.string());
+    }
+  };
+  nn::ParameterStore store(nn::ParameterStore::Source(read, read_packed));
   auto model = std::make_unique<SensoriumModel>(std::move(config), std::move(tokenizer), std::move(store));
   for (const std::string& name : weights->names()) {
     require(wanted.contains(name), ErrorKind::invalid_data,

@@ -16,7 +16,8 @@ class AttentionPool {
       : dim_(config.dim),
         heads_(config.heads),
         probe_(store.add(name + ".probe", {1, 1, config.dim}, nn::Init::normal, 0.02f)),
-        qkv_(store, name + ".qkv", config.dim, 3 * config.dim, nn::Bias::zeros),
+        qkv_weight_(store.add(name + ".qkv.weight", {3 * config.dim, config.dim}, nn::Init::lecun)),
+        qkv_bias_(store.add(name + ".qkv.bias", {3 * config.dim}, nn::Init::zeros)),
         out_(store, name + ".out", config.dim, config.dim, nn::Bias::zeros),
         norm_(store, name + ".norm", config.dim, config.norm_eps),
         mlp_(store, name + ".mlp", config.dim, config.mlp_width, config.dim, 1.0f, config.activation) {}
@@ -24,8 +25,8 @@ class AttentionPool {
   // [T, dim] of packed pictures -> [pictures, dim].
   Tensor operator()(const Tensor& x_TC, const ops::Sequences& pictures) const {
     const auto part = [&](const Tensor& x, int64_t index) {
-      return ops::linear(x, qkv_.weight.slice(index * dim_, (index + 1) * dim_),
-                         qkv_.bias.slice(index * dim_, (index + 1) * dim_));
+      return ops::linear(x, qkv_weight_.slice(index * dim_, (index + 1) * dim_),
+                         qkv_bias_.slice(index * dim_, (index + 1) * dim_));
     };
     ops::Sequences queries{{0}};
     for (size_t i = 0; i < pictures.count(); ++i) queries.offsets.push_back(static_cast<int32_t>(i) + 1);
@@ -39,7 +40,8 @@ class AttentionPool {
  private:
   int64_t dim_ = 0, heads_ = 0;
   Tensor probe_;
-  nn::Linear qkv_, out_;
+  Tensor qkv_weight_, qkv_bias_;
+  nn::Linear out_;
   nn::LayerNorm norm_;
   nn::Mlp mlp_;
 };
