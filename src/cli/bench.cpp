@@ -93,7 +93,9 @@ std::vector<BenchCase> chosen_cases(const BenchOptions& options) {
   for (auto& group : {matrix_cases(), training_cases(), model_cases(options.model)}) {
     for (const BenchCase& test : group) {
       groups.insert(test.name.substr(0, test.name.find('/') + 1));
-      if (std::regex_search(test.name, filter)) chosen.push_back(test);
+      if (!std::regex_search(test.name, filter)) continue;
+      chosen.push_back(test);
+      if (test.count && options.trace.empty()) test.count(chosen.back());
     }
   }
   require(!chosen.empty(), ErrorKind::usage, "--filter \"{}\" chooses no case; their names begin with {}",

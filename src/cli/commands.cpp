@@ -19,18 +19,20 @@ void add_eval(CLI::App& app);
 void add_fetch_plan(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_pull(CLI::App& app);
+void add_quantize(CLI::App& app);
 void add_train(CLI::App& app);
 void add_validate(CLI::App& app);
 void add_world(CLI::App& app);
 
 namespace {
 
-constexpr std::array<Command, 10> kCommands = {{
+constexpr std::array<Command, 11> kCommands = {{
     {"ask", add_ask},
     {"chat", add_chat},
     {"train", add_train},
     {"eval", add_eval},
     {"inspect", add_inspect},
+    {"quantize", add_quantize},
     {"fetch-plan", add_fetch_plan},
     {"pull", add_pull},
     {"bench", add_bench},

@@ -5,6 +5,7 @@
 
 #include "cli/command.h"
 #include "cli/options.h"
+#include "eval/compare.h"
 #include "eval/suite.h"
 #include "eval/tasks/task.h"
 
@@ -16,6 +17,7 @@ using Clock = std::chrono::steady_clock;
 struct EvalCommand {
   std::string model = "default";
   eval::EvalOptions options;
+  std::string compare;
   bool json = false;
 };
 
@@ -56,7 +58,35 @@ void print_table(const eval::EvalReport& report) {
   }
 }
 
+void run_comparison(const EvalCommand& command) {
+  const std::unique_ptr<models::Model> model = open_model(command.model);
+  const std::unique_ptr<models::Model> reference = models::load_model(find_model(command.compare), DType::f32);
+  eval::CompareOptions options{.data = command.options.data, .prompts = command.options.limit};
+  eval::Comparison comparison;
+  {
+    Progress progress;
+    if (isatty(STDERR_FILENO)) {
+      options.on_progress = [&](int64_t done, int64_t total) { progress.show(done, total); };
+    }
+    comparison = eval::compare_models(*reference, *model, options);
+  }
+  if (command.json) {
+    OrderedJson json{{"model", command.model}, {"reference", command.compare}, {"data", command.options.data}};
+    json.update(comparison.to_json());
+    std::puts(json.dump().c_str());
+    return;
+  }
+  std::puts(fmt::format("{} beside {} in f32, {} prompts, {} tokens:\n"
+                        "  KL of the next token     mean {:.5f} nats, 99th percentile {:.5f}\n"
+                        "  same token               {:.2f} %\n"
+                        "  same whole continuation  {:.2f} %",
+                        command.model, command.compare, comparison.prompts, comparison.tokens, comparison.mean_kl,
+                        comparison.p99_kl, 100 * comparison.same_token, 100 * comparison.same_continuation)
+                .c_str());
+}
+
 void run_eval(EvalCommand command) {
+  if (!command.compare.empty()) return run_comparison(command);
   const std::unique_ptr<models::Model> model = open_model(command.model);
   eval::EvalReport report;
   {
@@ -102,11 +132,15 @@ void add_eval(CLI::App& app) {
   verb->add_option("--resamples", command->options.bootstrap.resamples, "Bootstrap resamples of the intervals")
       ->capture_default_str()
       ->check(whole_number(1));
+  verb->add_option("--compare", command->compare,
+                   "Instead of metrics: how far the model is from this one in f32, token by token along its greedy "
+                   "answers; --limit counts questions");
   verb->add_flag("--json", command->json, "Print one JSON object: model, data, results");
   verb->footer(
       "Examples:\n"
       "  sensorium eval --data hardhat/test.jsonl\n"
-      "  sensorium eval --model runs/mine/model --data my.jsonl --task qa --limit 100 --json");
+      "  sensorium eval --model runs/mine/model --data my.jsonl --task qa --limit 100 --json\n"
+      "  sensorium eval --model small --compare default --data my.jsonl --limit 100");
   verb->callback([command] { run_eval(*command); });
 }
 

@@ -22,11 +22,17 @@ OrderedJson describe(const models::Model& model, const std::string& path) {
     dtypes[std::string(name_of(parameter.value.dtype()))] += parameter.value.elements();
     bytes += static_cast<int64_t>(parameter.value.bytes());
   }
+  for (const nn::PackedParameter& parameter : model.store().packed()) {
+    const int64_t elements = parameter.value.shape().elements();
+    parts[parameter.name.substr(0, parameter.name.find('.'))] += elements;
+    dtypes[kernels::name_of(parameter.value.layout)] += elements;
+    bytes += parameter.value.layout.bytes();
+  }
   json["parameters"] = model.store().total_elements();
   json["parameters_by_part"] = parts;
   json["parameters_by_dtype"] = dtypes;
   json["bytes"] = bytes;
-  json["tensors"] = model.store().parameters().size();
+  json["tensors"] = model.store().parameters().size() + model.store().packed().size();
   return json;
 }
 
@@ -66,6 +72,10 @@ void add_inspect(CLI::App& app) {
       OrderedJson tensors;
       for (const nn::Parameter& parameter : model->store().parameters()) {
         tensors[parameter.name] = fmt::format("{} {}", name_of(parameter.value.dtype()), parameter.value.shape().str());
+      }
+      for (const nn::PackedParameter& parameter : model->store().packed()) {
+        tensors[parameter.name] =
+            fmt::format("{} {}", kernels::name_of(parameter.value.layout), parameter.value.shape().str());
       }
       json["tensor_list"] = tensors;
     }

@@ -6,6 +6,7 @@
 #include "base/rng.h"
 #include "cli/bench/cases.h"
 #include "kernels/table.h"
+#include "ops/packed_weight.h"
 #include "tensor/tensor.h"
 
 namespace sensorium::cli {
@@ -85,6 +86,27 @@ BenchCase int8_case(const MatrixShape& s) {
   return result;
 }
 
+// Products with packed weights of a model's file, activations in bf16 as a model has them; the rounding of activations counts.
+BenchCase packed_case(const MatrixShape& s, const char* type) {
+  kernels::PackedLayout layout = kernels::parse_packed_type(type);
+  layout.n = s.n;
+  layout.k = s.k;
+  BenchCase result;
+  result.name = fmt::format("gemm/packed-{}/{}x{}x{}", type, s.m, s.n, s.k);
+  result.operations = 2.0 * static_cast<double>(s.m) * static_cast<double>(s.n) * static_cast<double>(s.k);
+  result.bytes = static_cast<double>(layout.bytes());
+  result.peak = s.m == 1 ? Peak::read : layout.type == kernels::PackedType::bf16 ? Peak::bf16 : Peak::int8;
+  result.prepare = [s, layout] {
+    Rng rng(1);
+    const Tensor x = Tensor::randn({s.m, s.k}, rng, 1, DType::bf16);
+    std::vector<ops::PackedWeight> weights = {ops::pack_weight(Tensor::randn({s.n, s.k}, rng), layout)};
+    const int64_t copies = s.m == 1 ? std::max<int64_t>(1, kBeyondCaches / layout.bytes()) : 1;
+    for (int64_t i = 1; i < copies; ++i) weights.push_back({layout, weights[0].bytes.clone()});
+    return [=, next = size_t{0}]() mutable { ops::packed_linear(x, weights[next++ % weights.size()]); };
+  };
+  return result;
+}
+
 BenchCase attention_case(int64_t sequences, int64_t heads, int64_t tokens, int64_t head_dim, bool causal) {
   BenchCase result;
   result.name = fmt::format("attention/bf16/{}{}x{}x{}{}", sequences > 1 ? fmt::format("{}x", sequences) : "", heads,
@@ -129,6 +151,9 @@ std::vector<BenchCase> matrix_cases() {
     for (const MatrixShape& shape : kShapes) cases.push_back(float_case(shape, dtype));
   }
   for (const MatrixShape& shape : kShapes) cases.push_back(int8_case(shape));
+  for (const char* type : {"bf16", "q8", "q4"}) {
+    for (const MatrixShape& shape : kShapes) cases.push_back(packed_case(shape, type));
+  }
   cases.push_back(attention_case(1, 16, 577, 64, false));
   cases.push_back(attention_case(16, 6, 256, 64, true));
   return cases;

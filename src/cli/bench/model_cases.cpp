@@ -1,11 +1,16 @@
+#include <functional>
 #include <memory>
 
 #include "base/rng.h"
 #include "cli/bench/cases.h"
 #include "cli/command.h"
+#include "models/dual_encoder/dual_encoder.h"
+#include "models/llava/model.h"
 
 namespace sensorium::cli {
 namespace {
+
+using SharedModel = std::shared_ptr<models::Model>;
 
 std::shared_ptr<media::Image> noise_picture(int width, int height) {
   auto image = std::make_shared<media::Image>(width, height);
@@ -14,42 +19,104 @@ std::shared_ptr<media::Image> noise_picture(int width, int height) {
   return image;
 }
 
+// The features of a picture, as the family makes them.
+void encode(const models::Model& model, const media::Image& image) {
+  if (const auto* llava = dynamic_cast<const models::LlavaModel*>(&model)) {
+    llava->read_picture(image);
+  } else if (const auto* dual = dynamic_cast<const models::DualEncoder*>(&model)) {
+    dual->embed_images({&image, 1});
+  } else {
+    model.classify(image, std::vector<std::string>{"a", "b"});
+  }
+}
+
+// What a decoder multiplies for a token.
+struct DecoderWork {
+  double elements = 0, output_elements = 0;  // of its matrices; of these the one of the logits
+  double bytes = 0;
+  Peak peak = Peak::bf16;
+};
+DecoderWork decoder_work(const nn::ParameterStore& store) {
+  DecoderWork work;
+  bool own_output = false;
+  const auto is_output = [](const std::string& name) { return name == "decoder.output.weight"; };
+  const auto is_table = [](const std::string& name) { return name == "decoder.embedding.weight"; };
+  for (const nn::Parameter& p : store.parameters()) own_output = own_output || is_output(p.name);
+  for (const nn::PackedParameter& p : store.packed()) own_output = own_output || is_output(p.name);
+  const auto add = [&](const std::string& name, double elements, double bytes) {
+    if (!name.starts_with("decoder.") || (is_table(name) && own_output)) return;
+    work.elements += elements;
+    work.bytes += bytes;
+    if (is_output(name) || is_table(name)) work.output_elements += elements;
+  };
+  for (const nn::Parameter& p : store.parameters()) {
+    if (p.value.rank() == 2) add(p.name, static_cast<double>(p.value.elements()), static_cast<double>(p.value.bytes()));
+  }
+  for (const nn::PackedParameter& p : store.packed()) {
+    add(p.name, static_cast<double>(p.value.shape().elements()), static_cast<double>(p.value.layout.bytes()));
+    if (p.name.starts_with("decoder.") && p.value.layout.type != kernels::PackedType::bf16) work.peak = Peak::int8;
+  }
+  return work;
+}
+
+std::string text_of_tokens(const models::Model& model, size_t tokens) {
+  const std::string sentence = "the cat sat on the mat and looked at the rain. ";
+  std::string text;
+  while (model.tokenizer().encode(text).size() < tokens) text += sentence;
+  return text;
+}
+
+using Load = std::function<SharedModel()>;
+
+BenchCase prefill_case(const Load& load, size_t tokens) {
+  return {.name = fmt::format("decode/prefill{}", tokens),
+          .count =
+              [=](BenchCase& test) {
+                const DecoderWork work = decoder_work(load()->store());
+                test.operations = 2 * (work.elements - work.output_elements) * static_cast<double>(tokens);
+                test.peak = work.peak;
+              },
+          .prepare = [=]() -> std::function<void()> {
+            const SharedModel model = load();
+            const std::string text = text_of_tokens(*model, tokens);
+            return [=] {
+              const models::ChatMessage message{.role = "user", .parts = {{.text = text, .image = nullptr}}};
+              model->start({&message, 1});
+            };
+          }};
+}
+
+BenchCase step_case(const Load& load) {
+  return {.name = "decode/step",
+          .peak = Peak::read,
+          .count = [=](BenchCase& test) { test.bytes = decoder_work(load()->store()).bytes; },
+          .prepare = [=]() -> std::function<void()> {
+            const SharedModel model = load();
+            const models::ChatMessage message{.role = "user", .parts = {{.text = "hello", .image = nullptr}}};
+            auto session = std::make_shared<std::unique_ptr<models::ChatSession>>(model->start({&message, 1}));
+            return [=] {
+              if ((*session)->room() < 1) *session = model->start({&message, 1});
+              (*session)->accept(5);
+            };
+          }};
+}
+
 }  // namespace
 
 std::vector<BenchCase> model_cases(const std::string& model_name) {
-  const auto load = [model_name] { return std::shared_ptr<models::Model>(open_model(model_name)); };
-  return {
-      {.name = "encode/image",
-       .prepare =
-           [load] {
-             const auto model = load();
-             const auto image = noise_picture(320, 240);
-             return [=] { model->classify(*image, std::vector<std::string>{"a", "b"}); };
-           }},
-      {.name = "decode/prefill256",
-       .prepare =
-           [load] {
-             const auto model = load();
-             std::string text;
-             while (model->tokenizer().encode(text).size() < 256)
-               text += "the cat sat on the mat and looked at the rain. ";
-             return [=] {
-               const models::ChatMessage message{.role = "user", .parts = {{.text = text, .image = nullptr}}};
-               model->start({&message, 1});
-             };
-           }},
-      {.name = "decode/step",
-       .prepare =
-           [load] {
-             const auto model = load();
-             const models::ChatMessage message{.role = "user", .parts = {{.text = "hello", .image = nullptr}}};
-             auto session = std::make_shared<std::unique_ptr<models::ChatSession>>(model->start({&message, 1}));
-             return [=] {
-               if ((*session)->room() < 1) *session = model->start({&message, 1});
-               (*session)->accept(1);
-             };
-           }},
+  const Load load = [model_name, loaded = std::make_shared<SharedModel>()] {
+    if (!*loaded) *loaded = open_model(model_name);
+    return *loaded;
   };
+  return {{.name = "encode/image",
+           .prepare = [load]() -> std::function<void()> {
+             const SharedModel model = load();
+             const auto image = noise_picture(320, 240);
+             return [=] { encode(*model, *image); };
+           }},
+          prefill_case(load, 256),
+          prefill_case(load, 512),
+          step_case(load)};
 }
 
 }  // namespace sensorium::cli
