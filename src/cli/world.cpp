@@ -55,6 +55,9 @@ void add_world(CLI::App& app) {
   verb->add_option("--kinds", command->options.kinds, kinds_help())->delimiter(',');
   verb->add_option("--min-side", command->options.min_side, "Least width and height, pixels")->capture_default_str();
   verb->add_option("--max-side", command->options.max_side, "Greatest width and height, pixels")->capture_default_str();
+  verb->add_option("--statements", command->options.statements,
+                   "At least so many statements, true or false, about each scene of blocks")
+      ->capture_default_str();
   verb->add_flag("--json", command->json, "Print one JSON object: data, samples, bytes");
   verb->footer(
       "Examples:\n"

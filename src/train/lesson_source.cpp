@@ -123,6 +123,7 @@ class WorldSource : public LessonSource {
         seed_(part == Part::train ? recipe.seed : recipe.seed ^ kValidationSeed),
         size_(part == Part::train ? kWorldLessons : kWorldValidation) {
     options_.kinds = {set.world};
+    options_.statements = set.statements;
     (void)data::generate_world_sample(seed_, 0, options_);  // an unknown kind is an error now, not at step 1000
   }
 

@@ -38,8 +38,11 @@ SetRecipe read_set(const Json& json, const std::string& where) {
   set.augment = reader.get_or<std::string>("augment", "none");
   set.objects = reader.get_or<std::vector<std::string>>("objects", {});
   set.scene = reader.get_or<std::string>("scene", "");
+  set.statements = reader.get_or<int64_t>("statements", 0);
   reader.finish();
   require(set.path.empty() != set.world.empty(), ErrorKind::usage, "{}: needs \"path\" or \"world\", one of them",
+          where);
+  require(set.statements == 0 || !set.world.empty(), ErrorKind::usage, "{}: \"statements\" belongs to \"world\"",
           where);
   require(set.weight > 0, ErrorKind::usage, "{}: weight {} is not positive", where, set.weight);
   augment_policy(set.augment);

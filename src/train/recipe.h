@@ -21,6 +21,7 @@ struct SetRecipe {
   std::vector<std::string> objects;  // kinds of objects that are marked in this set (none: no boxes)
   bool boxed_objects = false;        // all kinds that have boxes in it, in place of `objects`
   std::string scene;                 // label of every picture that has no class of its own
+  int64_t statements = 0;            // see data::WorldOptions
 };
 
 // In which order a set's records come: each draw for itself, or all of them before any comes again.

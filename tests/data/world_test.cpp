@@ -96,6 +96,29 @@ TEST(World, PixelsOfASeedAreFixed) {
 }
 #endif
 
+TEST(World, AsManyStatementsAsAskedFor) {
+  WorldOptions options;
+  options.kinds = {"blocks"};
+  size_t most = 0;
+  for (uint64_t i = 0; i < 20; ++i) {
+    const WorldSample few = generate_world_sample(3, i, options);
+    WorldOptions asking = options;
+    asking.statements = 12;
+    const WorldSample many = generate_world_sample(3, i, asking);
+    EXPECT_EQ(few.image.pixels, many.image.pixels);
+    ASSERT_GT(many.statements.size(), few.statements.size());
+    EXPECT_LE(many.statements.size(), 12u);
+    most = std::max(most, many.statements.size());
+    std::set<std::string> texts;
+    for (const Statement& statement : many.statements) texts.insert(statement.text);
+    EXPECT_EQ(texts.size(), many.statements.size());
+    for (size_t s = 0; s < few.statements.size(); ++s) EXPECT_EQ(few.statements[s].text, many.statements[s].text);
+  }
+  EXPECT_EQ(most, 12u);
+  options.statements = -1;
+  EXPECT_THROW(generate_world_sample(3, 0, options), Error);
+}
+
 TEST(World, BoxesAreInsideAndCounted) {
   for (const WorldKind& kind : world_kinds()) {
     size_t boxes = 0;

@@ -110,15 +110,17 @@ Scene compose_blocks(Rng& rng, int, int) {
     for (const Block& block : picture.boxes[static_cast<size_t>(box)]) scene.things.push_back(block_thing(block, box));
   }
   scene.statements.push_back({claim.text, wanted});
-  // Two more about the same picture: here the picture is given, so the claim must fit the coin.
-  for (int i = 0; i < 2; ++i) {
-    const bool truth = rng.chance(0.5);
+  // More about the same picture: here the picture is given, so the claim must fit the coin.
+  scene.draw_statement = [picture, towers](Rng& draws) -> std::optional<Statement> {
+    const bool truth = draws.chance(0.5);
     for (int attempt = 0; attempt < 30; ++attempt) {
-      const Claim more = random_claim(towers, rng);
-      if (more.holds(picture) != truth) continue;
-      scene.statements.push_back({more.text, truth});
-      break;
+      const Claim more = random_claim(towers, draws);
+      if (more.holds(picture) == truth) return Statement{more.text, truth};
     }
+    return std::nullopt;
+  };
+  for (int i = 0; i < 2; ++i) {
+    if (std::optional<Statement> more = scene.draw_statement(rng)) scene.statements.push_back(std::move(*more));
   }
   return scene;
 }

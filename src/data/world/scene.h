@@ -4,9 +4,12 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "base/rng.h"
 #include "data/world/raster.h"
 
 namespace sensorium::data {
@@ -91,6 +94,8 @@ struct Scene {
   Camera camera;
   std::string topic;                  // the scene's class, where it has one: a digit, a word, a kind of part
   std::vector<Statement> statements;  // that were fixed when the scene was made
+  // Draws one more statement about the scene; none: the kind has no statements, or this try found none.
+  std::function<std::optional<Statement>(Rng&)> draw_statement;
 };
 
 // --- Geometry -------------------------------------------------------------------------------------------------------

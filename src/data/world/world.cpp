@@ -8,6 +8,7 @@ namespace sensorium::data {
 namespace {
 
 constexpr int kLowestSide = 64, kHighestSide = 2048;
+constexpr int kMostStatements = 100;
 // A thing of which less shows is not spoken about: people would not see it, or not agree.
 constexpr float kLeastVisibleShare = 0.3f;
 constexpr int kLeastVisiblePixels = 6;
@@ -49,6 +50,8 @@ WorldSample generate_world_sample(uint64_t seed, uint64_t index, const WorldOpti
   require(options.min_side >= kLowestSide && options.max_side <= kHighestSide && options.min_side <= options.max_side,
           ErrorKind::usage, "synthetic pictures with sides from {} to {} pixels; want {} <= min_side <= max_side <= {}",
           options.min_side, options.max_side, kLowestSide, kHighestSide);
+  require(options.statements >= 0 && options.statements <= kMostStatements, ErrorKind::usage,
+          "{} statements about a scene; want 0 to {}", options.statements, kMostStatements);
   const std::vector<const WorldKind*> kinds = chosen_kinds(options);
   Rng rng = Rng::for_item(seed, index);
   const WorldKind& kind = *rng.pick(kinds);
@@ -65,6 +68,11 @@ WorldSample generate_world_sample(uint64_t seed, uint64_t index, const WorldOpti
   sample.topic = scene.topic;
   sample.statements = scene.statements;
   kind.describe(scene, rng, sample);
+  if (scene.draw_statement) {
+    for (auto given = static_cast<int64_t>(scene.statements.size()); given < options.statements; ++given) {
+      if (std::optional<Statement> more = scene.draw_statement(rng)) sample.statements.push_back(std::move(*more));
+    }
+  }
   drop_repeats(sample.qa, [](const QuestionAnswer& pair) { return pair.question; });
   drop_repeats(sample.statements, [](const Statement& statement) { return statement.text; });
   return sample;

@@ -21,6 +21,9 @@ struct WorldOptions {
   // Width and height are drawn from this range, in pixels, 64..2048. Two kinds keep the sizes that their real
   // counterparts have: "blocks" is 400 x 100, and half of "digits" is 28 x 28.
   int min_side = 160, max_side = 320;
+  // At least so many statements about each scene of a kind that has any, as far as they can be found; those that a scene has
+  // by itself stay the same.
+  int64_t statements = 0;
 };
 
 struct QuestionAnswer {
