@@ -81,7 +81,7 @@ void multiply_packed(const PackedLinearArgs& args) {
   });
 }
 
-// One row of a packed matrix: out[i] = fn(step of the row, i).
+// The values of one row of a packed matrix.
 template <typename T>
 void unpack_row(const PackedWeightView& w, int64_t row, T* out) {
   const PackedLayout& layout = w.layout;
