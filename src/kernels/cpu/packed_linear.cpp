@@ -46,25 +46,28 @@ void multiply_packed(const PackedLinearArgs& args) {
       const int64_t row_begin = task % blocks * kRowBlock, row_end = std::min(args.m, row_begin + kRowBlock);
       const int64_t panel_begin = task / blocks * width, panel_end = std::min(panels, panel_begin + width);
       const int64_t rows = row_end - row_begin, panel_sums = rows * kPanelRows;
+      const std::byte* panels_data = args.w.data + panel_begin * layout.panel_bytes();
       const size_t bytes = static_cast<size_t>((panel_end - panel_begin) * panel_sums) * sizeof(float);
       auto* sums = static_cast<float*>(thread_scratch(bytes, kScratchSums));
       std::memset(sums, 0, bytes);
       for (int64_t first = 0; first < walk.units(); first += chunk) {
         const int64_t last = std::min(walk.units(), first + chunk);
         for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
-          const std::byte* data = args.w.data + panel * layout.panel_bytes() + first * walk.unit_bytes;
+          const std::byte* data = panels_data + (panel - panel_begin) * layout.panel_bytes() + first * walk.unit_bytes;
           float* to = sums + (panel - panel_begin) * panel_sums;
-          // The next chunk, a part of it by each tile, where the tiles are too few to wait for the machine to guess it.
-          const int64_t chunk_bytes = (last - first) * walk.unit_bytes,
-                        tile_bytes = (last - first) * walk.unit_steps * 64;
-          const std::byte* prefetch = blocks == 1 && rows > kTileRows ? data + chunk_bytes : nullptr;
-          const std::byte* prefetch_end = std::min(data + 2 * chunk_bytes, args.w.data + layout.bytes());
+          // Tiles ask for the chunk that comes next, each for a part of it; a single tile is too short for that.
+          const int64_t chunk_bytes = (last - first) * walk.unit_bytes;
+          const int64_t tile_bytes = (last - first) * walk.unit_steps * 64;
+          const std::byte* next = panel + 1 < panel_end ? data + layout.panel_bytes()
+                                  : last < walk.units() ? panels_data + last * walk.unit_bytes
+                                                        : data + (layout.panel_bytes() - first * walk.unit_bytes);
+          const std::byte* next_end = std::min(next + chunk_bytes, args.w.data + layout.bytes());
+          if (rows <= kTileRows) next = next_end;
           for (int64_t row = 0; row < rows;) {
             const int64_t count = next_tile(rows - row);
-            const bool ask = prefetch != nullptr && prefetch < prefetch_end;
-            kPackedTiles<Kind>[count - 1](x.from(row_begin + row), data, walk, first, last, ask ? prefetch : nullptr,
-                                          to + row * kPanelRows);
-            if (ask) prefetch += tile_bytes;
+            kPackedTiles<Kind>[count - 1](x.from(row_begin + row), data, walk, first, last,
+                                          next < next_end ? next : nullptr, to + row * kPanelRows);
+            next = std::min(next + tile_bytes, next_end);
             row += count;
           }
         }

@@ -29,23 +29,33 @@ struct ActivationRows {
 // Rounds `count` values to bytes (zeros up to a multiple of 16) and returns their sum.
 template <typename T>
 int32_t quantize(const T* x, int64_t count, int8_t* bytes, float& scale) {
-  Floats most{};
-  Floats poison{};  // 0 unless a value is not finite
+  // Magnitudes compare as integers, and what is not finite is above all that is.
+  constexpr int32_t kInfinity = 0x7F800000;
+  Ints most{};
   int64_t i = 0;
   const auto look = [&](Floats v) {
-    most = maximum((Floats)((Words)v & 0x7FFFFFFFu), most);
-    poison += v * 0.0f;
+    const Ints magnitude = (Ints)v & 0x7FFFFFFF;
+#if defined(__AVX512F__)
+    most = (Ints)_mm512_max_epi32((__m512i)most, (__m512i)magnitude);
+#else
+    most = magnitude > most ? magnitude : most;
+#endif
   };
   for (; i + kLanes <= count; i += kLanes) look(get(x + i));
   if (i < count) look(get(x + i, count - i));
-  float lanes[kLanes], largest = 0;
-  put(lanes, most);
-  for (const float lane : lanes) largest = std::max(largest, lane);
-  if (total(poison) != 0.0f) {
+#if defined(__AVX512F__)
+  const int32_t bits = _mm512_reduce_max_epi32((__m512i)most);
+#else
+  int32_t lanes[kLanes], bits = 0;
+  std::memcpy(lanes, &most, sizeof(lanes));
+  for (const int32_t lane : lanes) bits = std::max(bits, lane);
+#endif
+  if (bits >= kInfinity) {
     scale = std::numeric_limits<float>::quiet_NaN();
     std::memset(bytes, 0, static_cast<size_t>((count + 15) / 16 * 16));
     return 0;
   }
+  const float largest = std::bit_cast<float>(bits);
   scale = largest / 127.0f;
   const float inverse = largest > 0 ? 127.0f / largest : 0.0f;
   int32_t sum = 0;
