@@ -1,0 +1,19 @@
+// How much memory this process can still take.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+namespace sensorium {
+
+// Bytes: what the kernel estimates to be available without swapping (MemAvailable of /proc/meminfo), and not more than the
+// limits of the control groups (version 1 or 2) that the process is in leave, whose caches of files count as free. None if
+// the system does not say. `root`: where proc/ and sys/ are, for tests.
+std::optional<int64_t> available_memory(const std::filesystem::path& root = "/");
+
+// "512 MB", "13.5 GB" (powers of ten).
+std::string bytes_text(int64_t bytes);
+
+}  // namespace sensorium
