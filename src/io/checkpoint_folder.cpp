@@ -1,7 +1,10 @@
 #include "io/checkpoint_folder.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
+#include <set>
 
 #include "base/json.h"
 
@@ -49,6 +52,17 @@ std::map<std::string, std::string> read_index(const fs::path& index) {
   return files;
 }
 
+// A download that was broken off is said once, not file by file.
+void require_shards(const fs::path& directory, const fs::path& index, const std::map<std::string, std::string>& files) {
+  std::set<std::string> shards, missing;
+  for (const auto& [name, shard] : files) {
+    shards.insert(shard);
+    if (!is_there(directory / shard)) missing.insert(shard);
+  }
+  require(missing.empty(), ErrorKind::not_found, "{}: {} of {} files are missing: {}", index.string(), missing.size(),
+          shards.size(), fmt::join(missing, ", "));
+}
+
 }  // namespace
 
 CheckpointFolder CheckpointFolder::open(const fs::path& directory) {
@@ -65,8 +79,10 @@ CheckpointFolder CheckpointFolder::open(const fs::path& directory) {
     }
   } else {
     const fs::path index = directory / layout->index;
+    const std::map<std::string, std::string> files = read_index(index);
+    require_shards(directory, index, files);
     std::map<std::string, size_t> place_of;
-    for (const auto& [name, shard] : read_index(index)) {
+    for (const auto& [name, shard] : files) {
       const auto [place, is_new] = place_of.emplace(shard, folder.shards_.size());
       if (is_new) folder.shards_.push_back(layout->open(directory / shard));
       require(holds(folder.shards_[place->second], name), ErrorKind::invalid_data, "{}: {} has no tensor {}",

@@ -16,8 +16,9 @@ namespace sensorium::io {
 class CheckpointFolder {
  public:
   // The first that exists of model.safetensors, model.safetensors.index.json, pytorch_model.bin and
-  // pytorch_model.bin.index.json. Opens and checks every shard. Throws Error with the path: not_found, invalid_data
-  // (the index names a file outside the folder, or a tensor that its file lacks), and as SafetensorsFile and TorchFile.
+  // pytorch_model.bin.index.json. Opens and checks every shard. Throws Error with the path: not_found (names all files
+  // that are missing), invalid_data (the index names a file outside the folder, or a tensor that its file lacks), and as
+  // SafetensorsFile and TorchFile.
   static CheckpointFolder open(const std::filesystem::path& directory);
 
   const std::vector<std::string>& names() const { return names_; }  // sorted
