@@ -14,7 +14,7 @@ namespace {
   "{%- endif -%}"                                                                       \
   "{%- endmacro -%}"
 
-// Source: conversation.py of LLaVA, "vicuna_v1" with SeparatorStyle.TWO.
+// Source: conversation.py of LLaVA, "vicuna_v1" and "llava_v1" with SeparatorStyle.TWO.
 constexpr std::string_view kVicuna = SENSORIUM_CONTENT R"(
 {%- set turns = messages -%}
 {{- bos_token -}}
@@ -22,8 +22,7 @@ constexpr std::string_view kVicuna = SENSORIUM_CONTENT R"(
   {{- body(messages[0].content) -}}
   {%- set turns = messages[1:] -%}
 {%- else -%}
-  {{- "A chat between a curious user and an artificial intelligence assistant. " -}}
-  {{- "The assistant gives helpful, detailed, and polite answers to the user's questions." -}}
+  {{- default_system -}}
 {%- endif -%}
 {{- ' ' -}}
 {%- for message in turns -%}
@@ -56,9 +55,12 @@ constexpr std::string_view kLlama2 = SENSORIUM_CONTENT R"(
   {%- endif -%}
 {%- endfor -%})";
 
-// Source: Llama 3's model card.
+// Source: Llama 3's model card; conversation.py of LLaVA-NeXT, "llava_llama_3".
 constexpr std::string_view kLlama3 = SENSORIUM_CONTENT R"(
 {{- bos_token -}}
+{%- if default_system and not (messages and messages[0].role == 'system') -%}
+  {{- '<|start_header_id|>system<|end_header_id|>\n\n' ~ default_system ~ '<|eot_id|>' -}}
+{%- endif -%}
 {%- for message in messages -%}
   {{- '<|start_header_id|>' ~ message.role ~ '<|end_header_id|>\n\n' -}}
   {%- if message.role == 'assistant' -%}
@@ -89,8 +91,11 @@ constexpr std::string_view kMistral = SENSORIUM_CONTENT R"(
   {%- endif -%}
 {%- endfor -%})";
 
-// Source: OpenAI's ChatML, as in the model cards of Qwen.
+// Source: OpenAI's ChatML; the model cards of Qwen; conversation.py of LLaVA ("chatml_direct") and LLaVA-NeXT ("qwen_1_5").
 constexpr std::string_view kChatml = SENSORIUM_CONTENT R"(
+{%- if default_system and not (messages and messages[0].role == 'system') -%}
+  {{- '<|im_start|>system\n' ~ default_system ~ '<|im_end|>' ~ turn_end -}}
+{%- endif -%}
 {%- for message in messages -%}
   {{- '<|im_start|>' ~ message.role ~ '\n' -}}
   {%- if message.role == 'assistant' -%}
@@ -98,18 +103,33 @@ constexpr std::string_view kChatml = SENSORIUM_CONTENT R"(
   {%- else -%}
     {{- body(message.content) ~ '<|im_end|>' -}}
   {%- endif -%}
-  {{- '\n' -}}
+  {{- turn_end -}}
 {%- endfor -%}
 {%- if add_generation_prompt -%}{{- '<|im_start|>assistant\n' -}}{%- endif -%})";
 
 #undef SENSORIUM_CONTENT
 
+constexpr std::string_view kCuriousUser =
+    "A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, detailed, "
+    "and "
+    "polite answers to the user's questions.";
+constexpr std::string_view kCuriousHuman =
+    "A chat between a curious human and an artificial intelligence assistant. The assistant gives helpful, detailed, "
+    "and polite answers to the human's questions.";
+constexpr std::string_view kVisionAssistant =
+    "You are a helpful language and vision assistant. You are able to understand the visual content that the user "
+    "provides, and assist the user with a variety of tasks using natural language.";
+
 constexpr BuiltinChatTemplate kTemplates[] = {
-    {"vicuna", "Vicuna 1.x, LLaVA 1.5, LLaVA 1.6 on Vicuna", kVicuna, "<s>", "</s>"},
-    {"llama-2", "Llama 2 Chat", kLlama2, "<s>", "</s>"},
-    {"llama-3", "Llama 3 Instruct, LLaVA-NeXT on Llama 3", kLlama3, "<|begin_of_text|>", "<|eot_id|>"},
-    {"mistral", "Mistral Instruct, LLaVA 1.6 on Mistral", kMistral, "<s>", "</s>"},
-    {"chatml", "Qwen, Yi, Hermes, LLaVA-OneVision", kChatml, "", "<|im_end|>"},
+    {"vicuna", "Vicuna 1.x, LLaVA 1.5 and 1.6 in evaluations", kVicuna, "<s>", "</s>", kCuriousUser, ""},
+    {"llava-v1", "LLaVA 1.5, LLaVA 1.6 on Vicuna", kVicuna, "<s>", "</s>", kCuriousHuman, ""},
+    {"llama-2", "Llama 2 Chat", kLlama2, "<s>", "</s>", "", ""},
+    {"llama-3", "Llama 3 Instruct", kLlama3, "<|begin_of_text|>", "<|eot_id|>", "", ""},
+    {"llava-llama-3", "LLaVA-NeXT on Llama 3", kLlama3, "<|begin_of_text|>", "<|eot_id|>", kVisionAssistant, ""},
+    {"mistral", "Mistral Instruct, LLaVA 1.6 on Mistral", kMistral, "<s>", "</s>", "", ""},
+    {"chatml", "Yi, Hermes", kChatml, "", "<|im_end|>", "", "\n"},
+    {"chatml-direct", "LLaVA 1.6 on Yi", kChatml, "", "<|im_end|>", "Answer the questions.", ""},
+    {"qwen", "Qwen, LLaVA-OneVision", kChatml, "", "<|im_end|>", "You are a helpful assistant.", "\n"},
 };
 
 }  // namespace

@@ -103,7 +103,10 @@ ChatTemplate builtin_chat_template(std::string_view name) {
   std::string names;
   for (const BuiltinChatTemplate& known : builtin_chat_templates()) {
     if (known.name == name) {
-      return ChatTemplate::parse(known.source, {{"bos_token", known.bos_token}, {"eos_token", known.eos_token}})
+      return ChatTemplate::parse(known.source, {{"bos_token", known.bos_token},
+                                                {"eos_token", known.eos_token},
+                                                {"default_system", known.default_system},
+                                                {"turn_end", known.turn_end}})
           .value();
     }
     names += fmt::format("{}{}", names.empty() ? "" : ", ", known.name);

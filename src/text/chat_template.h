@@ -54,6 +54,8 @@ struct BuiltinChatTemplate {
   std::string_view models;  // who was trained on it
   std::string_view source;
   std::string_view bos_token, eos_token;  // eos_token ends an answer
+  std::string_view default_system;        // said if the conversation has no system turn; "" for none
+  std::string_view turn_end;              // ChatML: what stands between turns
 };
 std::span<const BuiltinChatTemplate> builtin_chat_templates();
 // Throws Error(not_found), which lists the names.

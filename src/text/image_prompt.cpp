@@ -3,22 +3,10 @@
 #include <algorithm>
 
 namespace sensorium::text {
-namespace {
-
-// The ids that encoding with Affixes::model puts before those of a text.
-std::vector<int32_t> ids_before(const Tokenizer& tokenizer) {
-  const std::vector<int32_t> plain = tokenizer.encode("a");
-  std::vector<int32_t> full = tokenizer.encode("a", {Specials::as_text, Affixes::model});
-  const auto found = std::search(full.begin(), full.end(), plain.begin(), plain.end());
-  full.erase(found == full.end() ? full.begin() : found, full.end());
-  return full;
-}
-
-}  // namespace
 
 std::vector<int32_t> encode_with_images(const Tokenizer& tokenizer, std::string_view prompt,
                                         std::span<const Span> user) {
-  std::vector<int32_t> ids = ids_before(tokenizer);
+  std::vector<int32_t> ids = leading_ids(tokenizer);
   const auto append = [&](size_t begin, size_t end) {
     std::vector<Span> inside;
     for (const Span span : user) {
@@ -28,7 +16,9 @@ std::vector<int32_t> encode_with_images(const Tokenizer& tokenizer, std::string_
     const auto part = tokenizer.encode(prompt.substr(begin, end - begin), {Specials::parse, Affixes::none, inside});
     ids.insert(ids.end(), part.begin(), part.end());
   };
-  size_t done = 0;
+  // The first part begins behind a BOS that the prompt writes itself, so that it has its prefix.
+  size_t done = leading_length(tokenizer, prompt);
+  if (!user.empty() && user.front().begin < done) done = 0;
   for (size_t at = prompt.find(kImagePlaceholder); at != std::string_view::npos;) {
     const size_t end = at + kImagePlaceholder.size();
     const bool is_text =

@@ -16,7 +16,7 @@ inline constexpr std::string_view kImagePlaceholder = "<image>";
 // Stands among the ids where the embeddings of an image go.
 inline constexpr int32_t kImageId = -200;
 
-// The tokens that the model wants before a text (BOS) once in front, then the ids of each part with a SentencePiece
+// The tokens that the model wants before a text (BOS) once in front, unless the prompt begins with them; then the ids of each part with a SentencePiece
 // prefix of its own, and kImageId between them. Control tokens in the prompt are found. `user`: the bytes that a user
 // wrote, sorted and disjoint; neither a placeholder nor a control token is found where it touches them.
 std::vector<int32_t> encode_with_images(const Tokenizer& tokenizer, std::string_view prompt,

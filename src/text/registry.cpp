@@ -1,5 +1,6 @@
 #include "text/registry.h"
 
+#include "text/gguf_tokenizer.h"
 #include "text/sentencepiece_tokenizer.h"
 #include "text/tokenizer_json.h"
 #include "text/vocab_merges.h"
@@ -12,6 +13,7 @@ constexpr TokenizerFormat kFormats[] = {
     {"SentencePiece model (BPE, unigram)", "tokenizer.model", read_sentencepiece},
     {"SentencePiece model of T5", "spiece.model", read_sentencepiece},
     {"vocab.json and merges.txt (GPT-2, CLIP, Qwen2)", "vocab.json", read_vocab_merges},
+    {"metadata of a GGUF file (SentencePiece BPE, byte-level BPE)", "model.gguf", read_gguf_tokenizer},
 };
 
 }  // namespace

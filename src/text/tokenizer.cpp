@@ -24,6 +24,26 @@ CleanText::CleanText(std::string_view bytes, std::span<const Span> spans) : text
   user = moved_;
 }
 
+std::vector<int32_t> leading_ids(const Tokenizer& tokenizer) {
+  const std::vector<int32_t> plain = tokenizer.encode("a");
+  std::vector<int32_t> full = tokenizer.encode("a", {Specials::as_text, Affixes::model});
+  const auto found = std::search(full.begin(), full.end(), plain.begin(), plain.end());
+  full.erase(found == full.end() ? full.begin() : found, full.end());
+  return full;
+}
+
+void prepend_leading_ids(const Tokenizer& tokenizer, std::vector<int32_t>& ids) {
+  const std::vector<int32_t> leading = leading_ids(tokenizer);
+  const bool there = ids.size() >= leading.size() && std::equal(leading.begin(), leading.end(), ids.begin());
+  if (!there) ids.insert(ids.begin(), leading.begin(), leading.end());
+}
+
+size_t leading_length(const Tokenizer& tokenizer, std::string_view prompt) {
+  std::string written;
+  for (const int32_t id : leading_ids(tokenizer)) written += tokenizer.token_bytes(id);
+  return prompt.starts_with(written) ? written.size() : 0;
+}
+
 StreamDecoder::StreamDecoder(const Tokenizer& tokenizer, DecodeSpecials specials)
     : tokenizer_(tokenizer), specials_(specials), leading_(tokenizer.leading_spaces()) {}
 

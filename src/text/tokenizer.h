@@ -73,6 +73,13 @@ class Tokenizer {
   virtual bool is_control(int32_t id) const = 0;
 };
 
+// The ids that encoding with Affixes::model puts before those of a text: BOS, for most.
+std::vector<int32_t> leading_ids(const Tokenizer& tokenizer);
+// Puts them before the ids of a prompt, unless it begins with them: a chat template may have written BOS itself.
+void prepend_leading_ids(const Tokenizer& tokenizer, std::vector<int32_t>& ids);
+// Bytes at the beginning of a prompt that write these tokens themselves: 0 unless all are there.
+size_t leading_length(const Tokenizer& tokenizer, std::string_view prompt);
+
 // A text that is valid UTF-8, and where in it the parts are that a user wrote: what encode() works on.
 struct CleanText {
   CleanText(std::string_view bytes, std::span<const Span> user);

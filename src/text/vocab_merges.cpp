@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "text/tokenizer_json.h"
+#include "text/tokenizer_json_steps.h"
 #include "text/unicode.h"
 #include "text/word_split.h"
 
@@ -17,45 +18,32 @@ constexpr size_t kMaxFileBytes = size_t{256} << 20;
 constexpr std::string_view kClipPattern = R"('s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+)";
 constexpr std::string_view kEndOfText = "<|endoftext|>";
 
-Json byte_level(bool add_prefix_space, bool use_regex) {
-  return {
-      {"type", "ByteLevel"}, {"add_prefix_space", add_prefix_space}, {"trim_offsets", true}, {"use_regex", use_regex}};
-}
-
-Json split(std::string_view pattern, std::string_view behavior, bool invert) {
-  return {{"type", "Split"}, {"pattern", {{"Regex", pattern}}}, {"behavior", behavior}, {"invert", invert}};
-}
-
-Json sequence(std::string_view key, Json steps) {
-  Json json = {{"type", "Sequence"}};
-  json[std::string(key)] = std::move(steps);
-  return json;
-}
-
 // Each fills in the parts of a tokenizer.json around "vocab" and "merges".
 
 void make_gpt2(Json& json, const TokenizerConfig& config) {
-  json["pre_tokenizer"] = byte_level(config.add_prefix_space.value_or(false), true);
-  json["decoder"] = byte_level(true, true);
+  json["pre_tokenizer"] = byte_level_step(config.add_prefix_space.value_or(false), true);
+  json["decoder"] = byte_level_step(true, true);
 }
 
 void make_qwen2(Json& json, const TokenizerConfig& config) {
   json["normalizer"] = {{"type", "NFC"}};
-  json["pre_tokenizer"] = sequence("pretokenizers", {split(kQwen2Pattern, "Isolated", false),
-                                                     byte_level(config.add_prefix_space.value_or(false), false)});
-  json["decoder"] = byte_level(true, true);
+  json["pre_tokenizer"] = step_sequence(
+      "pretokenizers",
+      {split_step(kQwen2Pattern, "Isolated"), byte_level_step(config.add_prefix_space.value_or(false), false)});
+  json["decoder"] = byte_level_step(true, true);
 }
 
 // The mark of a word's end becomes a space again; so a decoded text ends in one, which the reference strips.
 void make_clip(Json& json, const TokenizerConfig& config) {
   json["normalizer"] =
-      sequence("normalizers", {{{"type", "NFC"}},
-                               {{"type", "Replace"}, {"pattern", {{"Regex", "\\s+"}}}, {"content", " "}},
-                               {{"type", "Lowercase"}}});
-  json["pre_tokenizer"] = sequence("pretokenizers", {split(kClipPattern, "Removed", true), byte_level(false, true)});
-  json["decoder"] = sequence(
+      step_sequence("normalizers", {{{"type", "NFC"}},
+                                    {{"type", "Replace"}, {"pattern", {{"Regex", "\\s+"}}}, {"content", " "}},
+                                    {{"type", "Lowercase"}}});
+  json["pre_tokenizer"] =
+      step_sequence("pretokenizers", {split_step(kClipPattern, "Removed", true), byte_level_step(false, true)});
+  json["decoder"] = step_sequence(
       "decoders",
-      {{{"type", "Replace"}, {"pattern", {{"String", "</w>"}}}, {"content", "\xC4\xA0"}}, byte_level(true, true)});
+      {{{"type", "Replace"}, {"pattern", {{"String", "</w>"}}}, {"content", "\xC4\xA0"}}, byte_level_step(true, true)});
   json["model"]["end_of_word_suffix"] = "</w>";
   json["model"]["unk_token"] = config.token("unk_token", std::string(kEndOfText));
 }
@@ -148,17 +136,12 @@ Json make_json(std::string_view vocab_json, std::string_view merges_txt, const T
   json["model"]["vocab"] = std::move(vocab);
   kind.make(json, config);
 
-  Json pieces = Json::array(), special = Json::object();
   const auto affix = [&](const char* role, bool wanted) {
     const std::string token = completed.token(role, "");
-    if (!wanted || token.empty()) return;
-    pieces.push_back({{"SpecialToken", {{"id", token}, {"type_id", 0}}}});
-    special[token] = {{"id", token}, {"ids", {static_cast<uint32_t>(ids.at(token))}}, {"tokens", {token}}};
+    return wanted && !token.empty() ? std::optional(AffixToken{token, ids.at(token)}) : std::nullopt;
   };
-  affix("bos_token", config.add_bos_token.value_or(kind.add_bos));
-  pieces.push_back({{"Sequence", {{"id", "A"}, {"type_id", 0}}}});
-  affix("eos_token", config.add_eos_token.value_or(kind.add_eos));
-  json["post_processor"] = {{"type", "TemplateProcessing"}, {"single", pieces}, {"special_tokens", special}};
+  json["post_processor"] = affix_step(affix("bos_token", config.add_bos_token.value_or(kind.add_bos)),
+                                      affix("eos_token", config.add_eos_token.value_or(kind.add_eos)));
   return json;
 }
 

@@ -54,6 +54,27 @@ TEST(BuiltinChatTemplates, WriteThePublishedPrompts) {
             "<|im_end|>\n<|im_start|>user\nBye<|im_end|>\n<|im_start|>assistant\n");
 }
 
+// Source: conversation.py of LLaVA and LLaVA-NeXT.
+TEST(BuiltinChatTemplates, SayWhatTheSystemSaysByDefault) {
+  const OrderedJson hi =
+      OrderedJson::array({message("user", "Hi"), message("assistant", "Yo"), message("user", "Bye")});
+  EXPECT_EQ(prompt_of("llava-v1", hi),
+            "<s>A chat between a curious human and an artificial intelligence assistant. The assistant gives helpful, "
+            "detailed, and polite answers to the human's questions. USER: Hi ASSISTANT: Yo</s>USER: Bye ASSISTANT:");
+  EXPECT_EQ(prompt_of("chatml-direct", hi),
+            "<|im_start|>system\nAnswer the questions.<|im_end|><|im_start|>user\nHi<|im_end|><|im_start|>assistant\nYo"
+            "<|im_end|><|im_start|>user\nBye<|im_end|><|im_start|>assistant\n");
+  EXPECT_TRUE(
+      prompt_of("qwen", hi)
+          .starts_with("<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n"));
+  EXPECT_TRUE(prompt_of("llava-llama-3", hi)
+                  .starts_with("<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nYou are a helpful "
+                               "language and vision assistant."));
+  for (const char* name : {"qwen", "chatml", "llama-3", "llava-llama-3"}) {
+    EXPECT_EQ(prompt_of(name, kTurns).find("You are"), std::string::npos) << name;  // the conversation has its own
+  }
+}
+
 TEST(BuiltinChatTemplates, AreATable) {
   std::set<std::string_view> names;
   for (const BuiltinChatTemplate& known : builtin_chat_templates()) {
