@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "media/color.h"
 #include "media/geometry.h"
 
 namespace sensorium::modality {
@@ -46,6 +47,16 @@ void read_channels(ConfigReader& reader, const char* key, std::array<float, 3>& 
   std::transform(values.begin(), values.end(), out.begin(), [](double value) { return static_cast<float>(value); });
 }
 
+// In the middle of a square of the mean colour; an odd border is wider on the right and below.
+media::Image pad_to_square(const media::Image& image, const std::array<float, 3>& mean) {
+  if (image.width == image.height) return image;
+  const auto level = [](float value) { return static_cast<uint8_t>(std::clamp(value * 255.0f, 0.0f, 255.0f)); };
+  const int side = std::max(image.width, image.height), left = (side - image.width) / 2,
+            top = (side - image.height) / 2;
+  return media::pad(image.channels == 3 ? image : media::to_rgb(image), left, top, side - image.width - left,
+                    side - image.height - top, {level(mean[0]), level(mean[1]), level(mean[2])});
+}
+
 }  // namespace
 
 ImageProcessorConfig ImageProcessorConfig::siglip() {
@@ -57,6 +68,10 @@ ImageProcessorConfig ImageProcessorConfig::from_json(const Json& json, const std
                                                      ImageProcessorConfig config) {
   const Json given = without_nulls(json);
   ConfigReader reader(given, where);
+  // The key has another meaning for the processors of other classes.
+  if (reader.get_or<std::string>("image_processor_type", "").starts_with("LlavaImageProcessor")) {
+    config.pads_to_square = reader.get_or<bool>("do_pad", false);
+  }
   config.resizes = reader.get_or<bool>("do_resize", config.resizes);
   if (reader.has("size")) config.size = read_size(reader, "size", where);
   if (reader.has("resample")) config.filter = read_filter(reader, where);
@@ -95,6 +110,11 @@ LocatedJson read_processor_json(const std::filesystem::path& directory) {
 
 media::Image fit_image(const media::Image& image, const ImageProcessorConfig& config) {
   require(!image.empty(), ErrorKind::shape, "the picture is empty");
+  if (config.pads_to_square) {
+    ImageProcessorConfig rest = config;
+    rest.pads_to_square = false;
+    return fit_image(pad_to_square(image, config.mean), rest);
+  }
   media::Image result = image;
   if (config.resizes) {
     int64_t width = config.size.width, height = config.size.height;

@@ -20,6 +20,7 @@ struct TargetSize {
 
 // The defaults are CLIP's.
 struct ImageProcessorConfig {
+  bool pads_to_square = false;  // first of all: the shorter side gets borders of the mean colour (LLaVA 1.5)
   bool resizes = true;
   TargetSize size{.shortest_edge = 224};
   media::ResizeFilter filter = media::ResizeFilter::bicubic;
@@ -45,7 +46,7 @@ struct LocatedJson {
 };
 LocatedJson read_processor_json(const std::filesystem::path& directory);
 
-// Resizes and crops: RGB or grey in, the same out.
+// Pads, resizes and crops: RGB or grey in, the same out (padded: RGB).
 media::Image fit_image(const media::Image& image, const ImageProcessorConfig& config);
 // Scales and normalises: -> f32 [3, height, width]; grey pictures have three equal channels.
 Tensor to_pixels(const media::Image& image, const ImageProcessorConfig& config);

@@ -58,7 +58,7 @@ VisionTransformer::VisionTransformer(nn::ParameterStore& store, const std::strin
   for (int64_t i = 0; i < config.layers; ++i) {
     blocks_.emplace_back(store, fmt::format("{}.layers.{}", name, i), attention, config.mlp_width, config.activation);
   }
-  post_norm_ = nn::LayerNorm(store, name + ".post_norm", config.dim, config.norm_eps);
+  if (config.post_norm) post_norm_ = nn::LayerNorm(store, name + ".post_norm", config.dim, config.norm_eps);
 }
 
 ops::Sequences VisionTransformer::sequences(int64_t pictures) const {

@@ -16,6 +16,7 @@ struct VisionTransformerConfig {
   float norm_eps = 1e-5f;
   bool class_token = true;  // a learned token before the patches
   bool pre_norm = true;     // a norm before the first block
+  bool post_norm = true;    // a norm behind the last block; states() does not need it
   nn::Bias patch_bias = nn::Bias::none;
 
   int64_t grid() const { return image_size / patch; }  // patches per side; pixels that fill no patch are dropped
@@ -33,7 +34,7 @@ class VisionTransformer {
   // What stands behind block i (0: what the first block reads) for each i of `wanted`, in 0..layers; blocks behind the last
   // one that is wanted do not run. pixels f32 [N, 3, S, S] (S the image size) -> [N * tokens, dim] in `compute`.
   std::vector<Tensor> states(const Tensor& pixels_N3SS, std::span<const int64_t> wanted, DType compute) const;
-  // The last state after post_norm.
+  // The last state after post_norm, which the tower must have.
   Tensor operator()(const Tensor& pixels_N3SS, DType compute) const;
   // The rows of each picture in a packed tensor of states.
   ops::Sequences sequences(int64_t pictures) const;
