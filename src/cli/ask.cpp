@@ -24,6 +24,7 @@ struct AskOptions {
   std::string question;
   std::vector<std::string> files;
   std::string model = "default", annotate;
+  models::LoadOptions load;
   generate::GenerateOptions generate;
   bool json = false;
 };
@@ -120,7 +121,7 @@ void ask(const AskOptions& options) {
   }
   message.parts.push_back({.text = question, .image = nullptr});
   const Clock::time_point decoded = Clock::now();
-  const std::unique_ptr<models::Model> model = open_model(options.model);
+  const std::unique_ptr<models::Model> model = open_model(options.model, options.load);
   const Clock::time_point loaded = Clock::now();
   const std::unique_ptr<models::ChatSession> session = model->start({&message, 1});
   const Clock::time_point prefilled = Clock::now();
@@ -153,7 +154,8 @@ void add_ask(CLI::App& app) {
   CLI::App* command = app.add_subcommand("ask", "Answer a question about pictures and text");
   command->add_option("question", options->question, "The question; - reads it from stdin")->required();
   command->add_option("files", options->files, "Pictures: JPEG, PNG or WebP");
-  command->add_option("--model,-m", options->model, "Folder of the model")->capture_default_str();
+  command->add_option("--model,-m", options->model, "Folder or GGUF file of the model")->capture_default_str();
+  add_load_options(*command, options->load);
   command
       ->add_option(
           "--annotate", options->annotate,

@@ -20,6 +20,7 @@ constexpr int64_t kAnswerRoom = 32;
 
 struct ChatOptions {
   std::string model = "default";
+  models::LoadOptions load;
   generate::GenerateOptions generate;
 };
 
@@ -135,7 +136,7 @@ bool obey(Conversation& conversation, const std::string& line) {
 
 void chat(const ChatOptions& options) {
   (void)generate::Sampler(options.generate.sampling);  // wrong settings are said once, not at every answer
-  const std::unique_ptr<models::Model> model = open_model(options.model);
+  const std::unique_ptr<models::Model> model = open_model(options.model, options.load);
   const bool terminal = ::isatty(STDIN_FILENO) != 0;
   if (terminal) std::fputs(fmt::format("Chat with {}.\n{}", options.model, commands_help()).c_str(), stdout);
   Conversation conversation(*model, options.generate);
@@ -163,7 +164,8 @@ void chat(const ChatOptions& options) {
 void add_chat(CLI::App& app) {
   auto options = std::make_shared<ChatOptions>();
   CLI::App* command = app.add_subcommand("chat", "Talk with a model in the terminal");
-  command->add_option("--model,-m", options->model, "Folder of the model")->capture_default_str();
+  command->add_option("--model,-m", options->model, "Folder or GGUF file of the model")->capture_default_str();
+  add_load_options(*command, options->load);
   add_generate_options(*command, options->generate);
   command->footer("In the conversation:\n" + commands_help() +
                   "When the model's context is full, the oldest turns are forgotten.\n"

@@ -26,10 +26,10 @@ int run(int argc, char** argv);
 // One line on standard error, whatever the message holds.
 void print_error(std::string message);
 
-// "default", or a folder. The default model is at SENSORIUM_MODEL; without that, it is looked for in the checkout and the
+// "default", or a folder or file. The default model is at SENSORIUM_MODEL; without that, it is looked for in the checkout and the
 // installation that the running program belongs to, and in the sources that it was built from. Throws Error: not_found
 // that lists the places, usage if SENSORIUM_MODEL is no model.
 std::filesystem::path find_model(const std::string& name);
-std::unique_ptr<models::Model> open_model(const std::string& name);
+std::unique_ptr<models::Model> open_model(const std::string& name, const models::LoadOptions& options = {});
 
 }  // namespace sensorium::cli

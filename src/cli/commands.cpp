@@ -151,7 +151,9 @@ std::filesystem::path find_model(const std::string& name) {
        fmt::join(tried, ", "));
 }
 
-std::unique_ptr<models::Model> open_model(const std::string& name) { return models::load_model(find_model(name)); }
+std::unique_ptr<models::Model> open_model(const std::string& name, const models::LoadOptions& options) {
+  return models::load_model(find_model(name), options);
+}
 
 int run(int argc, char** argv) { return finish_output(run_command(argc, argv)); }
 

@@ -2,6 +2,7 @@
 #include <map>
 
 #include "cli/command.h"
+#include "cli/options.h"
 
 namespace sensorium::cli {
 namespace {
@@ -55,18 +56,20 @@ void print_lines(const OrderedJson& json, const std::string& indent) {
 void add_inspect(CLI::App& app) {
   struct Options {
     std::string model = "default";
+    models::LoadOptions load{.listed_faults = 1000};
     bool json = false, tensors = false;
   };
   auto options = std::make_shared<Options>();
   CLI::App* command =
       app.add_subcommand("inspect", "Show what a model is: senses, sizes, dtype, licence, training data");
-  command->add_option("model", options->model, "Folder of the model")->capture_default_str();
+  command->add_option("model", options->model, "Folder or GGUF file of the model")->capture_default_str();
+  add_load_options(*command, options->load);
   command->add_flag("--tensors", options->tensors, "List every tensor with shape and dtype");
   command->add_flag("--json", options->json, "Print one JSON object");
   command->footer("Example:\n  sensorium inspect default --tensors");
   command->callback([options] {
     const std::filesystem::path path = find_model(options->model);
-    const std::unique_ptr<models::Model> model = models::load_model(path);
+    const std::unique_ptr<models::Model> model = models::load_model(path, options->load);
     OrderedJson json = describe(*model, path.string());
     if (options->tensors) {
       OrderedJson tensors;

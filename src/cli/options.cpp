@@ -20,6 +20,18 @@ CLI::Validator whole_number(uint64_t low, uint64_t high) {
       range);
 }
 
+void add_load_options(CLI::App& command, models::LoadOptions& options) {
+  command.add_option("--tower", options.tower,
+                     "Folder of the vision tower, for checkpoints of the original LLaVA (default: looked for in the "
+                     "model's folder and beside it)");
+  command.add_option("--mmproj", options.mmproj,
+                     "GGUF file of vision tower and projector (default: *mmproj*.gguf beside the model)");
+  command.add_option(
+      "--chat-template", options.chat_template,
+      "How conversations are written: a file, or the name of a built-in template such as vicuna or chatml "
+      "(default: the model's own)");
+}
+
 void add_generate_options(CLI::App& command, generate::GenerateOptions& options) {
   command.add_option("--temperature", options.sampling.temperature, "0: always the likeliest token")
       ->capture_default_str();

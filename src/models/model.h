@@ -1,5 +1,5 @@
 // What every model family offers: a conversation in, the next token's logits out. Families are folders of this layer, found
-// through the table in registry.cpp by the "model_type" of their config.json.
+// through the table in registry.cpp by the "model_type" of their configuration.
 #pragma once
 
 #include <filesystem>
@@ -10,15 +10,17 @@
 
 #include "base/json.h"
 #include "media/image.h"
+#include "models/checkpoint/options.h"
 #include "nn/parameter_store.h"
 #include "text/tokenizer.h"
 
 namespace sensorium::models {
 
-// A piece of a message: text or a picture.
+// A piece of a message: text, a picture or a video.
 struct ChatPart {
   std::string text;
   std::shared_ptr<const media::Image> image;
+  std::vector<std::shared_ptr<const media::Image>> frames;  // of a video, in their order
 };
 struct ChatMessage {
   std::string role;  // system, user or assistant
@@ -77,16 +79,20 @@ class Model {
   virtual std::pair<double, int64_t> text_nll(std::string_view text) const = 0;
 };
 
+class Checkpoint;
+
 // A line of the table of families.
 struct ModelFamily {
   const char* model_type;
   const char* summary;
   // `compute`: dtype of the activations, f32 or bf16.
-  std::unique_ptr<Model> (*load)(const std::filesystem::path& directory, DType compute);
+  std::unique_ptr<Model> (*load)(const Checkpoint& checkpoint, DType compute);
 };
 std::span<const ModelFamily> model_families();
 
-// Loads the model of a folder. Throws Error: not_found, invalid_data, unsupported (a model_type that no family has).
-std::unique_ptr<Model> load_model(const std::filesystem::path& directory, DType compute = DType::bf16);
+// Loads the model of a folder or file; docs/models.md lists the layouts. Throws Error: not_found, invalid_data, unsupported
+// (a model_type that no family has), limit (more memory than there is).
+std::unique_ptr<Model> load_model(const std::filesystem::path& path, const LoadOptions& options);
+std::unique_ptr<Model> load_model(const std::filesystem::path& path, DType compute = DType::bf16);
 
 }  // namespace sensorium::models

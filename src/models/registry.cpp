@@ -7,6 +7,7 @@
 #include "models/llama/llama.h"
 #include "models/llava/model.h"
 #include "models/llava_next/model.h"
+#include "models/llava_onevision/model.h"
 #include "models/model.h"
 #include "models/qwen2/qwen2.h"
 #include "models/sensorium/chat.h"
@@ -16,7 +17,7 @@
 namespace sensorium::models {
 namespace {
 
-constexpr std::array<ModelFamily, 8> kFamilies = {{
+constexpr std::array<ModelFamily, 9> kFamilies = {{
     {"sensorium", "the native model: image encoder with task heads, projector, decoder", load_sensorium},
     {"llama", "text: Llama 2 and 3, Vicuna, Yi", load_llama},
     {"mistral", "text: Mistral", load_mistral},
@@ -25,6 +26,7 @@ constexpr std::array<ModelFamily, 8> kFamilies = {{
     {"siglip", "pictures and texts in one space: SigLIP", load_siglip},
     {"llava", "questions about pictures: LLaVA 1.5", load_llava},
     {"llava_next", "questions about pictures: LLaVA 1.6 (NeXT)", load_llava_next},
+    {"llava_onevision", "questions about pictures and videos: LLaVA-OneVision", load_llava_onevision},
 }};
 
 // Decoders of multimodal models, by the model_type of their "text_config".
@@ -65,15 +67,14 @@ const VisionFamily& vision_family(const std::string& model_type, const std::stri
   return find_row(kTowers, model_type, where);
 }
 
-std::unique_ptr<Model> load_model(const std::filesystem::path& directory, DType compute) {
-  require(std::filesystem::is_directory(directory), ErrorKind::not_found,
-          "{}: no such model folder (expected a folder with config.json, tokenizer.json and model.safetensors)",
-          directory.string());
-  const std::filesystem::path path = directory / "config.json";
-  const Json config = read_json_file(path);
-  require(config.is_object() && config.contains("model_type") && config.at("model_type").is_string(),
-          ErrorKind::invalid_data, "{}: key \"model_type\" is missing (expected a string)", path.string());
-  return find_row(kFamilies, config.at("model_type").get<std::string>(), path.string()).load(directory, compute);
+std::unique_ptr<Model> load_model(const std::filesystem::path& path, const LoadOptions& options) {
+  const std::unique_ptr<Checkpoint> checkpoint = Checkpoint::open(path, options);
+  const std::string type = checkpoint->config().at("model_type").get<std::string>();
+  return find_row(kFamilies, type, checkpoint->where()).load(*checkpoint, options.compute);
+}
+
+std::unique_ptr<Model> load_model(const std::filesystem::path& path, DType compute) {
+  return load_model(path, LoadOptions{.compute = compute});
 }
 
 }  // namespace sensorium::models

@@ -111,6 +111,7 @@ Matrix ParameterStore::add_matrix(const std::string& name, const Shape& shape, I
 
 ParameterTap::ParameterTap(Visit visit) : visit_(std::move(visit)), outer_(std::exchange(active_tap, &visit_)) {}
 ParameterTap::~ParameterTap() { active_tap = outer_; }
+bool ParameterTap::active() { return active_tap != nullptr; }
 
 const Parameter& ParameterStore::find(std::string_view name) const {
   const auto found =

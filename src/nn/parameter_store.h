@@ -64,6 +64,8 @@ class ParameterStore {
   Tensor add(const std::string& name, const Shape& shape, Init init = Init::zeros, float scale = 1.0f);
   // The same for a matrix that only products read (and rows of it): a source may have it packed, and then packed() lists it.
   Matrix add_matrix(const std::string& name, const Shape& shape, Init init, float scale = 1.0f);
+  // Parameters that are added from now on, an adapter's, start as Init says.
+  void forget_source() { source_ = {}; }
 
   const std::vector<PackedParameter>& packed() const { return packed_; }
   const std::vector<Parameter>& parameters() const { return parameters_; }
@@ -100,6 +102,8 @@ class ParameterTap {
   ~ParameterTap();
   ParameterTap(const ParameterTap&) = delete;
   ParameterTap& operator=(const ParameterTap&) = delete;
+  // Whether one lives on this thread.
+  static bool active();
 
  private:
   Visit visit_;

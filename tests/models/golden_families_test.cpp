@@ -1,7 +1,11 @@
 // The public families against transformers: tools/golden/models_families.py.
 #include <fmt/format.h>
 
+#include <tuple>
+
 #include "base/file.h"
+#include "models/checkpoint/checkpoint.h"
+#include "models/decoder/prompt.h"
 #include "models/dual_encoder/dual_encoder.h"
 #include "models/golden_folder.h"
 #include "models/llava/model.h"
@@ -41,6 +45,23 @@ TEST_P(GoldenText, LikelihoodOfThePrompt) {
   const auto [nll, count] = model->text_nll(model->tokenizer().decode(ids));
   EXPECT_EQ(count, static_cast<int64_t>(ids.size()) - 1);
   EXPECT_NEAR(nll, expected, 1e-4 * expected);
+}
+
+// The folder's own template where it has one, as transformers renders and reads it.
+TEST_P(GoldenText, PromptsOfOneTurnAndOfSeveral) {
+  const GoldenFolder golden(GetParam());
+  const auto checkpoint = Checkpoint::open(golden.path(), {});
+  const auto tokenizer = checkpoint->tokenizer();
+  const ChatPromptWriter prompts(*checkpoint, *tokenizer, GetParam(), {});
+  const ChatMessage question = user({{.text = kQuestion}});
+  EXPECT_EQ(prompts.write({&question, 1}), golden.ids("ids"));
+  if (std::string(GetParam()) == "mistral") return;  // has no template
+  EXPECT_EQ(prompts.name(), "the checkpoint's own");
+  const std::vector<ChatMessage> turns = {{.role = "system", .parts = {{.text = "Be brief."}}},
+                                          user({{.text = "a photo of a cat"}}),
+                                          {.role = "assistant", .parts = {{.text = "three dogs."}}},
+                                          question};
+  EXPECT_EQ(prompts.write(turns), golden.ids("long_ids"));
 }
 
 // bf16 rounds every activation: near, not equal.
@@ -95,28 +116,77 @@ TEST_P(GoldenDual, AnswersNoQuestions) {
 INSTANTIATE_TEST_SUITE_P(Families, GoldenDual, ::testing::Values("clip", "siglip"),
                          [](const auto& family) { return std::string(family.param); });
 
-TEST(GoldenLlava, OnePictureAndTwo) {
+// One picture, two around a text, three in two turns.
+std::vector<std::tuple<std::string, std::vector<ChatMessage>, int64_t>> interleaved(const GoldenFolder& golden) {
+  const auto first = golden.picture(0), second = golden.picture(1);
+  return {{"one", {user({{.image = first}, {.text = kQuestion}})}, 1},
+          {"two", {user({{.image = first}, {.text = "Is it like this?"}, {.image = second}, {.text = kQuestion}})}, 2},
+          {"turns",
+           {user({{.image = first}, {.text = "a photo of a cat"}, {.image = second}}),
+            {.role = "assistant", .parts = {{.text = "three dogs."}}},
+            user({{.text = "and a boat"}, {.image = first}, {.text = kQuestion}})},
+           3}};
+}
+
+TEST(GoldenLlava, PicturesInterleavedWithText) {
   const GoldenFolder golden("llava");
   const auto model = load_model(golden.path(), DType::f32);
   const auto& llava = dynamic_cast<const LlavaModel&>(*model);
-  std::vector<Tensor> features;
   for (int i = 0; i < 2; ++i) {
     const auto picture = golden.picture(i);
     expect_close(llava.prepare(*picture), golden.expected("pixels").slice(i, i + 1), 1e-6);
-    features.push_back(llava.read_picture(*picture));
-    expect_close(features.back(), golden.expected("features").slice(i, i + 1));
+    expect_close(llava.read_picture(*picture), golden.expected("features").slice(i, i + 1));
   }
-  const ChatMessage one = user({{.image = golden.picture(0)}, {.text = kQuestion}});
-  const ChatMessage two = user(
-      {{.image = golden.picture(0)}, {.text = "Is it like this?"}, {.image = golden.picture(1)}, {.text = kQuestion}});
-  for (const auto& [name, message, rows] :
-       {std::tuple("one", one, std::vector<int64_t>{16}), std::tuple("two", two, std::vector<int64_t>{16, 16})}) {
-    const std::string prefix = std::string(name) + ".";
-    EXPECT_EQ(llava.write_tokens({&message, 1}, rows), golden.ids(prefix + "ids"));
-    const auto session = model->start({&message, 1});
-    expect_close(as_tensor(session->logits()), last_row(golden.expected(prefix + "logits")));
-    expect_continuation(*session, golden.ids(prefix + "tokens"));
+  for (const auto& [name, messages, pictures] : interleaved(golden)) {
+    const std::vector<int64_t> rows(static_cast<size_t>(pictures), 16);
+    EXPECT_EQ(llava.write_tokens(messages, rows), golden.ids(name + ".ids"));
+    const auto session = model->start(messages);
+    expect_close(as_tensor(session->logits()), last_row(golden.expected(name + ".logits")));
+    expect_continuation(*session, golden.ids(name + ".tokens"));
   }
+}
+
+// Four conversations of different lengths in one pass give what each gives alone.
+TEST(GoldenLlava, ABatchOfFour) {
+  const NoGrad no_grad;
+  const GoldenFolder golden("llava");
+  const auto model = load_model(golden.path(), DType::f32);
+  const auto& llava = dynamic_cast<const LlavaModel&>(*model);
+  const Decoder& decoder = llava.decoder();
+  const auto all = interleaved(golden);
+  std::vector<Tensor> inputs;
+  std::vector<std::vector<int32_t>> expected;
+  ops::Sequences sequences{{0}};
+  for (const size_t i : {size_t{0}, size_t{1}, size_t{2}, size_t{0}}) {
+    const auto& [name, messages, pictures] = all[i];
+    const std::vector<int64_t> rows(static_cast<size_t>(pictures), 16);
+    std::vector<Tensor> features;
+    for (const ChatMessage& message : messages) {
+      for (const ChatPart& part : message.parts) {
+        if (part.image) features.push_back(llava.read_picture(*part.image));
+      }
+    }
+    inputs.push_back(llava.embed(llava.write_tokens(messages, rows), ops::concat_rows(features)));
+    expected.push_back(golden.ids(name + ".tokens"));
+    sequences.offsets.push_back(sequences.offsets.back() + static_cast<int32_t>(inputs.back().dim(0)));
+  }
+  nn::KvCache cache(decoder.cache_config(512, 4, DType::f32));
+  Tensor hidden_TC = decoder.cached(ops::concat_rows(inputs), sequences, cache);
+  std::vector<int32_t> last;
+  for (size_t i = 1; i < sequences.offsets.size(); ++i) last.push_back(sequences.offsets[i] - 1);
+  hidden_TC = ops::gather_rows(hidden_TC, Tensor::from(last, {4}));
+  const ops::Sequences steps{{0, 1, 2, 3, 4}};
+  std::vector<std::vector<int32_t>> chosen(4);
+  for (size_t step = 0; step < expected[0].size(); ++step) {
+    const Tensor logits_TV = decoder.logits(hidden_TC);
+    std::vector<int32_t> next;
+    for (size_t i = 0; i < 4; ++i) {
+      next.push_back(argmax(logits_TV.slice(static_cast<int64_t>(i), static_cast<int64_t>(i) + 1).span<float>()));
+      chosen[i].push_back(next.back());
+    }
+    hidden_TC = decoder.cached(decoder.embed(Tensor::from(next, {4}), DType::f32), steps, cache);
+  }
+  EXPECT_EQ(chosen, expected);
 }
 
 TEST(GoldenLlava, AnyresTilesOfThreePictures) {
@@ -136,6 +206,62 @@ TEST(GoldenLlava, AnyresTilesOfThreePictures) {
     expect_close(as_tensor(session->logits()), golden.expected("logits" + number));
     expect_continuation(*session, golden.ids("tokens" + number));
   }
+  // Two of different grids in one turn, whose template writes pictures first.
+  const ChatMessage two = user(
+      {{.image = golden.picture(1)}, {.text = "Is it like this?"}, {.image = golden.picture(2)}, {.text = kQuestion}});
+  const std::vector<int64_t> rows = {golden.expected("features1").dim(0), golden.expected("features2").dim(0)};
+  EXPECT_EQ(llava.write_tokens({&two, 1}, rows), golden.ids("two.ids"));
+  const auto session = model->start({&two, 1});
+  expect_close(as_tensor(session->logits()), golden.expected("two.logits"));
+  expect_continuation(*session, golden.ids("two.tokens"));
+}
+
+TEST(GoldenLlava, OnevisionShrinksAndReadsSeveralPicturesWhole) {
+  const GoldenFolder golden("llava_onevision");
+  const auto model = load_model(golden.path(), DType::f32);
+  const auto& llava = dynamic_cast<const LlavaModel&>(*model);
+  for (int i = 0; i < 3; ++i) {
+    const std::string number = std::to_string(i);
+    const auto picture = golden.picture(i);
+    if (i > 0) expect_close(llava.prepare(*picture), golden.expected("pixels" + number), 1e-6);
+    const Tensor features = llava.read_picture(*picture);
+    expect_close(features, golden.expected("features" + number));
+    const ChatMessage message = user({{.image = picture}, {.text = kQuestion}});
+    const std::vector<int64_t> rows = {features.dim(0)};
+    EXPECT_EQ(llava.write_tokens({&message, 1}, rows), golden.ids("ids" + number));
+    const auto session = model->start({&message, 1});
+    expect_close(as_tensor(session->logits()), golden.expected("logits" + number));
+    expect_continuation(*session, golden.ids("tokens" + number));
+  }
+  const ChatMessage two = user(
+      {{.image = golden.picture(0)}, {.text = "Is it like this?"}, {.image = golden.picture(1)}, {.text = kQuestion}});
+  for (int i = 0; i < 2; ++i) {
+    expect_close(llava.prepare_whole(*golden.picture(i)), golden.expected("two.pixels").slice(i, i + 1), 1e-6);
+  }
+  const auto session = model->start({&two, 1});
+  EXPECT_EQ(session->prompt_tokens(), static_cast<int64_t>(golden.ids("two.ids").size()));
+  expect_close(as_tensor(session->logits()), golden.expected("two.logits"));
+  expect_continuation(*session, golden.ids("two.tokens"));
+}
+
+TEST(GoldenLlava, OnevisionReadsTheFramesOfAVideo) {
+  const GoldenFolder golden("llava_onevision");
+  const auto model = load_model(golden.path(), DType::f32);
+  const auto& llava = dynamic_cast<const LlavaModel&>(*model);
+  std::vector<std::shared_ptr<const media::Image>> frames;
+  for (int i = 0; i < 3; ++i) {
+    frames.push_back(std::make_shared<media::Image>(media::load_image(golden.path() / fmt::format("frame{}.png", i))));
+  }
+  const Tensor features = llava.read_video(frames);
+  expect_close(features, golden.expected("video.features"));
+  const ChatMessage message = user({{.frames = frames}, {.text = kQuestion}});
+  const std::vector<int64_t> rows = {features.dim(0)};
+  EXPECT_EQ(llava.write_tokens({&message, 1}, {}, rows), golden.ids("video.ids"));
+  const auto session = model->start({&message, 1});
+  expect_close(as_tensor(session->logits()), golden.expected("video.logits"));
+  expect_continuation(*session, golden.ids("video.tokens"));
+  const auto others = load_model(GoldenFolder("llava").path(), DType::f32);
+  EXPECT_EQ(error_of([&] { others->start({&message, 1}); }).kind(), ErrorKind::unsupported);
 }
 
 }  // namespace

@@ -16,11 +16,14 @@
 
 namespace sensorium::models {
 
+inline std::filesystem::path golden_path(const std::string& family) {
+  return std::filesystem::path(SENSORIUM_SOURCE_DIR) / "tests/golden/models" / family;
+}
+
 class GoldenFolder {
  public:
   explicit GoldenFolder(const std::string& family)
-      : path_(std::filesystem::path(SENSORIUM_SOURCE_DIR) / "tests/golden/models" / family),
-        expected_(io::SafetensorsFile::open(path_ / "expected.safetensors")) {}
+      : path_(golden_path(family)), expected_(io::SafetensorsFile::open(path_ / "expected.safetensors")) {}
 
   const std::filesystem::path& path() const { return path_; }
   Tensor expected(const std::string& name) const { return expected_.tensor(name); }

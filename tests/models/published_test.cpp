@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "io/safetensors.h"
+#include "models/changed_folder.h"
 #include "models/decoder/published.h"
 #include "models/golden_folder.h"
 #include "models/llava/model.h"
@@ -15,43 +16,6 @@
 
 namespace sensorium::models {
 namespace {
-
-namespace fs = std::filesystem;
-
-// A copy of a golden folder whose files a test changes.
-class ChangedFolder {
- public:
-  explicit ChangedFolder(const std::string& family)
-      : path_(fs::temp_directory_path() / fmt::format("sensorium_{}_{}_{}", family, ::getpid(), ++count_)) {
-    fs::copy(GoldenFolder(family).path(), path_, fs::copy_options::recursive);
-  }
-  ~ChangedFolder() { fs::remove_all(path_); }
-  const fs::path& path() const { return path_; }
-
-  // The tensors by their old names; `change` may rename, replace or drop ("" as name) each.
-  void rewrite(const std::function<void(io::NamedTensor& tensor)>& change,
-               std::vector<io::NamedTensor> tensors = {}) const {
-    const io::SafetensorsFile file = io::SafetensorsFile::open(path_ / "model.safetensors");
-    for (const std::string& name : file.names()) {
-      io::NamedTensor tensor{name, file.tensor(name).clone()};
-      change(tensor);
-      if (!tensor.name.empty()) tensors.push_back(std::move(tensor));
-    }
-    io::write_safetensors(path_ / "model.safetensors", tensors, {{"format", "pt"}});
-  }
-  void configure(const std::function<void(Json& config)>& change) const {
-    Json config = read_json_file(path_ / "config.json");
-    change(config);
-    write_file_atomic(path_ / "config.json", config.dump());
-  }
-  Error error() const {
-    return error_of([&] { load_model(path_); });
-  }
-
- private:
-  static inline int count_ = 0;
-  fs::path path_;
-};
 
 bool replace_front(std::string& name, const std::string& from, const std::string& to) {
   if (!name.starts_with(from)) return false;
@@ -96,20 +60,49 @@ TEST(Published, F16WeightsStayAsTheyAre) {
   expect_close(as_tensor(session->logits()), last_row(golden.expected("logits")), 5e-3);
 }
 
-TEST(Published, ErrorsNameTheTensor) {
+// All that is wrong is said at once.
+TEST(Published, ErrorsNameTheTensors) {
   const std::string name = "model.layers.1.self_attn.k_proj.weight";
-  const ChangedFolder missing("llama"), misshapen("llama"), unexpected("llama");
+  const ChangedFolder missing("llama"), misshapen("llama"), unexpected("llama"), all("llama");
   missing.rewrite([&](io::NamedTensor& tensor) {
     if (tensor.name == name) tensor.name.clear();
   });
-  expect_contains(missing.error().message(), {name, "missing"});
+  expect_contains(missing.error().message(), {name, "1 tensor is missing"});
   misshapen.rewrite([&](io::NamedTensor& tensor) {
     if (tensor.name == name) tensor.tensor = Tensor::zeros({24, 32});
   });
   expect_contains(misshapen.error().message(), {name, "[24, 32]", "[64, 32]"});
   unexpected.rewrite([](io::NamedTensor&) {}, {{"model.layers.7.mlp.extra.weight", Tensor::zeros({2})}});
-  expect_contains(unexpected.error().message(), {"model.layers.7.mlp.extra.weight", "not part of"});
+  expect_contains(unexpected.error().message(), {"model.layers.7.mlp.extra.weight [2]", "not part of"});
   EXPECT_EQ(missing.error().kind(), ErrorKind::invalid_data);
+  all.rewrite(
+      [&](io::NamedTensor& tensor) {
+        if (tensor.name.ends_with("norm.weight")) tensor.name.clear();
+        if (tensor.name == name) tensor.tensor = Tensor::zeros({24, 32});
+      },
+      {{"extra", Tensor::zeros({2})}});
+  expect_contains(all.error().message(),
+                  {"5 tensors are missing", "1 tensor has another shape", "1 tensor is not part"});
+  const Error few = error_of([&] { load_model(all.path(), LoadOptions{.listed_faults = 2}); });
+  expect_contains(few.message(), {"5 tensors are missing", "and 3 more"});
+}
+
+TEST(Published, MemoryIsPredictedBeforeLoading) {
+  const Error error = error_of([] { load_model(GoldenFolder("llama").path(), LoadOptions{.memory_limit = 100'000}); });
+  EXPECT_EQ(error.kind(), ErrorKind::limit);
+  expect_contains(error.message(), {"needs", "stay in the file", "100 KB are available"});
+  EXPECT_NO_THROW(load_model(GoldenFolder("llama").path(), LoadOptions{.memory_limit = 10'000'000}));
+}
+
+TEST(Published, MorePicturesThanTheContextHolds) {
+  const ChangedFolder folder("llava");
+  folder.configure([](Json& config) { config["text_config"]["max_position_embeddings"] = 48; });
+  const auto model = load_model(folder.path(), DType::f32);
+  const auto picture = GoldenFolder("llava").picture(0);
+  const ChatMessage message = user({{.image = picture}, {.image = picture}, {.image = picture}, {.text = kQuestion}});
+  const Error error = error_of([&] { model->start({&message, 1}); });
+  EXPECT_EQ(error.kind(), ErrorKind::limit);
+  expect_contains(error.message(), {"3 pictures take 48 (16 + 16 + 16)", "context only 48"});
 }
 
 TEST(Published, ConfigurationsThatDoNotFit) {
@@ -120,11 +113,11 @@ TEST(Published, ConfigurationsThatDoNotFit) {
   };
   expect_contains(error_with("llama", [](Json& c) { c["rope_parameters"]["rope_type"] = "yarn"; }), {"yarn", "llama3"});
   expect_contains(error_with("llama", [](Json& c) { c["hidden_act"] = "gelu"; }), {"hidden_act", "silu"});
-  expect_contains(error_with("llama", [](Json& c) { c["vocab_size"] = 100; }), {"tokenizer", "100"});
+  expect_contains(error_with("llama", [](Json& c) { c["vocab_size"] = 100; }), {"tokenizer", "100", "another model"});
+  expect_contains(error_with("llama", [](Json& c) { c["vocab_size"] = 700; }), {"320", "700", "another model"});
   expect_contains(error_with("llava", [](Json& c) { c["text_config"]["model_type"] = "lama"; }), {"lama", "llama"});
   expect_contains(error_with("llava", [](Json& c) { c["vision_feature_layer"] = -9; }), {"vision_feature_layer", "-9"});
   expect_contains(error_with("llava", [](Json& c) { c["image_token_index"] = 5; }), {"token 5"});
-  expect_contains(error_with("llava", [](Json& c) { c["mm_vision_tower"] = "clip"; }), {"original"});
 }
 
 TEST(Published, MistralsWindowLimitsTheContext) {
@@ -134,6 +127,57 @@ TEST(Published, MistralsWindowLimitsTheContext) {
   EXPECT_EQ(mistral.read({{"sliding_window", nullptr}, {"max_position_embeddings", 512}}, "test").context, 512);
   EXPECT_EQ(mistral.read(Json::object(), "test").context, 4096);
   EXPECT_EQ(mistral.read(Json::object(), "test").kv_heads, 8);
+}
+
+TEST(Published, AnotherModelsTokenizer) {
+  const ChangedFolder ends("llama");
+  std::filesystem::remove(ends.path() / "generation_config.json");
+  ends.configure([](Json& config) { config["eos_token_id"] = 300; });
+  expect_contains(ends.error().message(), {"token 300", "ordinary", "another model"});
+  const ChangedFolder none("llama");
+  std::filesystem::remove(none.path() / "tokenizer.json");
+  expect_contains(none.error().message(), {"no tokenizer", "tokenizer.model"});
+}
+
+TEST(Published, TemplatesByNameAndFromFiles) {
+  const GoldenFolder golden("llama");
+  const auto prompt_tokens = [&](const std::string& chat_template) {
+    const auto model = load_model(golden.path(), LoadOptions{.chat_template = chat_template});
+    const ChatMessage message = user({{.text = kQuestion}});
+    return model->start({&message, 1})->prompt_tokens();
+  };
+  EXPECT_EQ(prompt_tokens(""), golden.expected("ids").elements());
+  EXPECT_GT(prompt_tokens("vicuna"), prompt_tokens(""));
+  const ChangedFolder folder("llama");
+  const std::filesystem::path file = folder.path() / "short.jinja";
+  write_file_atomic(file, "{{ messages[0].content }}");
+  EXPECT_LT(prompt_tokens(file.string()), prompt_tokens(""));
+  const Error error = error_of([&] { prompt_tokens("vicunna"); });
+  EXPECT_EQ(error.kind(), ErrorKind::not_found);
+  expect_contains(error.message(), {"vicunna", "vicuna", "chatml"});
+}
+
+// A template for texts only gets pictures inside of the text, where the user cannot put them.
+TEST(Published, PicturesInATemplateForTexts) {
+  const ChangedFolder folder("llava");
+  write_file_atomic(folder.path() / "chat_template.jinja",
+                    "{% for m in messages %}{{ m['role'] + ': ' + m['content'] + ' ' }}{% endfor %}ASSISTANT:");
+  const auto model = load_model(folder.path(), DType::f32);
+  const auto& llava = dynamic_cast<const LlavaModel&>(*model);
+  const auto picture = GoldenFolder("llava").picture(0);
+  const ChatMessage message = user({{.text = "Look: <image>"},
+                                    {.image = picture},
+                                    {.text = "\xEE\x80\x80"
+                                             "0"
+                                             "\xEE\x80\x80 and"},
+                                    {.image = picture}});
+  const std::vector<int64_t> rows = {1, 1};
+  const std::vector<int32_t> tokens = llava.write_tokens({&message, 1}, rows);
+  EXPECT_EQ(std::count(tokens.begin(), tokens.end(), llava.config().image_token), 2);
+  EXPECT_EQ(model->tokenizer().decode(tokens, text::DecodeSpecials::show),
+            "<s> user: Look: <image><image> \n\xEE\x80\x80"
+            "0"
+            "\xEE\x80\x80 and<image> \n ASSISTANT:");
 }
 
 // What users write is text, also if it looks like a control token.

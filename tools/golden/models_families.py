@@ -3,199 +3,90 @@
 
     python3 tools/golden/models_families.py [family ...]
 
-Writes tests/golden/models/<family>/: config.json, model.safetensors (f32), tokenizer.json, preprocessor_config.json as
-transformers saves them, pictures, and expected.safetensors: pixel values, features, logits of the prompt and the tokens of a
-greedy continuation. Needs torch, transformers 5 and pillow; nothing is downloaded. Pictures are prepared by transformers'
-Pillow backend, to which the files' own pixels are exact.
+Writes tests/golden/models/<family>/: config.json, model.safetensors (f32), the tokenizer's files, chat_template.jinja,
+preprocessor_config.json as transformers saves them, pictures, and expected.safetensors: pixel values, features, logits of
+the prompt and the tokens of a greedy continuation. Needs torch, transformers 5 and pillow; nothing is downloaded. Pictures
+are prepared by transformers' Pillow backend, to which the files' own pixels are exact.
 """
-import json
-import shutil
 import sys
-from pathlib import Path
 
-import numpy as np
 import torch
 import transformers
-from PIL import Image
-from safetensors.torch import load_file, save_file
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import processors
 
-torch.set_num_threads(1)
-OUT = Path(__file__).resolve().parents[2] / "tests" / "golden" / "models"
-CORPUS = [
-    "USER: what is unusual about this picture? ASSISTANT: a red dog on a blue boat.",
-    "How many dogs and cats are there? There are three dogs and two cats.",
-    "a photo of a cat, a photo of a dog, a photo of a boat",
-] * 4
-VOCABULARY = 320
-GREEDY = 32
-TEXT = {
-    "vocab_size": VOCABULARY + 16,  # more rows than tokens, as in padded checkpoints
-    "hidden_size": 32,
-    "intermediate_size": 48,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "max_position_embeddings": 512,
-    "rms_norm_eps": 1e-5,
-    "bos_token_id": 1,
-    "eos_token_id": 2,
-}
-VISION = {
-    "hidden_size": 32,
-    "intermediate_size": 48,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "image_size": 28,
-    "patch_size": 7,
-}
+from models_common import (QUESTION, TEXT, VISION, byte_tokenizer, chat_ids, chat_tokenizer, clip_tokenizer, continue_greedily,
+                           expand, folder_of, llama_tokenizer, picture, picture_ids, randomize, save, write_pictures)
 
-
-def llama_tokenizer(extra=()):
-    """SentencePiece-like BPE with byte fallback, BOS in front: as converted Llama tokenizers are."""
-    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))
-    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
-    tokenizer.decoder = decoders.Sequence(
-        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)])
-    special = ["<unk>", "<s>", "</s>", *[f"<0x{i:02X}>" for i in range(256)]]
-    # The trainer sees words with the mark; the model itself does not split.
-    words = [line.replace(" ", " ▁").split(" ") for line in ("▁" + text for text in CORPUS)]
-    trainer = trainers.BpeTrainer(vocab_size=VOCABULARY - len(extra), special_tokens=special, show_progress=False)
-    trained = Tokenizer(models.BPE(unk_token="<unk>"))
-    trained.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    trained.train_from_iterator((" ".join(line) for line in words), trainer)
-    data = json.loads(tokenizer.to_str())
-    learned = json.loads(trained.to_str())["model"]
-    data["model"]["vocab"], data["model"]["merges"] = learned["vocab"], learned["merges"]
-    tokenizer = Tokenizer.from_str(json.dumps(data))
-    tokenizer.add_special_tokens(["<unk>", "<s>", "</s>", *extra])
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="<s> $A", pair="<s> $A <s> $B", special_tokens=[("<s>", 1)])
-    return tokenizer
+ROLES = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
+TURNS = [{"role": "user", "content": QUESTION}]
+LONG_TURNS = [
+    {"role": "system", "content": "Be brief."},
+    {"role": "user", "content": "a photo of a cat"},
+    {"role": "assistant", "content": "three dogs."},
+    {"role": "user", "content": QUESTION},
+]
+# Texts only.
+PLAIN_TEMPLATE = (
+    "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'user' %}{{ 'USER: ' + message['content'] + ' ' }}"
+    "{% elif message['role'] == 'assistant' %}{{ 'ASSISTANT: ' + message['content'] + eos_token }}"
+    "{% else %}{{ message['content'] + ' ' }}{% endif %}{% endfor %}{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}")
+CHATML_TEMPLATE = (
+    "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}"
+    "{{ '<|im_start|>system\\nYou are a helpful assistant.<|im_end|>\\n' }}{% endif %}"
+    "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}")
+# Parts in their order, as interleaved conversations need them; no BOS, which the processor adds.
+PICTURE_TEMPLATE = (
+    "{% for message in messages %}{{ message['role'].upper() + ': ' }}{% for part in message['content'] %}"
+    "{% if part['type'] == 'image' %}{{ '<image>\\n' }}{% else %}{{ part['text'] + ' ' }}{% endif %}{% endfor %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}")
+PARTS = "{% for part in message['content'] | selectattr('type', 'equalto', "
+# All pictures of a turn before its text; BOS by the template.
+INST_TEMPLATE = (
+    "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'user' %}{{ '[INST] ' }}"
+    + PARTS + "'image') %}{{ '<image>\\n' }}{% endfor %}"
+    + PARTS + "'text') %}{{ part['text'] }}{% endfor %}{{ ' [/INST]' }}"
+    "{% else %}{{ ' ' + message['content'][0]['text'] + eos_token }}{% endif %}{% endfor %}")
+ONEVISION_TEMPLATE = (
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + ' ' }}"
+    + PARTS + "'image') %}{{ '<image>\\n' }}{% endfor %}"
+    + PARTS + "'video') %}{{ '<video>\\n' }}{% endfor %}"
+    + PARTS + "'text') %}{{ part['text'] }}{% endfor %}"
+    "{{ '<|im_end|>' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}")
 
 
-def byte_tokenizer(special):
-    """Byte-level BPE, as Qwen2's."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(vocab_size=VOCABULARY - len(special), show_progress=False,
-                                  initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
-    tokenizer.train_from_iterator(CORPUS, trainer)
-    tokenizer.add_special_tokens(special)
-    return tokenizer
-
-
-def clip_tokenizer():
-    tokenizer = Tokenizer(models.BPE(end_of_word_suffix="</w>", continuing_subword_prefix=""))
-    tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.Split(Regex(r"\s+"), "removed"),
-        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
-    tokenizer.decoder = decoders.ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(vocab_size=VOCABULARY, end_of_word_suffix="</w>", show_progress=False,
-                                  initial_alphabet=alphabet)
-    tokenizer.train_from_iterator(CORPUS, trainer)
-    tokenizer.add_special_tokens(["<|startoftext|>", "<|endoftext|>"])
-    start, end = (tokenizer.token_to_id(t) for t in ("<|startoftext|>", "<|endoftext|>"))
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="<|startoftext|> $A <|endoftext|>",
-        special_tokens=[("<|startoftext|>", start), ("<|endoftext|>", end)])
-    return tokenizer, start, end
-
-
-def picture(width, height, seed):
-    """Smooth colours with some noise."""
-    rng = np.random.default_rng(seed)
-    coarse = rng.integers(0, 256, (4, 5, 3), dtype=np.uint8)
-    smooth = np.asarray(Image.fromarray(coarse).resize((width, height), Image.BICUBIC)).astype(int)
-    return Image.fromarray(np.clip(smooth + rng.integers(-12, 13, smooth.shape), 0, 255).astype(np.uint8))
-
-
-def randomize(model, seed=1):
-    """Weights large enough that every part shows in the result."""
-    generator = torch.Generator().manual_seed(seed)
-    for name, value in sorted(model.named_parameters()):
-        noise = torch.randn(value.shape, generator=generator)
-        with torch.no_grad():
-            if "norm" in name and name.endswith("weight"):
-                value.copy_(1 + 0.2 * noise)
-            elif "logit_scale" in name:
-                value.fill_(2.0)
-            elif "logit_bias" in name:
-                value.fill_(-1.5)
-            elif "lm_head" in name:
-                value.copy_(noise)
-            else:
-                value.copy_(noise * 0.25)
-    return model.eval().float()
-
-
-def folder_of(family):
-    folder = OUT / family
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    return folder
-
-
-def save(folder, model, tokenizer, tensors, processor=None):
-    model.save_pretrained(folder)
-    tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
-    if processor is not None:
-        processor.save_pretrained(folder)
-    save_file({k: v.detach().contiguous() for k, v in tensors.items()}, folder / "expected.safetensors")
-    size = sum(f.stat().st_size for f in folder.iterdir())
-    print(f"{folder.name}: {size // 1024} KB; tensors: {list(load_file(folder / 'model.safetensors'))[:3]} ...")
-
-
-@torch.no_grad()
-def continue_greedily(model, ids, **inputs):
-    """Prompt logits [T, V] and the greedy continuation, which an end token does not stop."""
-    first = model(input_ids=ids, **inputs)
-    tokens = model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), **inputs, max_new_tokens=GREEDY,
-                            min_new_tokens=GREEDY, do_sample=False, eos_token_id=-1, pad_token_id=0)
-    return first.logits[0], tokens[0, ids.shape[1]:].int()
-
-
-QUESTION = "How many dogs are there?"
-
-
-def text_family(family, model, tokenizer, prompt):
-    ids = torch.tensor([tokenizer.encode(prompt).ids])
+def text_family(family, model, tokenizer, ids, **more):
     logits, tokens = continue_greedily(model, ids)
-    save(folder_of(family), model, tokenizer, {"ids": ids[0].int(), "logits": logits, "tokens": tokens})
+    save(folder_of(family), model, tokenizer, {"ids": ids[0].int(), "logits": logits, "tokens": tokens, **more})
 
 
 def llama():
     rope = {"rope_type": "llama3", "rope_theta": 10000.0, "factor": 4.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
             "original_max_position_embeddings": 64}
     model = randomize(transformers.LlamaForCausalLM(transformers.LlamaConfig(**TEXT, rope_parameters=rope)))
-    text_family("llama", model, llama_tokenizer(), f"USER: {QUESTION} ASSISTANT:")
+    tokenizer = chat_tokenizer(llama_tokenizer(), PLAIN_TEMPLATE, **ROLES)
+    text_family("llama", model, tokenizer, chat_ids(tokenizer, TURNS), long_ids=chat_ids(tokenizer, LONG_TURNS)[0].int())
 
 
 def mistral():
+    """Without a template: the prompt is the one that the model card gives."""
     config = transformers.MistralConfig(**TEXT | {"head_dim": 16}, sliding_window=None)
-    text_family("mistral", randomize(transformers.MistralForCausalLM(config)), llama_tokenizer(),
-                f"[INST] {QUESTION} [/INST]")
+    tokenizer = llama_tokenizer()
+    text_family("mistral", randomize(transformers.MistralForCausalLM(config)), tokenizer,
+                torch.tensor([tokenizer.encode(f"[INST] {QUESTION} [/INST]").ids]))
 
 
 def qwen2():
-    tokenizer = byte_tokenizer(["<|endoftext|>", "<|im_start|>", "<|im_end|>"])
+    plain = byte_tokenizer(["<|endoftext|>", "<|im_start|>", "<|im_end|>"])
     config = transformers.Qwen2Config(**TEXT | {"tie_word_embeddings": True, "bos_token_id": None,
-                                               "eos_token_id": tokenizer.token_to_id("<|im_end|>")})
-    text_family("qwen2", randomize(transformers.Qwen2ForCausalLM(config)), tokenizer,
-                "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n" + QUESTION +
-                "<|im_end|>\n<|im_start|>assistant\n")
+                                               "eos_token_id": plain.token_to_id("<|im_end|>")})
+    tokenizer = chat_tokenizer(plain, CHATML_TEMPLATE, eos_token="<|im_end|>", pad_token="<|endoftext|>")
+    text_family("qwen2", randomize(transformers.Qwen2ForCausalLM(config)), tokenizer, chat_ids(tokenizer, TURNS),
+                long_ids=chat_ids(tokenizer, LONG_TURNS)[0].int())
 
 
 SIZES = [(50, 37), (30, 64)]
 LABELS = ["a photo of a cat", "a photo of a dog", "a red boat"]
-
-
-def write_pictures(folder, pictures):
-    for i, image in enumerate(pictures):
-        image.save(folder / f"picture{i}.png")
 
 
 def clip():
@@ -238,22 +129,17 @@ def dual(folder, model, tokenizer, processor, texts, pad):
         "logits": out.logits_per_image}, processor)
 
 
-def expand(ids, token, counts):
-    """Each image token as often as its picture has rows."""
-    result, counts = [], list(counts)
-    for i in ids:
-        result += [i] * counts.pop(0) if i == token else [i]
-    return torch.tensor([result])
-
-
-# Two pictures around a text: interleaved, and in the batch of the tower.
-PROMPT_ONE = f"USER: <image>\n{QUESTION} ASSISTANT:"
-PROMPT_TWO = f"USER: <image>\nIs it like this?<image>\n{QUESTION} ASSISTANT:"
+# Two pictures around a text: interleaved, and in the batch of the tower; three in two turns.
+INTERLEAVED = {
+    "one": ([[None, QUESTION]], [0]),
+    "two": ([[None, "Is it like this?", None, QUESTION]], [0, 1]),
+    "turns": ([[None, "a photo of a cat", None], ["three dogs."], ["and a boat", None, QUESTION]], [0, 1, 0]),
+}
 
 
 def llava():
-    tokenizer = llama_tokenizer(["<image>", "<pad>"])
-    image = tokenizer.token_to_id("<image>")
+    tokenizer = chat_tokenizer(llama_tokenizer(["<image>", "<pad>"]), PICTURE_TEMPLATE, **ROLES)
+    image = tokenizer.convert_tokens_to_ids("<image>")
     config = transformers.LlavaConfig(
         vision_config=transformers.CLIPVisionConfig(**VISION), text_config=transformers.LlamaConfig(**TEXT),
         image_token_index=image, image_seq_length=16)
@@ -266,16 +152,16 @@ def llava():
     with torch.no_grad():
         features = model.get_image_features(pixels).pooler_output
     tensors = {"pixels": pixels, "features": torch.cat(list(features)).reshape(2, -1, 32)}
-    for name, prompt, count in (("one", PROMPT_ONE, 1), ("two", PROMPT_TWO, 2)):
-        ids = expand(tokenizer.encode(prompt).ids, image, [16] * count)
-        logits, tokens = continue_greedily(model, ids, pixel_values=pixels[:count])
+    for name, (turns, shown) in INTERLEAVED.items():
+        ids = expand(picture_ids(tokenizer, turns), image, [16] * len(shown))
+        logits, tokens = continue_greedily(model, ids, pixel_values=pixels[shown])
         tensors |= {f"{name}.ids": ids[0].int(), f"{name}.logits": logits[-1:], f"{name}.tokens": tokens}
     save(folder, model, tokenizer, tensors, processor)
 
 
 def llava_next():
-    tokenizer = llama_tokenizer(["<image>", "<pad>"])
-    image = tokenizer.token_to_id("<image>")
+    tokenizer = chat_tokenizer(llama_tokenizer(["<image>", "<pad>"]), INST_TEMPLATE, **ROLES)
+    image = tokenizer.convert_tokens_to_ids("<image>")
     pinpoints = [[28, 56], [56, 28], [56, 56], [84, 28], [28, 84]]
     config = transformers.LlavaNextConfig(
         vision_config=transformers.CLIPVisionConfig(**VISION),
@@ -287,25 +173,80 @@ def llava_next():
     folder = folder_of("llava_next")
     pictures = [picture(*size, seed) for seed, size in enumerate([(100, 61), (30, 64), (28, 28)])]
     write_pictures(folder, pictures)
-    tensors, pixels, sizes, counts = {}, [], [], []
+    tensors, counts = {}, []
     for i, image_file in enumerate(pictures):
         one = processor([image_file], return_tensors="pt")
-        pixels.append(one["pixel_values"])
-        sizes.append(one["image_sizes"])
         with torch.no_grad():
             features = model.get_image_features(one["pixel_values"], one["image_sizes"]).pooler_output[0]
         counts.append(len(features))
         tensors[f"features{i}"] = features
         if i < 2:  # enough of them: a border on either axis
             tensors[f"pixels{i}"] = one["pixel_values"][0]
-    for i in range(len(pictures)):
-        ids = expand(tokenizer.encode(f"[INST] <image>\n{QUESTION} [/INST]").ids, image, [counts[i]])
-        logits, tokens = continue_greedily(model, ids, pixel_values=pixels[i], image_sizes=sizes[i])
+        ids = expand(picture_ids(tokenizer, [[None, QUESTION]]), image, counts[-1:])
+        logits, tokens = continue_greedily(model, ids, **one)
         tensors |= {f"ids{i}": ids[0].int(), f"logits{i}": logits[-1:], f"tokens{i}": tokens}
+    # Two pictures of different grids in one turn.
+    both = processor([pictures[1], pictures[2]], return_tensors="pt")
+    ids = expand(picture_ids(tokenizer, [[None, "Is it like this?", None, QUESTION]]), image, counts[1:])
+    logits, tokens = continue_greedily(model, ids, **both)
+    tensors |= {"two.ids": ids[0].int(), "two.logits": logits[-1:], "two.tokens": tokens}
     save(folder, model, tokenizer, tensors, processor)
 
 
-FAMILIES = [llama, mistral, qwen2, clip, siglip, llava, llava_next]
-for make in FAMILIES:
-    if len(sys.argv) == 1 or make.__name__ in sys.argv[1:]:
-        make()
+def llava_onevision():
+    plain = byte_tokenizer(["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<image>", "<video>"])
+    tokenizer = chat_tokenizer(plain, ONEVISION_TEMPLATE, eos_token="<|im_end|>", pad_token="<|endoftext|>")
+    image, video = plain.token_to_id("<image>"), plain.token_to_id("<video>")
+    # An odd grid of 3 x 3 patches, and a limit of rows that large grids exceed.
+    side, pinpoints = 21, [[21 * h, 21 * w] for h in range(1, 4) for w in range(1, 4)]
+    text = TEXT | {"eos_token_id": plain.token_to_id("<|im_end|>"), "bos_token_id": None, "tie_word_embeddings": True}
+    config = transformers.LlavaOnevisionConfig(
+        vision_config=transformers.SiglipVisionConfig(**VISION | {"image_size": side}, vision_use_head=False),
+        text_config=transformers.Qwen2Config(**text), image_token_index=image, video_token_index=video,
+        image_grid_pinpoints=pinpoints, vision_aspect_ratio="anyres_max_2", tie_word_embeddings=True)
+    model = randomize(transformers.LlavaOnevisionForConditionalGeneration(config))
+    processor = transformers.LlavaOnevisionImageProcessorPil(size={"height": side, "width": side},
+                                                             image_grid_pinpoints=pinpoints)
+    folder = folder_of("llava_onevision")
+    pictures = [picture(*size, seed) for seed, size in enumerate([(62, 50), (20, 41), (21, 20)])]
+    write_pictures(folder, pictures)
+    tensors = {}
+    for i, image_file in enumerate(pictures):
+        one = processor([image_file], return_tensors="pt")
+        with torch.no_grad():
+            features = model.get_image_features(one["pixel_values"], one["image_sizes"]).pooler_output[0]
+        tensors[f"features{i}"] = features
+        if i > 0:  # enough of them: the first has ten views
+            tensors[f"pixels{i}"] = one["pixel_values"][0]
+        ids = expand(picture_ids(tokenizer, [[None, QUESTION]]), image, [len(features)])
+        logits, tokens = continue_greedily(model, ids, pixel_values=one["pixel_values"], image_sizes=one["image_sizes"])
+        tensors |= {f"ids{i}": ids[0].int(), f"logits{i}": logits[-1:], f"tokens{i}": tokens}
+    # Several pictures have one view each.
+    several = processor([[pictures[0], pictures[1]]], return_tensors="pt")
+    ids = expand(picture_ids(tokenizer, [[None, "Is it like this?", None, QUESTION]]), image, [10, 10])
+    logits, tokens = continue_greedily(model, ids, **several)
+    tensors |= {"two.pixels": several["pixel_values"].flatten(0, 1), "two.ids": ids[0].int(), "two.logits": logits[-1:],
+                "two.tokens": tokens}
+    # Frames of a video: one view each, pooled, one newline behind the last.
+    frames = [picture(30, 24, seed) for seed in (5, 6, 7)]
+    for i, frame in enumerate(frames):
+        frame.save(folder / f"frame{i}.png")
+    views = transformers.SiglipImageProcessorPil(
+        size={"height": side, "width": side}, image_mean=processor.image_mean, image_std=processor.image_std,
+        resample=processor.resample)(frames, return_tensors="pt")["pixel_values"][None]
+    prompt = tokenizer.apply_chat_template(
+        [{"role": "user", "content": [{"type": "video"}, {"type": "text", "text": QUESTION}]}], add_generation_prompt=True,
+        tokenize=False)
+    ids = expand(tokenizer(prompt)["input_ids"], video, [len(frames) * 4 + 1])
+    with torch.no_grad():
+        features = model.get_video_features(views).pooler_output[0]
+    logits, tokens = continue_greedily(model, ids, pixel_values_videos=views)
+    tensors |= {"video.features": features, "video.ids": ids[0].int(), "video.logits": logits[-1:], "video.tokens": tokens}
+    save(folder, model, tokenizer, tensors, processor)
+
+
+FAMILIES = [llama, mistral, qwen2, clip, siglip, llava, llava_next, llava_onevision]
+if __name__ == "__main__":
+    for make in FAMILIES:
+        if len(sys.argv) == 1 or make.__name__ in sys.argv[1:]:
+            make()

@@ -3,48 +3,35 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cctype>
 #include <optional>
 
+#include "base/memory.h"
+#include "models/checkpoint/names.h"
 #include "models/checkpoint/packed.h"
 #include "ops/ops.h"
 
 namespace sensorium::models {
 namespace {
 
-// What `*` and the rest behind the pattern stand for in a name.
-struct Match {
-  std::string number, suffix;
-};
+int64_t bytes_of(const Shape& shape, DType dtype) { return shape.elements() * static_cast<int64_t>(size_of(dtype)); }
 
-std::optional<Match> match(std::string_view pattern, std::string_view name) {
-  Match found;
-  const size_t star = pattern.find('*');
-  if (star != std::string_view::npos) {
-    if (!name.starts_with(pattern.substr(0, star))) return std::nullopt;
-    size_t end = star;
-    while (end < name.size() && std::isdigit(static_cast<unsigned char>(name[end]))) ++end;
-    if (end == star) return std::nullopt;
-    found.number = name.substr(star, end - star);
-    name.remove_prefix(end);
-    pattern.remove_prefix(star + 1);
-  }
-  if (!name.starts_with(pattern)) return std::nullopt;
-  name.remove_prefix(pattern.size());
-  if (!name.empty() && name[0] != '.') return std::nullopt;
-  found.suffix = name;
-  return found;
-}
-
-std::string with_number(std::string name, const std::string& number) {
-  const size_t star = name.find('*');
-  return star == std::string::npos ? name : name.replace(star, 1, number);
+// "3 tensors are missing: a, b and 1 more"
+std::string listed(const char* one, const char* many, const std::vector<std::string>& names, int64_t most) {
+  const size_t shown = std::min(names.size(), static_cast<size_t>(std::max<int64_t>(most, 1)));
+  std::string text = fmt::format("{} {}: {}", names.size(), names.size() == 1 ? one : many,
+                                 fmt::join(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(shown), ", "));
+  if (shown < names.size()) text += fmt::format(" and {} more", names.size() - shown);
+  return text;
 }
 
 }  // namespace
 
-CheckpointWeights::CheckpointWeights(const std::filesystem::path& directory)
-    : where_(directory.string()), files_(io::CheckpointFolder::open(directory)) {}
+CheckpointWeights::CheckpointWeights(const Checkpoint& checkpoint)
+    : path_(checkpoint.path().string()),
+      config_where_(checkpoint.where()),
+      listed_faults_(checkpoint.options().listed_faults),
+      memory_limit_(checkpoint.options().memory_limit),
+      files_(checkpoint.weights()) {}
 
 void CheckpointWeights::map(std::string our_prefix, std::vector<std::string> their_prefixes,
                             std::vector<NameRule> rules) {
@@ -56,48 +43,73 @@ std::vector<std::string> CheckpointWeights::locate(const std::string& name) cons
   std::vector<std::string> first;
   for (const Section& section : sections_) {
     if (!name.starts_with(section.our_prefix)) continue;
+    const std::string_view rest = std::string_view(name).substr(section.our_prefix.size());
     for (const NameRule& rule : section.rules) {
-      const std::optional<Match> found = match(rule.ours, std::string_view(name).substr(section.our_prefix.size()));
-      if (!found) continue;
+      std::vector<std::string> theirs;
+      for (const std::string& module : rule.theirs) {
+        if (auto found = rename(rule.ours, module, rest)) theirs.push_back(std::move(*found));
+      }
+      if (theirs.empty()) continue;
       for (const std::string& prefix : section.their_prefixes) {
         std::vector<std::string> names;
-        for (const std::string& theirs : rule.theirs) {
-          names.push_back(prefix + with_number(theirs, found->number) + found->suffix);
-        }
+        for (const std::string& module : theirs) names.push_back(prefix + module);
         if (std::all_of(names.begin(), names.end(), [&](const std::string& n) { return files_.contains(n); }))
           return names;
         if (first.empty()) first = std::move(names);
       }
     }
   }
-  require(!first.empty(), ErrorKind::unsupported, "{}: no rule says where parameter {} is kept", where_, name);
+  require(!first.empty(), ErrorKind::unsupported, "{}: no rule says where parameter {} is kept", path_, name);
   return first;
 }
 
-Tensor CheckpointWeights::read(const std::string& name, const Shape& shape) {
-  std::vector<Tensor> parts;
-  std::vector<std::string> shapes;
+Tensor CheckpointWeights::plan(const std::string& name, const Shape& shape) {
+  std::vector<const TensorFiles::Entry*> parts;
+  std::vector<std::string> described;
+  bool complete = true;
   for (const std::string& theirs : locate(name)) {
-    require(files_.contains(theirs), ErrorKind::invalid_data, "{}: tensor {} is missing ({} is made of it)", where_,
-            theirs, name);
-    const Tensor part = files_.tensor(theirs);
-    require(is_float(part.dtype()), ErrorKind::unsupported, "{}: tensor {} is {}, expected f32, bf16 or f16", where_,
-            theirs, name_of(part.dtype()));
-    parts.push_back(part);
-    shapes.push_back(fmt::format("{} {}", theirs, part.shape()));
-    read_.insert(theirs);
+    planned_.insert(theirs);
+    if (!files_.contains(theirs)) {
+      faults_.missing.push_back(files_.spelled(theirs));
+      complete = false;
+      continue;
+    }
+    const TensorFiles::Entry& entry = files_.find(theirs);
+    require(is_float(entry.dtype), ErrorKind::unsupported, "{}: tensor {} is {}, expected f32, bf16 or f16", path_,
+            entry.file_name, name_of(entry.dtype));
+    parts.push_back(&entry);
+    described.push_back(fmt::format("{} {}", entry.file_name, entry.shape));
   }
-  int64_t rows = 0;
-  bool fits = true, same = true;
-  for (const Tensor& part : parts) {
-    fits = fits && part.rank() == shape.rank() &&
-           (shape.rank() == 0 || std::ranges::equal(part.shape().dims().subspan(1), shape.dims().subspan(1)));
-    same = same && part.dtype() == parts[0].dtype();
-    rows += part.rank() == 0 ? 0 : part.dim(0);
+  if (complete) {
+    int64_t rows = 0, bytes = 0;
+    bool fits = true, same = true, copies = parts.size() > 1;
+    for (const TensorFiles::Entry* part : parts) {
+      fits = fits && part->shape.rank() == shape.rank() &&
+             (shape.rank() == 0 || std::ranges::equal(part->shape.dims().subspan(1), shape.dims().subspan(1)));
+      same = same && part->dtype == parts[0]->dtype;
+      rows += part->shape.rank() == 0 ? 0 : part->shape[0];
+      bytes += bytes_of(part->shape, part->dtype);
+      copies = copies || !part->mapped;
+      if (!part->mapped && parts.size() > 1) {
+        needs_.temporary = std::max(needs_.temporary, bytes_of(shape, part->dtype));
+      }
+    }
+    if (!fits || (shape.rank() != 0 && rows != shape[0])) {
+      faults_.misshapen.push_back(
+          fmt::format("{}, where {} would make {} {}", fmt::join(described, ", "), config_where_, name, shape));
+    }
+    (copies || shape.rank() < 2 ? needs_.copied : needs_.mapped) +=
+        copies && !same ? bytes_of(shape, DType::f32) : bytes;
   }
-  require(fits && (shape.rank() == 0 || rows == shape[0]), ErrorKind::invalid_data,
-          "{}: the shape of tensor {} does not fit config.json, which makes {} {}", where_, fmt::join(shapes, ", "),
-          name, shape);
+  // Nobody reads it; the address only has to be one.
+  return Tensor::borrow(this, shape, DType::f32, nullptr);
+}
+
+Tensor CheckpointWeights::read(const std::string& name, const Shape& shape) const {
+  std::vector<Tensor> parts;
+  for (const std::string& theirs : locate(name)) parts.push_back(files_.read(theirs));
+  const bool same =
+      std::all_of(parts.begin(), parts.end(), [&](const Tensor& part) { return part.dtype() == parts[0].dtype(); });
   if (!same) {
     for (Tensor& part : parts) part = part.to(DType::f32);
   }
@@ -108,27 +120,70 @@ Tensor CheckpointWeights::read(const std::string& name, const Shape& shape) {
 ops::PackedWeight CheckpointWeights::read_packed(const std::string& name, const Shape& shape) {
   const auto found = find_packed(name, [this](const std::string& theirs) { return files_.contains(theirs); });
   if (!found) return {};
-  read_.insert(found->name);
+  planned_.insert(found->name);
   try {
-    return view_packed_tensor(*found, files_.tensor(found->name), shape);
+    return view_packed_tensor(*found, files_.read(found->name), shape);
   } catch (const Error& error) {
-    throw error.with_context(where_);
+    throw error.with_context(path_);
   }
 }
 
-nn::ParameterStore::Source CheckpointWeights::source() {
-  return {[this](const std::string& name, const Shape& shape) { return read(name, shape); },
-          [this](const std::string& name, const Shape& shape) { return read_packed(name, shape); }};
+nn::ParameterStore CheckpointWeights::load(const std::function<void(nn::ParameterStore& store)>& build,
+                                           int64_t cache_bytes) {
+  const auto packed = [this](const std::string& name, const Shape& shape) { return read_packed(name, shape); };
+  const bool streams = nn::ParameterTap::active();  // one tensor is in memory at a time
+  {
+    // The tap is for tensors that hold something.
+    const nn::ParameterTap none([](const std::string&, const Shape&, nn::ParameterTap::Role,
+                                   const std::function<Tensor()>& read) { return read(); });
+    nn::ParameterStore planned(
+        {[this](const std::string& name, const Shape& shape) { return plan(name, shape); }, packed});
+    build(planned);
+  }
+  find_unexpected();
+  require_no_faults();
+  if (!streams) require_memory(cache_bytes);
+  nn::ParameterStore store({[this](const std::string& name, const Shape& shape) { return read(name, shape); }, packed});
+  build(store);
+  store.forget_source();
+  return store;
 }
 
-void CheckpointWeights::require_all_read() const {
-  for (const std::string& name : files_.names()) {
-    const bool known = read_.contains(name) || std::any_of(ignored_.begin(), ignored_.end(), [&](const std::string& p) {
-                         return nn::matches_pattern(p, name);
-                       });
-    require(known, ErrorKind::invalid_data, "{}: tensor {} {} is not part of the model that config.json describes",
-            where_, name, files_.tensor(name).shape());
+void CheckpointWeights::find_unexpected() {
+  for (const auto& [name, entry] : files_.entries()) {
+    const bool known = planned_.contains(name) ||
+                       std::any_of(ignored_.begin(), ignored_.end(),
+                                   [&](const std::string& pattern) { return nn::matches_pattern(pattern, name); });
+    if (!known) faults_.unexpected.push_back(fmt::format("{} {}", entry.file_name, entry.shape));
   }
+}
+
+void CheckpointWeights::require_no_faults() const {
+  std::vector<std::string> faults;
+  if (!faults_.missing.empty()) {
+    faults.push_back(listed("tensor is missing", "tensors are missing", faults_.missing, listed_faults_));
+  }
+  if (!faults_.misshapen.empty()) {
+    faults.push_back(
+        listed("tensor has another shape", "tensors have other shapes", faults_.misshapen, listed_faults_));
+  }
+  if (!faults_.unexpected.empty()) {
+    faults.push_back(listed("tensor is not part of the model", "tensors are not part of the model", faults_.unexpected,
+                            listed_faults_));
+  }
+  require(faults.empty(), ErrorKind::invalid_data, "{}: the weights are not those of the model that {} describes: {}",
+          path_, config_where_, fmt::join(faults, "; "));
+}
+
+void CheckpointWeights::require_memory(int64_t cache_bytes) const {
+  const std::optional<int64_t> available = memory_limit_ > 0 ? std::optional(memory_limit_) : available_memory();
+  const int64_t needed = needs_.copied + needs_.temporary + cache_bytes;
+  require(
+      !available || needed <= *available, ErrorKind::limit,
+      "{}: needs {} of memory ({} for weights that cannot stay in the file, {} for the conversation) beside {} that "
+      "stay in the file; {} are available",
+      path_, bytes_text(needed), bytes_text(needs_.copied + needs_.temporary), bytes_text(cache_bytes),
+      bytes_text(needs_.mapped), bytes_text(available.value_or(0)));
 }
 
 }  // namespace sensorium::models

@@ -3,12 +3,13 @@
 // checkpoints (models/quantize.h) have the program's own names, with nothing to join.
 #pragma once
 
-#include <filesystem>
+#include <functional>
 #include <set>
 #include <string>
 #include <vector>
 
-#include "io/checkpoint_folder.h"
+#include "models/checkpoint/checkpoint.h"
+#include "models/checkpoint/tensor_files.h"
 #include "nn/parameter_store.h"
 
 namespace sensorium::models {
@@ -23,8 +24,8 @@ struct NameRule {
 
 class CheckpointWeights {
  public:
-  // Opens and checks the folder's files. Throws Error as io::CheckpointFolder.
-  explicit CheckpointWeights(const std::filesystem::path& directory);
+  // Opens and checks the checkpoint's files. Throws Error as Checkpoint::weights().
+  explicit CheckpointWeights(const Checkpoint& checkpoint);
 
   // Parameters whose names begin with `our_prefix` are looked for under `their_prefixes`, in this order: layouts of the
   // same model differ in them.
@@ -32,16 +33,13 @@ class CheckpointWeights {
   // Tensors that a file may hold though the model does not read them; `*` matches any run of characters.
   void ignore(std::string pattern) { ignored_.push_back(std::move(pattern)); }
 
-  // The tensor of a parameter. A single tensor is a view on the mapped file, joined ones are copies; vectors become f32 (what
-  // kernels read), matrices keep their dtype (f32, bf16 or f16). Throws Error that names the file's tensor: invalid_data
-  // (missing, another shape than `shape`), unsupported (not float).
-  Tensor read(const std::string& name, const Shape& shape);
-  // The packed matrix of a parameter, a view on the mapped file; undefined if it is not packed. Throws Error(invalid_data).
-  ops::PackedWeight read_packed(const std::string& name, const Shape& shape);
-  // Both for a model under construction; must not outlive this object.
-  nn::ParameterStore::Source source();
-  // Throws Error(invalid_data) that names a tensor of the files that nobody has read and nobody ignores.
-  void require_all_read() const;
+  // The parameters of a model whose modules `build` adds. It is called twice: first with empty tensors that only have
+  // shapes (which it must not read), so that everything that is wrong is known, and said in one message, before anything
+  // is copied; then with the weights. A single tensor is a view on the mapped file, joined ones are copies; vectors become
+  // f32 (what kernels read), matrices keep their dtype (f32, bf16 or f16). `cache_bytes`: what a conversation will take
+  // beside the weights. Throws Error that names the files' tensors: invalid_data (missing, another shape, or not part of
+  // the model), unsupported (not float), limit (weights and cache need more memory than there is).
+  nn::ParameterStore load(const std::function<void(nn::ParameterStore& store)>& build, int64_t cache_bytes = 0);
 
  private:
   struct Section {
@@ -49,14 +47,30 @@ class CheckpointWeights {
     std::vector<std::string> their_prefixes;
     std::vector<NameRule> rules;
   };
+  struct Faults {
+    std::vector<std::string> missing, misshapen, unexpected;
+  };
+  struct Needs {
+    int64_t copied = 0, mapped = 0, temporary = 0;  // bytes
+  };
   // The names in the files: the first alternative that is complete, else the first.
   std::vector<std::string> locate(const std::string& name) const;
+  Tensor plan(const std::string& name, const Shape& shape);
+  // The packed matrix of a parameter, a view on the mapped file; undefined if it is not packed.
+  ops::PackedWeight read_packed(const std::string& name, const Shape& shape);
+  Tensor read(const std::string& name, const Shape& shape) const;
+  void find_unexpected();
+  void require_no_faults() const;
+  void require_memory(int64_t cache_bytes) const;
 
-  std::string where_;
-  io::CheckpointFolder files_;
+  std::string path_, config_where_;
+  int64_t listed_faults_, memory_limit_;
+  TensorFiles files_;
   std::vector<Section> sections_;
   std::vector<std::string> ignored_;
-  std::set<std::string> read_;
+  std::set<std::string> planned_;
+  Faults faults_;
+  Needs needs_;
 };
 
 }  // namespace sensorium::models

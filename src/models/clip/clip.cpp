@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "models/checkpoint/folder.h"
+#include "models/checkpoint/weights.h"
 #include "models/dual_encoder/dual_encoder.h"
 #include "models/vision/published.h"
 
@@ -14,9 +14,9 @@ constexpr int64_t kEndToken = 49407, kOldEndToken = 2;
 
 class Clip : public DualEncoder {
  public:
-  Clip(const std::filesystem::path& directory, DType compute, const Json& json, const std::string& where)
-      : DualEncoder(directory, compute, "clip", {}) {
-    ConfigReader reader(json, where);
+  Clip(const Checkpoint& checkpoint, DType compute) : DualEncoder(checkpoint, compute, "clip", {}) {
+    const std::string& where = checkpoint.where();
+    ConfigReader reader(checkpoint.config(), where);
     const Json& vision = reader.child("vision_config");
     const Json text = without_nulls(reader.child("text_config"));
     const modality::VisionTransformerConfig vision_config = read_clip_vision(vision, where + ": vision_config");
@@ -32,7 +32,7 @@ class Clip : public DualEncoder {
     end_token_ = static_cast<int32_t>(text_reader.get_int_or("eos_token_id", kEndToken, 0, 1 << 22));
     const int64_t dim = reader.get_int_or("projection_dim", 512, 1, 1 << 16);
 
-    CheckpointWeights weights(directory);
+    CheckpointWeights weights(checkpoint);
     weights.map("vision.", {"vision_model."}, vision_rules());
     weights.map("text.", {"text_model."}, text_tower_rules());
     weights.map("", {""},
@@ -40,13 +40,13 @@ class Clip : public DualEncoder {
                  {"text_projection", {"text_projection"}},
                  {"logit_scale", {"logit_scale"}}});
     weights.ignore("*.position_ids");
-    store_ = nn::ParameterStore(weights.source());
-    vision_ = modality::VisionTransformer(store_, "vision", vision_config);
-    vision_projection_ = nn::Linear(store_, "vision_projection", vision_config.dim, dim, nn::Bias::none);
-    text_ = TextTower(store_, "text", text_config);
-    text_projection_ = nn::Linear(store_, "text_projection", text_config.dim, dim, nn::Bias::none);
-    logit_scale_ = store_.add("logit_scale", Shape());
-    weights.require_all_read();
+    store_ = weights.load([&](nn::ParameterStore& store) {
+      vision_ = modality::VisionTransformer(store, "vision", vision_config);
+      vision_projection_ = nn::Linear(store, "vision_projection", vision_config.dim, dim, nn::Bias::none);
+      text_ = TextTower(store, "text", text_config);
+      text_projection_ = nn::Linear(store, "text_projection", text_config.dim, dim, nn::Bias::none);
+      logit_scale_ = store.add("logit_scale", Shape());
+    });
     check_sizes();
   }
 
@@ -98,9 +98,8 @@ modality::VisionTransformerConfig read_clip_vision(const Json& config, const std
   return read_vision_sizes(config, where, {.activation = kernels::Unary::quick_gelu});
 }
 
-std::unique_ptr<Model> load_clip(const std::filesystem::path& directory, DType compute) {
-  const Json json = without_nulls(read_config_json(directory));
-  return std::make_unique<Clip>(directory, compute, json, (directory / "config.json").string());
+std::unique_ptr<Model> load_clip(const Checkpoint& checkpoint, DType compute) {
+  return std::make_unique<Clip>(checkpoint, compute);
 }
 
 }  // namespace sensorium::models

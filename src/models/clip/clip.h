@@ -1,11 +1,11 @@
 // CLIP (Radford 2021): its two towers, and the vision tower that others build on.
 #pragma once
 
-#include <filesystem>
 #include <memory>
 #include <string>
 
 #include "modality/image/vision_transformer.h"
+#include "models/checkpoint/checkpoint.h"
 #include "models/model.h"
 
 namespace sensorium::models {
@@ -14,6 +14,6 @@ namespace sensorium::models {
 modality::VisionTransformerConfig read_clip_vision(const Json& config, const std::string& where);
 
 // A DualEncoder.
-std::unique_ptr<Model> load_clip(const std::filesystem::path& directory, DType compute);
+std::unique_ptr<Model> load_clip(const Checkpoint& checkpoint, DType compute);
 
 }  // namespace sensorium::models

@@ -3,115 +3,176 @@
 #include <algorithm>
 #include <array>
 
+#include "base/file.h"
+#include "text/image_prompt.h"
+
 namespace sensorium::models {
 namespace {
 
-constexpr PromptStyle kVicuna = {"vicuna", "", " ", "USER: ", " ", "ASSISTANT:", "</s>", ""};
-constexpr PromptStyle kMistral = {"mistral", "", "\n\n", "[INST] ", " [/INST]", "", " </s>", "", true};
-constexpr PromptStyle kLlama3 = {"llama3",     "<|start_header_id|>system<|end_header_id|>\n\n",
-                                 "<|eot_id|>", "<|start_header_id|>user<|end_header_id|>\n\n",
-                                 "<|eot_id|>", "<|start_header_id|>assistant<|end_header_id|>\n\n",
-                                 "<|eot_id|>", ""};
-constexpr PromptStyle kChatMl = {
-    "chatml",       "<|im_start|>system\n",    "<|im_end|>\n", "<|im_start|>user\n",
-    "<|im_end|>\n", "<|im_start|>assistant\n", "<|im_end|>\n", "You are a helpful assistant."};
-// As LLaVA 1.6 was trained with Yi: no line feed behind a turn.
-constexpr PromptStyle kChatMlDirect = {"chatml_direct",      "<|im_start|>system\n", "<|im_end|>",
-                                       "<|im_start|>user\n", "<|im_end|>",           "<|im_start|>assistant\n",
-                                       "<|im_end|>",         "Answer the questions."};
+using Place = ChatPromptWriter::Pictures::Place;
 
-// The first row that fits counts; "" fits everything.
-struct StyleRow {
+constexpr size_t kMaxTemplateBytes = size_t{16} << 20;
+
+// Which built-in template a checkpoint without one gets: the first row that fits; "" fits everything.
+struct TemplateRow {
   const char* token;         // that the tokenizer has
   const char* decoder_type;  // model_type
-  const PromptStyle* style;
+  const char* text;          // template for conversations in text
+  const char* pictures;      // and for those with pictures, as LLaVA was trained
 };
-constexpr std::array<StyleRow, 5> kStyles = {{
-    {"<|start_header_id|>", "", &kLlama3},
-    {"<|im_start|>", "llama", &kChatMlDirect},
-    {"<|im_start|>", "", &kChatMl},
-    {"", "mistral", &kMistral},
-    {"", "", &kVicuna},
+constexpr std::array<TemplateRow, 5> kTemplates = {{
+    {"<|start_header_id|>", "", "llama-3", "llava-llama-3"},
+    {"<|im_start|>", "qwen2", "qwen", "qwen"},
+    {"<|im_start|>", "", "chatml", "chatml-direct"},
+    {"", "mistral", "mistral", "mistral"},
+    {"", "", "vicuna", "llava-v1"},
 }};
 
-enum class Origin : uint8_t { program, user };
-struct Piece {
-  std::string text;
-  Origin origin;
-};
+std::string builtin_for(const text::Tokenizer& tokenizer, const std::string& decoder_type, bool with_pictures) {
+  for (const TemplateRow& row : kTemplates) {
+    const bool has_token = *row.token == 0 || tokenizer.token_id(row.token).has_value();
+    if (has_token && (*row.decoder_type == 0 || decoder_type == row.decoder_type)) {
+      return with_pictures ? row.pictures : row.text;
+    }
+  }
+  return "vicuna";
+}
 
-std::vector<Piece> write_pieces(const PromptStyle& style, std::span<const ChatMessage> messages,
-                                const std::string& image_token) {
-  std::vector<Piece> pieces, waiting;  // waiting: what the system says, for the next user turn
-  std::vector<Piece>* target = &pieces;
-  const auto say = [&](std::string text, Origin origin = Origin::program) {
-    if (!text.empty()) target->push_back({std::move(text), origin});
+const text::BuiltinChatTemplate* find_builtin(const std::string& name) {
+  const auto all = text::builtin_chat_templates();
+  const auto found = std::find_if(all.begin(), all.end(), [&](const auto& known) { return known.name == name; });
+  return found == all.end() ? nullptr : &*found;
+}
+
+text::ChatTemplate read_template_file(const std::string& path) {
+  std::error_code code;
+  std::string names;
+  for (const auto& known : text::builtin_chat_templates()) names += fmt::format(", {}", known.name);
+  require(std::filesystem::is_regular_file(path, code), ErrorKind::not_found,
+          "chat template \"{}\" is neither a file nor built in{}", path, names);
+  auto parsed = text::ChatTemplate::parse(read_file(path, kMaxTemplateBytes));
+  if (!parsed) throw parsed.error().with_context(path);
+  return std::move(parsed).value();
+}
+
+// A text that no message holds: it stands for a picture in templates that take texts only.
+std::string unused_marker(std::span<const ChatMessage> messages) {
+  for (int number = 0;; ++number) {
+    const std::string marker = fmt::format("\xEE\x80\x80{}\xEE\x80\x80", number);  // U+E000, for private use
+    const bool used = std::any_of(messages.begin(), messages.end(), [&](const ChatMessage& message) {
+      return std::any_of(message.parts.begin(), message.parts.end(),
+                         [&](const ChatPart& part) { return part.text.find(marker) != std::string::npos; });
+    });
+    if (!used) return marker;
+  }
+}
+
+// Puts the program's placeholder where the marker stands, which is then no longer the user's text.
+text::jinja::Rendered place_pictures(const text::jinja::Rendered& prompt, const std::string& marker,
+                                     const std::string& placeholder) {
+  text::jinja::Rendered result;
+  size_t done = 0, span = 0;
+  const auto copy_to = [&](size_t end) {
+    for (; span < prompt.user.size() && prompt.user[span].begin < end; ++span) {
+      const size_t from = std::max(prompt.user[span].begin, done), to = std::min(prompt.user[span].end, end);
+      if (from < to) result.user.push_back({result.text.size() + from - done, result.text.size() + to - done});
+      if (prompt.user[span].end > end) break;  // the rest stands behind the marker
+    }
+    result.text.append(prompt.text, done, end - done);
   };
-  const bool has_system = std::any_of(messages.begin(), messages.end(),
-                                      [](const ChatMessage& m) { return m.role == "system" || m.role == "developer"; });
-  if (!has_system && *style.default_system != 0) {
-    say(std::string(style.system_begin) + style.default_system + style.system_end);
+  for (size_t at = prompt.text.find(marker); at != std::string::npos; at = prompt.text.find(marker, done)) {
+    copy_to(at);
+    result.text += placeholder;
+    done = at + marker.size();
   }
-  for (const ChatMessage& message : messages) {
-    const bool user = message.role == "user" || message.role == "tool", assistant = message.role == "assistant";
-    require(user || assistant || message.role == "system" || message.role == "developer", ErrorKind::usage,
-            "unknown role \"{}\" (expected system, user or assistant)", message.role);
-    target = !user && !assistant && style.system_inside_user ? &waiting : &pieces;
-    say(user ? style.user_begin : assistant ? style.assistant_begin : style.system_begin);
-    if (user) {
-      pieces.insert(pieces.end(), waiting.begin(), waiting.end());
-      waiting.clear();
-    }
-    for (const ChatPart& part : message.parts) {
-      if (part.image) {
-        require(!image_token.empty(), ErrorKind::usage, "this model reads text only, it was given a picture");
-        say(image_token + "\n");
-      } else {
-        // Styles whose turns begin without a space put one between "ASSISTANT:" and the answer.
-        const bool spaced =
-            assistant && (*style.assistant_begin == 0 || std::string_view(style.assistant_begin).ends_with(':'));
-        say((spaced ? " " : "") + part.text, Origin::user);
-      }
-    }
-    say(user ? style.user_end : assistant ? style.assistant_end : style.system_end);
+  copy_to(prompt.text.size());
+  return result;
+}
+
+std::string role_of(const ChatMessage& message) {
+  constexpr std::array<std::pair<const char*, const char*>, 5> kRoles = {
+      {{"system", "system"}, {"developer", "system"}, {"user", "user"}, {"tool", "user"}, {"assistant", "assistant"}}};
+  for (const auto& [given, role] : kRoles) {
+    if (message.role == given) return role;
   }
-  target = &pieces;
-  say(style.assistant_begin);
-  return pieces;
+  fail(ErrorKind::usage, "unknown role \"{}\" (expected system, user or assistant)", message.role);
 }
 
 }  // namespace
 
-const PromptStyle& prompt_style(const text::Tokenizer& tokenizer, const std::string& decoder_type) {
-  for (const StyleRow& row : kStyles) {
-    const bool has_token = *row.token == 0 || tokenizer.token_id(row.token).has_value();
-    if (has_token && (*row.decoder_type == 0 || decoder_type == row.decoder_type)) return *row.style;
+ChatPromptWriter::ChatPromptWriter(const Checkpoint& checkpoint, const text::Tokenizer& tokenizer,
+                                   const std::string& decoder_type, Pictures pictures)
+    : tokenizer_(tokenizer), pictures_(std::move(pictures)) {
+  const bool with_pictures = pictures_.place != Place::none;
+  const std::string& wanted = checkpoint.options().chat_template;
+  if (wanted.empty()) template_ = checkpoint.chat_template();
+  if (template_) {
+    name_ = "the checkpoint's own";
+    // As transformers does: its processors add BOS where the template has not, its tokenizers leave it to the template.
+    adds_beginning_ = with_pictures || checkpoint.layout() != Checkpoint::Layout::huggingface;
+  } else {
+    name_ = wanted.empty() ? builtin_for(tokenizer, decoder_type, with_pictures) : wanted;
+    const text::BuiltinChatTemplate* builtin = find_builtin(name_);
+    template_ = builtin != nullptr ? text::builtin_chat_template(name_) : read_template_file(name_);
+    if (builtin != nullptr) end_token_ = tokenizer.token_id(builtin->eos_token);
   }
-  return kVicuna;
+  const Content preferred = with_pictures ? Content::parts : Content::text,
+                other = with_pictures ? Content::text : Content::parts;
+  content_ = takes(preferred) || !takes(other) ? preferred : other;
 }
 
-std::vector<int32_t> write_prompt(const text::Tokenizer& tokenizer, const PromptStyle& style,
-                                  std::span<const ChatMessage> messages, const std::string& image_token) {
-  const std::vector<Piece> pieces = write_pieces(style, messages, image_token);
-  const auto holds_special = [&](const Piece& piece) {
-    return piece.origin == Origin::user &&
-           std::any_of(tokenizer.special_tokens().begin(), tokenizer.special_tokens().end(),
-                       [&](const text::SpecialToken& special) {
-                         return special.control && piece.text.find(special.text) != std::string::npos;
-                       });
-  };
-  // In one piece, as the reference encodes it: words may cross the borders of turns.
-  if (std::none_of(pieces.begin(), pieces.end(), holds_special)) {
-    std::string prompt;
-    for (const Piece& piece : pieces) prompt += piece.text;
-    return tokenizer.encode(prompt, {.specials = text::Specials::parse, .affixes = text::Affixes::model});
+// Whether the template writes a message of this kind, whose text and pictures must come out.
+bool ChatPromptWriter::takes(Content content) const {
+  constexpr const char* kProbe = "probe of a message";
+  OrderedJson message = {{"role", "user"}, {"content", kProbe}};
+  if (content == Content::parts) {
+    message["content"] = OrderedJson::array();
+    if (pictures_.place != Place::none) message["content"].push_back(OrderedJson::object({{"type", "image"}}));
+    message["content"].push_back(OrderedJson::object({{"type", "text"}, {"text", kProbe}}));
   }
-  std::vector<int32_t> ids = tokenizer.encode("", {.affixes = text::Affixes::model});
-  for (const Piece& piece : pieces) {
-    const text::Specials specials = piece.origin == Origin::user ? text::Specials::as_text : text::Specials::parse;
-    const std::vector<int32_t> more = tokenizer.encode(piece.text, {.specials = specials});
-    ids.insert(ids.end(), more.begin(), more.end());
+  const auto prompt = template_->render(OrderedJson::array({message}));
+  if (!prompt || prompt.value().text.find(kProbe) == std::string::npos) return false;
+  if (content == Content::text) return true;
+  // A template for texts may print the list itself.
+  const bool prints_list = prompt.value().text.find("'type'") != std::string::npos;
+  return !prints_list && prompt.value().text.find(pictures_.placeholder) != std::string::npos;
+}
+
+void ChatPromptWriter::require_readable(const ChatPart& part) const {
+  require(!part.image || pictures_.place != Place::none, ErrorKind::usage,
+          "this model reads text only, it was given a picture");
+  require(part.frames.empty() || !pictures_.video_placeholder.empty(), ErrorKind::usage,
+          "this model reads no videos, it was given one");
+}
+
+OrderedJson ChatPromptWriter::write_messages(std::span<const ChatMessage> messages, const std::string& marker) const {
+  OrderedJson turns = OrderedJson::array();
+  for (const ChatMessage& message : messages) {
+    std::string text;
+    OrderedJson parts = OrderedJson::array();
+    for (const ChatPart& part : message.parts) {
+      require_readable(part);
+      const bool video = !part.frames.empty();
+      require(!video || content_ == Content::parts, ErrorKind::usage, "the chat template ({}) has no place for a video",
+              name_);
+      text += part.image ? marker + "\n" : part.text;
+      parts.push_back(part.image ? OrderedJson::object({{"type", "image"}})
+                      : video    ? OrderedJson::object({{"type", "video"}})
+                                 : OrderedJson::object({{"type", "text"}, {"text", part.text}}));
+    }
+    turns.push_back(OrderedJson::object({{"role", role_of(message)}}));
+    turns.back()["content"] = content_ == Content::text ? OrderedJson(text) : std::move(parts);
   }
+  return turns;
+}
+
+std::vector<int32_t> ChatPromptWriter::write(std::span<const ChatMessage> messages) const {
+  const std::string marker = unused_marker(messages);
+  text::jinja::Rendered prompt = template_->render(write_messages(messages, marker)).value();
+  if (content_ == Content::text) prompt = place_pictures(prompt, marker, pictures_.placeholder);
+  if (pictures_.place == Place::cut) return text::encode_with_images(tokenizer_, prompt.text, prompt.user);
+  std::vector<int32_t> ids = text::encode_chat(tokenizer_, prompt);
+  if (adds_beginning_) text::prepend_leading_ids(tokenizer_, ids);
   return ids;
 }
 

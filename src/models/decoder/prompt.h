@@ -1,34 +1,63 @@
-// Prompts of published chat models: the styles that their training wrote turns in.
+// Prompts of published chat models: the checkpoint's own chat template, or the built-in one that its model was trained with.
 #pragma once
 
+#include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "models/checkpoint/checkpoint.h"
 #include "models/model.h"
+#include "text/chat_template.h"
 #include "text/tokenizer.h"
 
 namespace sensorium::models {
 
-// What stands around the turns. Pictures stand in front of the text that follows them, each as `image_token` and a line feed.
-struct PromptStyle {
-  const char* name;
-  const char* system_begin;
-  const char* system_end;
-  const char* user_begin;
-  const char* user_end;
-  const char* assistant_begin;
-  const char* assistant_end;
-  const char* default_system;       // said if the conversation has no system turn; "" for none
-  bool system_inside_user = false;  // what the system says stands at the beginning of the first user turn
+class ChatPromptWriter {
+ public:
+  // How pictures stand in a prompt.
+  struct Pictures {
+    enum class Place : uint8_t {
+      none,   // the model reads text only
+      token,  // a special token of the tokenizer, inside a prompt that is read as one text (transformers)
+      cut,    // the prompt is cut at "<image>" and every part is read by itself (the original LLaVA)
+    };
+    Place place = Place::none;
+    std::string placeholder;        // what templates write: the special token's text
+    std::string video_placeholder;  // the same for a video; "" if the model reads none
+  };
+
+  // `tokenizer` must outlive this object. Throws Error: what Checkpoint::chat_template() throws; not_found for a
+  // LoadOptions::chat_template that is neither built in nor a file.
+  ChatPromptWriter(const Checkpoint& checkpoint, const text::Tokenizer& tokenizer, const std::string& decoder_type,
+                   Pictures pictures);
+
+  // The token ids of the turns and of the beginning of the assistant's next one, with one id per picture or video: the
+  // special token's, or text::kImageId. Where a picture stands in its turn is the template's to say. What users write never
+  // becomes a control token or a picture. Throws Error: usage (an unknown role, a picture or video that the model does not
+  // read), and what the template throws.
+  std::vector<int32_t> write(std::span<const ChatMessage> messages) const;
+
+  // "the checkpoint's own", the name of a built-in template, or a file.
+  const std::string& name() const { return name_; }
+  // The token that ends an answer in a built-in template.
+  std::optional<int32_t> end_token() const { return end_token_; }
+
+ private:
+  enum class Content : uint8_t { text, parts };
+
+  bool takes(Content content) const;
+  OrderedJson write_messages(std::span<const ChatMessage> messages, const std::string& marker) const;
+  void require_readable(const ChatPart& part) const;
+
+  const text::Tokenizer& tokenizer_;
+  Pictures pictures_;
+  std::string name_;
+  std::optional<int32_t> end_token_;
+  std::optional<text::ChatTemplate> template_;
+  Content content_ = Content::text;
+  bool adds_beginning_ = true;  // BOS, where the tokenizer puts one and the template has not
 };
-
-// The style of a decoder: by the control tokens that its tokenizer has and by its model_type.
-const PromptStyle& prompt_style(const text::Tokenizer& tokenizer, const std::string& decoder_type);
-
-// The token ids of the turns and of the beginning of the assistant's next one. What users write never becomes a control token.
-// Throws Error(usage): an unknown role, or a picture where `image_token` is "".
-std::vector<int32_t> write_prompt(const text::Tokenizer& tokenizer, const PromptStyle& style,
-                                  std::span<const ChatMessage> messages, const std::string& image_token = "");
 
 }  // namespace sensorium::models

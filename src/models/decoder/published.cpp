@@ -27,12 +27,32 @@ double read_positive(ConfigReader& reader, const char* key, const std::string& w
   return value;
 }
 
+double plain_frequency(float theta, int64_t component, int64_t head_dim) {
+  return std::pow(static_cast<double>(theta), -2.0 * static_cast<double>(component) / static_cast<double>(head_dim));
+}
+
+// What GGUF files store of Llama 3's positions: the number that each frequency is divided by.
+Tensor divided_frequencies(const std::vector<double>& divisors, const std::string& where, float theta,
+                           int64_t head_dim) {
+  require(static_cast<int64_t>(divisors.size()) == head_dim / 2, ErrorKind::invalid_data,
+          "{}: {} divisors of frequencies for heads of size {}", where, divisors.size(), head_dim);
+  const Tensor frequencies = Tensor::empty({head_dim / 2});
+  for (int64_t c = 0; c < head_dim / 2; ++c) {
+    const double divisor = divisors[static_cast<size_t>(c)];
+    require(divisor > 0, ErrorKind::invalid_data, "{}: a frequency is divided by {}", where, divisor);
+    frequencies.data<float>()[c] = static_cast<float>(plain_frequency(theta, c, head_dim) / divisor);
+  }
+  return frequencies;
+}
+
 }  // namespace
 
 Tensor read_rope_frequencies(const Json& scaling, const std::string& where, float theta, int64_t head_dim) {
   ConfigReader reader(scaling, where);
   const std::string type = reader.get_or<std::string>("rope_type", reader.get_or<std::string>("type", "default"));
   if (type == "default") return {};
+  if (type == "divisors")
+    return divided_frequencies(reader.get<std::vector<double>>("divisors"), where, theta, head_dim);
   require(type == "linear" || type == "llama3", ErrorKind::unsupported,
           "{}: positions of type \"{}\" (known are default, linear, llama3)", where, type);
   Llama3Scaling llama3{.factor = read_positive(reader, "factor", where)};
@@ -46,8 +66,7 @@ Tensor read_rope_frequencies(const Json& scaling, const std::string& where, floa
   }
   const Tensor frequencies = Tensor::empty({head_dim / 2});
   for (int64_t c = 0; c < head_dim / 2; ++c) {
-    const double plain =
-        std::pow(static_cast<double>(theta), -2.0 * static_cast<double>(c) / static_cast<double>(head_dim));
+    const double plain = plain_frequency(theta, c, head_dim);
     frequencies.data<float>()[c] = static_cast<float>(type == "linear" ? plain / llama3.factor : llama3.apply(plain));
   }
   return frequencies;

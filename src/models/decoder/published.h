@@ -27,7 +27,8 @@ DecoderConfig read_decoder_sizes(const Json& config, const std::string& where, c
 void limit_to_window(DecoderConfig& config, const Json& json, const std::string& where);
 
 // Frequencies of rotary positions, f32 [head_dim / 2], or undefined for the plain powers of theta. `scaling` is an object with
-// "rope_type" (or "type"): default, linear, llama3. Throws Error as read_decoder_sizes.
+// "rope_type" (or "type"): default, linear, llama3, or this program's own divisors: {"rope_type": "divisors", "divisors": [..]},
+// one for each frequency. Throws Error as read_decoder_sizes.
 Tensor read_rope_frequencies(const Json& scaling, const std::string& where, float theta, int64_t head_dim);
 
 // Names of a decoder's modules in the files, and of its output embedding beside it.

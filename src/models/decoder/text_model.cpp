@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "models/checkpoint/folder.h"
 #include "models/checkpoint/weights.h"
 #include "models/decoder/prompt.h"
 #include "models/decoder/published.h"
@@ -15,26 +14,25 @@ constexpr int64_t kLongestAnswer = 4096;
 
 class TextModel : public Model {
  public:
-  TextModel(const std::filesystem::path& directory, DType compute, const Json& json, const DecoderConfig& config)
-      : name_(folder_name(directory)),
-        type_(json.at("model_type").get<std::string>()),
+  TextModel(const Checkpoint& checkpoint, DType compute, const DecoderConfig& config)
+      : name_(checkpoint.name()),
+        type_(checkpoint.config().at("model_type").get<std::string>()),
         compute_(compute),
-        tokenizer_(read_folder_tokenizer(directory)),
-        end_tokens_(read_end_tokens(directory, {json}, config.vocabulary)) {
-    check_vocabulary(*tokenizer_, config, directory.string());
-    CheckpointWeights weights(directory);
+        tokenizer_(checkpoint.tokenizer()),
+        prompts_(checkpoint, *tokenizer_, type_, {}),
+        end_tokens_(read_end_tokens(checkpoint, *tokenizer_, prompts_, config)) {
+    CheckpointWeights weights(checkpoint);
     weights.map("decoder.", {"model."}, decoder_rules());
     weights.map("decoder.", {""}, decoder_output_rules());
     weights.ignore("*.rotary_emb.inv_freq");
     if (config.tied_embeddings) weights.ignore("lm_head.weight");
-    store_ = nn::ParameterStore(weights.source());
-    decoder_ = Decoder(store_, "decoder", config);
-    weights.require_all_read();
+    store_ = weights.load([&](nn::ParameterStore& store) { decoder_ = Decoder(store, "decoder", config); },
+                          cache_bytes(config, compute));
   }
 
   std::unique_ptr<ChatSession> start(std::span<const ChatMessage> messages) const override {
     const NoGrad no_grad;
-    const std::vector<int32_t> prompt = write_prompt(*tokenizer_, prompt_style(*tokenizer_, type_), messages);
+    const std::vector<int32_t> prompt = prompts_.write(messages);
     const auto length = static_cast<int64_t>(prompt.size());
     auto session = std::make_unique<DecoderSession>(
         decoder_, *tokenizer_,
@@ -56,7 +54,7 @@ class TextModel : public Model {
             {"modalities_out", {"text"}},
             {"decoder", describe_decoder(decoder_.config())},
             {"context_tokens", decoder_.config().context},
-            {"prompt_style", prompt_style(*tokenizer_, type_).name}};
+            {"chat_template", prompts_.name()}};
   }
 
   std::vector<AnswerBox> find_objects(const media::Image& /*image*/,
@@ -75,6 +73,7 @@ class TextModel : public Model {
   std::string name_, type_;
   DType compute_;
   std::shared_ptr<const text::Tokenizer> tokenizer_;
+  ChatPromptWriter prompts_;
   std::vector<int32_t> end_tokens_;
   nn::ParameterStore store_;
   Decoder decoder_;
@@ -82,10 +81,9 @@ class TextModel : public Model {
 
 }  // namespace
 
-std::unique_ptr<Model> load_text_model(const std::filesystem::path& directory, DType compute,
+std::unique_ptr<Model> load_text_model(const Checkpoint& checkpoint, DType compute,
                                        DecoderConfig (*read_config)(const Json& config, const std::string& where)) {
-  const Json json = read_config_json(directory);
-  return std::make_unique<TextModel>(directory, compute, json, read_config(json, (directory / "config.json").string()));
+  return std::make_unique<TextModel>(checkpoint, compute, read_config(checkpoint.config(), checkpoint.where()));
 }
 
 OrderedJson describe_decoder(const DecoderConfig& config) {
@@ -98,10 +96,36 @@ int64_t session_capacity(const DecoderConfig& config, int64_t prompt_tokens) {
   return std::min(config.context, prompt_tokens + kLongestAnswer);
 }
 
-void check_vocabulary(const text::Tokenizer& tokenizer, const DecoderConfig& config, const std::string& where) {
-  require(tokenizer.vocab_size() <= config.vocabulary, ErrorKind::invalid_data,
+int64_t cache_bytes(const DecoderConfig& config, DType dtype) {
+  return 2 * config.layers * config.kv_heads * config.head_dim * session_capacity(config, 0) *
+         static_cast<int64_t>(size_of(dtype));
+}
+
+std::vector<int32_t> read_end_tokens(const Checkpoint& checkpoint, const text::Tokenizer& tokenizer,
+                                     const ChatPromptWriter& prompts, const DecoderConfig& config) {
+  const std::string where = checkpoint.path().string();
+  const int64_t tokens = tokenizer.vocab_size();
+  require(tokens <= config.vocabulary, ErrorKind::invalid_data,
           "{}: the tokenizer has {} tokens, the model's embedding only {} rows: it belongs to another model", where,
-          tokenizer.vocab_size(), config.vocabulary);
+          tokens, config.vocabulary);
+  // Embeddings are padded, but not by half.
+  require(2 * tokens > config.vocabulary, ErrorKind::invalid_data,
+          "{}: the tokenizer has only {} tokens for {} rows of the model's embedding: it belongs to another model",
+          where, tokens, config.vocabulary);
+  std::vector<int32_t> ends = checkpoint.end_tokens(config.vocabulary);
+  for (const int32_t id : ends) {
+    const bool special = std::any_of(tokenizer.special_tokens().begin(), tokenizer.special_tokens().end(),
+                                     [&](const text::SpecialToken& token) { return token.id == id; });
+    require(
+        special, ErrorKind::invalid_data,
+        "{}: the model ends its answers with token {}, which is the ordinary \"{}\" for the tokenizer: it belongs to "
+        "another model",
+        where, id, tokenizer.token_bytes(id));
+  }
+  if (const auto end = prompts.end_token(); end && std::find(ends.begin(), ends.end(), *end) == ends.end()) {
+    ends.push_back(*end);
+  }
+  return ends;
 }
 
 }  // namespace sensorium::models

@@ -2,19 +2,15 @@
 
 #include <cmath>
 
-#include "models/checkpoint/folder.h"
 #include "models/decoder/session.h"
 #include "models/vision/published.h"
 
 namespace sensorium::models {
 
-DualEncoder::DualEncoder(const std::filesystem::path& directory, DType compute, std::string family,
+DualEncoder::DualEncoder(const Checkpoint& checkpoint, DType compute, std::string family,
                          const modality::ImageProcessorConfig& processor_defaults)
-    : name_(folder_name(directory)),
-      family_(std::move(family)),
-      compute_(compute),
-      tokenizer_(read_folder_tokenizer(directory)) {
-  const modality::LocatedJson processor = modality::read_processor_json(directory);
+    : name_(checkpoint.name()), family_(std::move(family)), compute_(compute), tokenizer_(checkpoint.tokenizer()) {
+  const modality::LocatedJson processor = checkpoint.image_processor();
   processor_ = modality::ImageProcessorConfig::from_json(processor.json, processor.where, processor_defaults);
 }
 

@@ -73,7 +73,7 @@ class DualEncoder : public Model {
 
  protected:
   // Reads tokenizer and image processor; the families build towers and heads.
-  DualEncoder(const std::filesystem::path& directory, DType compute, std::string family,
+  DualEncoder(const Checkpoint& checkpoint, DType compute, std::string family,
               const modality::ImageProcessorConfig& processor_defaults);
   // pixels -> [pictures, dim], ids -> [texts, dim], not yet of unit length.
   virtual Tensor project_images(const Tensor& pixels_N3SS) const = 0;

@@ -31,12 +31,12 @@ DecoderConfig read_mistral_config(const Json& config, const std::string& where) 
   return result;
 }
 
-std::unique_ptr<Model> load_llama(const std::filesystem::path& directory, DType compute) {
-  return load_text_model(directory, compute, read_llama_config);
+std::unique_ptr<Model> load_llama(const Checkpoint& checkpoint, DType compute) {
+  return load_text_model(checkpoint, compute, read_llama_config);
 }
 
-std::unique_ptr<Model> load_mistral(const std::filesystem::path& directory, DType compute) {
-  return load_text_model(directory, compute, read_mistral_config);
+std::unique_ptr<Model> load_mistral(const Checkpoint& checkpoint, DType compute) {
+  return load_text_model(checkpoint, compute, read_mistral_config);
 }
 
 }  // namespace sensorium::models

@@ -1,10 +1,10 @@
 // Llama 2 and 3 (Touvron 2023, Dubey 2024) and what has their layout: Vicuna, Yi; and Mistral (Jiang 2023).
 #pragma once
 
-#include <filesystem>
 #include <memory>
 #include <string>
 
+#include "models/checkpoint/checkpoint.h"
 #include "models/decoder/decoder.h"
 #include "models/model.h"
 
@@ -14,7 +14,7 @@ namespace sensorium::models {
 DecoderConfig read_llama_config(const Json& config, const std::string& where);
 DecoderConfig read_mistral_config(const Json& config, const std::string& where);
 
-std::unique_ptr<Model> load_llama(const std::filesystem::path& directory, DType compute);
-std::unique_ptr<Model> load_mistral(const std::filesystem::path& directory, DType compute);
+std::unique_ptr<Model> load_llama(const Checkpoint& checkpoint, DType compute);
+std::unique_ptr<Model> load_mistral(const Checkpoint& checkpoint, DType compute);
 
 }  // namespace sensorium::models

@@ -1,11 +1,11 @@
-// What sizes a LLaVA model: the config.json of Hugging Face's layout (LlavaConfig, LlavaNextConfig).
+// What sizes a LLaVA model: the configuration of Hugging Face's classes LlavaConfig, LlavaNextConfig and LlavaOnevisionConfig.
 #pragma once
 
 #include <string>
 #include <vector>
 
-#include "base/json.h"
 #include "modality/image/vision_transformer.h"
+#include "models/checkpoint/checkpoint.h"
 #include "models/decoder/decoder.h"
 
 namespace sensorium::models {
@@ -17,15 +17,16 @@ struct LlavaConfig {
   kernels::Unary projector_activation = kernels::Unary::gelu_erf;
   nn::Bias projector_bias = nn::Bias::zeros;
   DecoderConfig decoder;
-  std::string decoder_type;  // model_type of the "text_config"
-  int32_t image_token = 32000;
+  std::string decoder_type;     // model_type of the "text_config"
+  int32_t image_token = 32000;  // text::kImageId where no token stands for a picture
+  int32_t video_token = -1;     // -1: the family reads no videos
 
   // Decoder rows that one view of a picture makes.
   int64_t view_tokens() const { return vision.tokens() - (drop_class_token && vision.class_token ? 1 : 0); }
 
-  // What the file is silent about is as the class has it. Throws Error that names `where` and the key: invalid_data, unsupported
-  // (a tower or decoder that this program lacks, the layout of the original repository).
-  static LlavaConfig from_json(const Json& json, const std::string& where);
+  // What the file is silent about is as the class has it. Throws Error that names the file and the key: invalid_data,
+  // unsupported (a tower or decoder that this program lacks).
+  static LlavaConfig read(const Checkpoint& checkpoint);
 };
 
 }  // namespace sensorium::models

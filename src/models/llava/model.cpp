@@ -1,15 +1,16 @@
 #include "models/llava/model.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cstring>
 #include <numeric>
 
-#include "models/checkpoint/folder.h"
-#include "models/decoder/prompt.h"
 #include "models/decoder/published.h"
 #include "models/decoder/session.h"
 #include "models/decoder/text_model.h"
 #include "models/vision/published.h"
+#include "text/image_prompt.h"
 
 namespace sensorium::models {
 namespace {
@@ -31,28 +32,36 @@ Tensor join_columns(const std::vector<Tensor>& parts) {
 
 }  // namespace
 
-LlavaModel::LlavaModel(const std::filesystem::path& directory, DType compute, std::string family, const Json& json)
-    : name_(folder_name(directory)),
+LlavaModel::LlavaModel(const Checkpoint& checkpoint, DType compute, std::string family,
+                       const modality::ImageProcessorConfig& processor_defaults)
+    : name_(checkpoint.name()),
       family_(std::move(family)),
       compute_(compute),
-      config_(LlavaConfig::from_json(json, (directory / "config.json").string())),
-      tokenizer_(read_folder_tokenizer(directory)) {
-  const modality::LocatedJson processor = modality::read_processor_json(directory);
-  processor_ = modality::ImageProcessorConfig::from_json(processor.json, processor.where, {});
-  check_vocabulary(*tokenizer_, config_.decoder, directory.string());
-  for (const text::SpecialToken& special : tokenizer_->special_tokens()) {
-    if (special.id == config_.image_token) image_text_ = special.text;
-  }
-  require(!image_text_.empty(), ErrorKind::invalid_data,
-          "{}: token {}, which stands for a picture, is none of the tokenizer's special tokens: it belongs to another "
-          "model",
-          directory.string(), config_.image_token);
-  end_tokens_ =
-      read_end_tokens(directory, {json, ConfigReader(json, name_).child("text_config")}, config_.decoder.vocabulary);
+      config_(LlavaConfig::read(checkpoint)),
+      tokenizer_(checkpoint.tokenizer()),
+      prompts_(checkpoint, *tokenizer_, config_.decoder_type, find_places(checkpoint)),
+      end_tokens_(read_end_tokens(checkpoint, *tokenizer_, prompts_, config_.decoder)) {
+  const modality::LocatedJson processor = checkpoint.image_processor();
+  processor_ = modality::ImageProcessorConfig::from_json(processor.json, processor.where, processor_defaults);
 }
 
-void LlavaModel::load_weights(const std::filesystem::path& directory) {
-  CheckpointWeights weights(directory);
+// The original layout's prompts are cut where a picture stands; Hugging Face's have a token for it.
+ChatPromptWriter::Pictures LlavaModel::find_places(const Checkpoint& checkpoint) const {
+  using Place = ChatPromptWriter::Pictures::Place;
+  if (config_.image_token == text::kImageId) return {Place::cut, std::string(text::kImagePlaceholder)};
+  for (const text::SpecialToken& special : tokenizer_->special_tokens()) {
+    if (special.id != config_.image_token) continue;
+    const bool video = config_.video_token >= 0;
+    return {Place::token, special.text, video ? std::string(tokenizer_->token_bytes(config_.video_token)) : ""};
+  }
+  fail(ErrorKind::invalid_data,
+       "{}: token {}, which stands for a picture, is none of the tokenizer's special tokens: it belongs to another "
+       "model",
+       checkpoint.path().string(), config_.image_token);
+}
+
+void LlavaModel::load_weights(const Checkpoint& checkpoint) {
+  CheckpointWeights weights(checkpoint);
   // Files from before and after transformers 4.52, which moved all but the output embedding under "model."; version 5 drops
   // "vision_model.".
   weights.map(
@@ -66,35 +75,39 @@ void LlavaModel::load_weights(const std::filesystem::path& directory) {
   weights.ignore("*.rotary_emb.inv_freq");
   weights.ignore("*.position_ids");
   weights.ignore("*vision_tower.*head.*");  // SigLIP's pooling, which nothing here asks
+  if (!config_.vision.post_norm) weights.ignore("vision_tower.vision_model.post_layernorm.*");
   if (config_.decoder.tied_embeddings) weights.ignore("*lm_head.weight");
-  store_ = nn::ParameterStore(weights.source());
-  vision_ = modality::VisionTransformer(store_, "vision", config_.vision);
-  projector_ =
-      nn::Mlp(store_, "projector", config_.vision.dim * static_cast<int64_t>(config_.vision_states.size()),
-              config_.decoder.dim, config_.decoder.dim, 1.0f, config_.projector_activation, config_.projector_bias);
-  add_parameters(weights, store_);
-  decoder_ = Decoder(store_, "decoder", config_.decoder);
-  weights.require_all_read();
+  map_parameters(weights);
+  const int64_t features = config_.vision.dim * static_cast<int64_t>(config_.vision_states.size());
+  store_ = weights.load(
+      [&](nn::ParameterStore& store) {
+        vision_ = modality::VisionTransformer(store, "vision", config_.vision);
+        projector_ = nn::Mlp(store, "projector", features, config_.decoder.dim, config_.decoder.dim, 1.0f,
+                             config_.projector_activation, config_.projector_bias);
+        add_parameters(store);
+        decoder_ = Decoder(store, "decoder", config_.decoder);
+      },
+      cache_bytes(config_.decoder, compute_));
 }
 
-std::unique_ptr<LlavaModel> LlavaModel::load(const std::filesystem::path& directory, DType compute) {
-  std::unique_ptr<LlavaModel> model(new LlavaModel(directory, compute, "llava", read_config_json(directory)));
-  model->load_weights(directory);
+std::unique_ptr<LlavaModel> LlavaModel::load(const Checkpoint& checkpoint, DType compute) {
+  std::unique_ptr<LlavaModel> model(new LlavaModel(checkpoint, compute, "llava"));
+  model->load_weights(checkpoint);
   return model;
 }
 
-Tensor LlavaModel::prepare(const media::Image& image) const {
+Tensor LlavaModel::prepare(const media::Image& image) const { return prepare_view(image, processor_); }
+
+Tensor LlavaModel::prepare_view(const media::Image& image, const modality::ImageProcessorConfig& processor) const {
   const int64_t size = config_.vision.image_size;
-  const media::Image fitted = modality::fit_image(image, processor_);
+  const media::Image fitted = modality::fit_image(image, processor);
   require(fitted.width == size && fitted.height == size, ErrorKind::invalid_data,
           "{}: the image processor makes {} x {} pixels, the vision tower takes {} x {}", name_, fitted.width,
           fitted.height, size, size);
-  return modality::to_pixels(fitted, processor_).reshape({1, 3, size, size});
+  return modality::to_pixels(fitted, processor).reshape({1, 3, size, size});
 }
 
-Tensor LlavaModel::read_picture(const media::Image& image) const {
-  const NoGrad no_grad;
-  const Tensor pixels_N3SS = prepare(image);
+Tensor LlavaModel::project(const Tensor& pixels_N3SS) const {
   const std::vector<Tensor> states = vision_.states(pixels_N3SS, config_.vision_states, compute_);
   // The rows that are kept, and the states side by side.
   const int64_t views = pixels_N3SS.dim(0), tokens = config_.vision.tokens(), kept = config_.view_tokens();
@@ -105,74 +118,119 @@ Tensor LlavaModel::read_picture(const media::Image& image) const {
   const Tensor rows_T = Tensor::from(rows, {views * kept});
   std::vector<Tensor> parts;
   for (const Tensor& state : states) parts.push_back(ops::gather_rows(state, rows_T));
-  const Tensor features_TC = parts.size() == 1 ? parts[0] : join_columns(parts);
-  return pack(projector_(features_TC), image.width, image.height);
+  return projector_(parts.size() == 1 ? parts[0] : join_columns(parts));
+}
+
+Tensor LlavaModel::read_picture(const media::Image& image) const {
+  const NoGrad no_grad;
+  return pack(project(prepare(image)), image.width, image.height);
+}
+
+Tensor LlavaModel::read_whole_picture(const media::Image& image) const {
+  const NoGrad no_grad;
+  return pack(project(prepare_whole(image)), image.width, image.height);
+}
+
+Tensor LlavaModel::read_video(std::span<const std::shared_ptr<const media::Image>> /*frames*/) const {
+  fail(ErrorKind::unsupported, "{}: a {} model reads no videos", name_, family_);
 }
 
 Tensor LlavaModel::pack(const Tensor& views_TC, int64_t /*width*/, int64_t /*height*/) const { return views_TC; }
 
 std::vector<int32_t> LlavaModel::write_tokens(std::span<const ChatMessage> messages,
-                                              std::span<const int64_t> rows) const {
-  const std::vector<int32_t> prompt =
-      write_prompt(*tokenizer_, prompt_style(*tokenizer_, config_.decoder_type), messages, image_text_);
+                                              std::span<const int64_t> picture_rows,
+                                              std::span<const int64_t> video_rows) const {
+  const std::vector<int32_t> prompt = prompts_.write(messages);
+  const auto require_all = [&](int32_t token, const char* what, size_t given) {
+    const auto places = static_cast<size_t>(std::count(prompt.begin(), prompt.end(), token));
+    require(places == given, ErrorKind::usage, "the chat template ({}) writes {} {}, {} were given", prompts_.name(),
+            places, what, given);
+  };
+  require_all(config_.image_token, "pictures", picture_rows.size());
+  if (config_.video_token >= 0) require_all(config_.video_token, "videos", video_rows.size());
   std::vector<int32_t> tokens;
-  size_t picture = 0;
+  size_t picture = 0, video = 0;
   for (const int32_t id : prompt) {
-    if (id != config_.image_token) {
-      tokens.push_back(id);
-      continue;
-    }
-    require(picture < rows.size(), ErrorKind::usage, "the text says {} itself, which stands for a picture",
-            image_text_);
-    tokens.insert(tokens.end(), static_cast<size_t>(rows[picture++]), id);
+    const int64_t count = id == config_.image_token                               ? picture_rows[picture++]
+                          : config_.video_token >= 0 && id == config_.video_token ? video_rows[video++]
+                                                                                  : 1;
+    tokens.insert(tokens.end(), static_cast<size_t>(count), id);
   }
-  require(picture == rows.size(), ErrorKind::usage, "the prompt has places for {} pictures, {} were given", picture,
-          rows.size());
   return tokens;
 }
 
-Tensor LlavaModel::embed(std::span<const int32_t> tokens, const Tensor& rows_RC) const {
+Tensor LlavaModel::embed(std::span<const int32_t> tokens, const Tensor& picture_rows_RC,
+                         const Tensor& video_rows_RC) const {
+  const auto rows_of = [](const Tensor& rows) { return rows.defined() ? static_cast<int32_t>(rows.dim(0)) : 0; };
+  const int32_t pictures = rows_of(picture_rows_RC), videos = rows_of(video_rows_RC);
   std::vector<int32_t> ids(tokens.begin(), tokens.end()), rows(tokens.size(), -1);
-  int32_t next = 0;
+  int32_t next_picture = 0, next_video = pictures;
   for (size_t i = 0; i < ids.size(); ++i) {
-    if (ids[i] != config_.image_token) continue;
+    const bool picture = ids[i] == config_.image_token, video = ids[i] == config_.video_token;
+    if (!picture && !video) continue;
     ids[i] = -1;
-    rows[i] = next++;
+    rows[i] = picture ? next_picture++ : next_video++;
   }
+  require(next_picture == pictures && next_video == pictures + videos, ErrorKind::shape,
+          "{} image tokens and {} video tokens for {} rows of pictures and {} of videos", next_picture,
+          next_video - pictures, pictures, videos);
   const auto length = static_cast<int64_t>(ids.size());
-  const int64_t given = rows_RC.defined() ? rows_RC.dim(0) : 0;
-  require(next == given, ErrorKind::shape, "{} image tokens for {} rows of pictures", next, given);
   const Tensor text_TC = decoder_.embed(Tensor::from(ids, {length}), compute_);
-  return given == 0 ? text_TC : ops::add(text_TC, ops::gather_rows(rows_RC, Tensor::from(rows, {length})));
+  if (pictures + videos == 0) return text_TC;
+  std::vector<Tensor> parts;
+  if (pictures > 0) parts.push_back(picture_rows_RC);
+  if (videos > 0) parts.push_back(video_rows_RC);
+  const Tensor rows_RC = parts.size() == 1 ? parts[0] : ops::concat_rows(parts);
+  return ops::add(text_TC, ops::gather_rows(rows_RC, Tensor::from(rows, {length})));
 }
 
 std::unique_ptr<ChatSession> LlavaModel::start(std::span<const ChatMessage> messages) const {
   const NoGrad no_grad;
-  std::vector<Tensor> pictures;
-  std::vector<int64_t> rows;
+  std::vector<std::shared_ptr<const media::Image>> images;
+  std::vector<Tensor> pictures, videos;
+  std::vector<int64_t> picture_rows, video_rows;
   for (const ChatMessage& message : messages) {
     for (const ChatPart& part : message.parts) {
-      if (!part.image) continue;
-      pictures.push_back(*pictures_.get(part.image, [&](const media::Image& image) { return read_picture(image); }));
-      rows.push_back(pictures.back().dim(0));
+      if (part.image) images.push_back(part.image);
+      if (part.frames.empty()) continue;
+      videos.push_back(read_video(part.frames));
+      video_rows.push_back(videos.back().dim(0));
     }
   }
-  const std::vector<int32_t> tokens = write_tokens(messages, rows);
-  const auto length = static_cast<int64_t>(tokens.size()),
-             image_tokens = std::accumulate(rows.begin(), rows.end(), int64_t{0});
-  require(length < config_.decoder.context, ErrorKind::limit,
-          "the prompt has {} tokens ({} of them for {} pictures), the model's context only {}: shorten the text or "
-          "give fewer "
-          "pictures",
-          length, image_tokens, rows.size(), config_.decoder.context);
+  const bool whole = reads_whole(images.size());
+  for (const auto& image : images) {
+    pictures.push_back(*(whole ? whole_pictures_ : pictures_).get(image, [&](const media::Image& picture) {
+      return whole ? read_whole_picture(picture) : read_picture(picture);
+    }));
+    picture_rows.push_back(pictures.back().dim(0));
+  }
+  const std::vector<int32_t> tokens = write_tokens(messages, picture_rows, video_rows);
+  const auto length = static_cast<int64_t>(tokens.size());
+  require_room(length, picture_rows, video_rows);
   auto session =
       std::make_unique<DecoderSession>(decoder_, *tokenizer_,
                                        DecoderSession::Options{.compute = compute_,
                                                                .cache = compute_,
                                                                .capacity = session_capacity(config_.decoder, length),
                                                                .end_tokens = end_tokens_});
-  session->prefill(embed(tokens, pictures.empty() ? Tensor() : ops::concat_rows(pictures)));
+  session->prefill(embed(tokens, pictures.empty() ? Tensor() : ops::concat_rows(pictures),
+                         videos.empty() ? Tensor() : ops::concat_rows(videos)));
   return session;
+}
+
+void LlavaModel::require_room(int64_t length, std::span<const int64_t> picture_rows,
+                              std::span<const int64_t> video_rows) const {
+  const int64_t context = config_.decoder.context;
+  if (length < context) return;
+  std::string shares;
+  for (const auto& [rows, what] : {std::pair(picture_rows, "pictures"), std::pair(video_rows, "videos")}) {
+    if (rows.empty()) continue;
+    shares += fmt::format(", of which {} {} take {} ({})", rows.size(), what,
+                          std::accumulate(rows.begin(), rows.end(), int64_t{0}), fmt::join(rows, " + "));
+  }
+  fail(ErrorKind::limit,
+       "the prompt has {} tokens{}, the model's context only {}: shorten the text or give fewer or smaller pictures",
+       length, shares, context);
 }
 
 OrderedJson LlavaModel::describe() const {
@@ -185,7 +243,7 @@ OrderedJson LlavaModel::describe() const {
           {"decoder", describe_decoder(config_.decoder)},
           {"tokens_per_view", config_.view_tokens()},
           {"context_tokens", config_.decoder.context},
-          {"prompt_style", prompt_style(*tokenizer_, config_.decoder_type).name}};
+          {"chat_template", prompts_.name()}};
 }
 
 std::pair<double, int64_t> LlavaModel::text_nll(std::string_view text) const {
@@ -201,8 +259,8 @@ std::vector<float> LlavaModel::classify(const media::Image& /*image*/, std::span
   fail(ErrorKind::unsupported, "{}: a {} model answers questions; it has no classifier", name_, family_);
 }
 
-std::unique_ptr<Model> load_llava(const std::filesystem::path& directory, DType compute) {
-  return LlavaModel::load(directory, compute);
+std::unique_ptr<Model> load_llava(const Checkpoint& checkpoint, DType compute) {
+  return LlavaModel::load(checkpoint, compute);
 }
 
 }  // namespace sensorium::models

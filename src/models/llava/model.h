@@ -2,7 +2,6 @@
 // tower's size; their projected states take the place of one image token in the prompt.
 #pragma once
 
-#include <filesystem>
 #include <memory>
 #include <span>
 #include <string>
@@ -11,6 +10,7 @@
 #include "modality/image/processor.h"
 #include "modality/image/vision_transformer.h"
 #include "models/checkpoint/weights.h"
+#include "models/decoder/prompt.h"
 #include "models/llava/config.h"
 #include "models/model.h"
 #include "models/picture_cache.h"
@@ -20,17 +20,25 @@ namespace sensorium::models {
 // LLaVA 1.5: one view per picture. Later members of the family derive from it.
 class LlavaModel : public Model {
  public:
-  // Reads the folder. Throws Error that names the file and what is missing, unexpected or of the wrong shape.
-  static std::unique_ptr<LlavaModel> load(const std::filesystem::path& directory, DType compute);
+  // Reads the checkpoint. Throws Error that names the file and what is missing, unexpected or of the wrong shape.
+  static std::unique_ptr<LlavaModel> load(const Checkpoint& checkpoint, DType compute);
 
   // The pixels of a picture's views, f32 [views, 3, S, S].
   virtual Tensor prepare(const media::Image& image) const;
+  // The same in one view, for families that give each of several pictures less room.
+  virtual Tensor prepare_whole(const media::Image& image) const { return prepare(image); }
   // What the decoder reads in a picture's place, [tokens, decoder dim].
   Tensor read_picture(const media::Image& image) const;
-  // The prompt's token ids with one image token per decoder row of a picture; `rows` says how many each picture has.
-  std::vector<int32_t> write_tokens(std::span<const ChatMessage> messages, std::span<const int64_t> rows) const;
-  // Tokens and picture rows in one sequence, [T, dim]: the i-th image token takes the i-th of `rows`.
-  Tensor embed(std::span<const int32_t> tokens, const Tensor& rows_RC) const;
+  Tensor read_whole_picture(const media::Image& image) const;
+  // The same for the frames of a video. Throws Error(unsupported) for families that read none.
+  virtual Tensor read_video(std::span<const std::shared_ptr<const media::Image>> frames) const;
+  // The prompt's token ids with one image (video) token per decoder row of a picture (video), which say how many rows
+  // each has, in their order. Throws Error(usage) if the chat template loses one.
+  std::vector<int32_t> write_tokens(std::span<const ChatMessage> messages, std::span<const int64_t> picture_rows,
+                                    std::span<const int64_t> video_rows = {}) const;
+  // Tokens and rows in one sequence, [T, dim]: the i-th image token takes the i-th of the pictures' rows, the i-th video
+  // token the i-th of the videos'. Undefined: none.
+  Tensor embed(std::span<const int32_t> tokens, const Tensor& picture_rows_RC, const Tensor& video_rows_RC = {}) const;
 
   const LlavaConfig& config() const { return config_; }
   const Decoder& decoder() const { return decoder_; }
@@ -45,11 +53,20 @@ class LlavaModel : public Model {
   std::vector<float> classify(const media::Image& image, std::span<const std::string> labels) const override;
 
  protected:
-  // Reads all but the weights, which load_weights() adds: their names depend on the derived class.
-  LlavaModel(const std::filesystem::path& directory, DType compute, std::string family, const Json& json);
-  void load_weights(const std::filesystem::path& directory);
-  // Parameters of a derived class, under names that it maps; between the projector and the decoder.
-  virtual void add_parameters(CheckpointWeights& /*weights*/, nn::ParameterStore& /*store*/) {}
+  // Reads all but the weights, which load_weights() adds: their names depend on the derived class. `processor_defaults`:
+  // what holds where the image processor's file is silent.
+  LlavaModel(const Checkpoint& checkpoint, DType compute, std::string family,
+             const modality::ImageProcessorConfig& processor_defaults = {});
+  void load_weights(const Checkpoint& checkpoint);
+  // Parameters of a derived class, between the projector and the decoder, and where the files have them.
+  virtual void map_parameters(CheckpointWeights& /*weights*/) {}
+  virtual void add_parameters(nn::ParameterStore& /*store*/) {}
+  // Whether every picture of a conversation with so many has one view only.
+  virtual bool reads_whole(size_t /*pictures*/) const { return false; }
+  // One view of the tower's size by a processor: f32 [1, 3, S, S]. Throws Error(invalid_data) if the processor makes another.
+  Tensor prepare_view(const media::Image& image, const modality::ImageProcessorConfig& processor) const;
+  // The projected states of views f32 [views, 3, S, S] -> [views * view_tokens, decoder dim].
+  Tensor project(const Tensor& pixels_N3SS) const;
   // Joins the projected views [views * view_tokens, dim] of a picture of width x height pixels.
   virtual Tensor pack(const Tensor& views_TC, int64_t width, int64_t height) const;
 
@@ -57,20 +74,24 @@ class LlavaModel : public Model {
   DType compute() const { return compute_; }
 
  private:
+  ChatPromptWriter::Pictures find_places(const Checkpoint& checkpoint) const;
+  // Throws Error(limit) that says how many tokens each picture takes.
+  void require_room(int64_t length, std::span<const int64_t> picture_rows, std::span<const int64_t> video_rows) const;
+
   std::string name_, family_;
   DType compute_;
   LlavaConfig config_;
   modality::ImageProcessorConfig processor_;
   std::shared_ptr<const text::Tokenizer> tokenizer_;
-  std::string image_text_;  // the image token's text
+  ChatPromptWriter prompts_;
   std::vector<int32_t> end_tokens_;
   nn::ParameterStore store_;
   modality::VisionTransformer vision_;
   nn::Mlp projector_;
   Decoder decoder_;
-  mutable PictureCache<Tensor> pictures_;
+  mutable PictureCache<Tensor> pictures_, whole_pictures_;
 };
 
-std::unique_ptr<Model> load_llava(const std::filesystem::path& directory, DType compute);
+std::unique_ptr<Model> load_llava(const Checkpoint& checkpoint, DType compute);
 
 }  // namespace sensorium::models

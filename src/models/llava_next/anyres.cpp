@@ -8,8 +8,10 @@
 namespace sensorium::models {
 namespace {
 
-// What Python's int(round(value, 7)) gives: floating point noise below an integer is lifted to it.
-int64_t whole(double value) { return static_cast<int64_t>(std::nearbyint(value * 1e7) / 1e7); }
+// What Python's int(value) gives, or int(round(value, 7)).
+int64_t whole(double value, Rounding rounding) {
+  return static_cast<int64_t>(rounding == Rounding::lifted ? std::nearbyint(value * 1e7) / 1e7 : value);
+}
 
 }  // namespace
 
@@ -44,16 +46,16 @@ Extent fit_into(Extent picture, Extent target) {
   return {target.height, std::min(static_cast<int64_t>(std::ceil(width * scale_y)), target.width)};
 }
 
-Window unpadded(Extent grid, Extent picture) {
+Window unpadded(Extent grid, Extent picture, Rounding rounding) {
   const auto width = static_cast<double>(picture.width), height = static_cast<double>(picture.height);
   const auto columns = static_cast<double>(grid.width), rows = static_cast<double>(grid.height);
   Window window{.bottom = grid.height, .right = grid.width};
   if (width / height > columns / rows) {
-    const int64_t border = (grid.height - whole(height * (columns / width))) / 2;
+    const int64_t border = (grid.height - whole(height * (columns / width), rounding)) / 2;
     window.top = border;
     window.bottom = grid.height - border;
   } else {
-    const int64_t border = (grid.width - whole(width * (rows / height))) / 2;
+    const int64_t border = (grid.width - whole(width * (rows / height), rounding)) / 2;
     window.left = border;
     window.right = grid.width - border;
   }

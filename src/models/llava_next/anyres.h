@@ -25,6 +25,9 @@ struct Window {
   int64_t rows() const { return bottom - top; }
   int64_t columns() const { return right - left; }
 };
-Window unpadded(Extent grid, Extent picture);
+// How the reference makes an integer of the covered length. The port in transformers lifts floating point noise below an
+// integer to it; the original repository cuts it off.
+enum class Rounding : uint8_t { lifted, down };
+Window unpadded(Extent grid, Extent picture, Rounding rounding = Rounding::lifted);
 
 }  // namespace sensorium::models

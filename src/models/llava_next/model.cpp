@@ -1,18 +1,27 @@
 #include "models/llava_next/model.h"
 
+#include <numeric>
+
 #include "media/geometry.h"
 #include "media/resize.h"
-#include "models/checkpoint/folder.h"
 
 namespace sensorium::models {
 namespace {
 
-// The class's default, for files that are silent.
-std::vector<Extent> default_pinpoints() { return {{336, 672}, {672, 336}, {672, 672}, {1008, 336}, {336, 1008}}; }
+// The class's defaults, for files that are silent.
+std::vector<Extent> next_pinpoints() { return {{336, 672}, {672, 336}, {672, 672}, {1008, 336}, {336, 1008}}; }
+std::vector<Extent> onevision_pinpoints() {
+  std::vector<Extent> pinpoints;
+  for (int64_t height = 1; height <= 6; ++height) {
+    for (int64_t width = 1; width <= 6; ++width) pinpoints.push_back({384 * height, 384 * width});
+  }
+  return pinpoints;
+}
 
 // "image_grid_pinpoints": [[height, width], ..], multiples of the tower's size.
 std::vector<Extent> read_pinpoints(const Json& json, const std::string& where, int64_t size) {
-  std::vector<Extent> pinpoints = default_pinpoints();
+  const bool onevision = json.at("model_type") == "llava_onevision";
+  std::vector<Extent> pinpoints = onevision ? onevision_pinpoints() : next_pinpoints();
   if (json.contains("image_grid_pinpoints")) {
     pinpoints.clear();
     const Json& given = json.at("image_grid_pinpoints");
@@ -35,19 +44,23 @@ std::vector<Extent> read_pinpoints(const Json& json, const std::string& where, i
 
 }  // namespace
 
-LlavaNextModel::LlavaNextModel(const std::filesystem::path& directory, DType compute, const Json& json)
-    : LlavaModel(directory, compute, "llava_next", json),
-      pinpoints_(
-          read_pinpoints(without_nulls(json), (directory / "config.json").string(), config().vision.image_size)) {}
+LlavaNextModel::LlavaNextModel(const Checkpoint& checkpoint, DType compute, std::string family,
+                               const modality::ImageProcessorConfig& processor_defaults)
+    : LlavaModel(checkpoint, compute, std::move(family), processor_defaults),
+      pinpoints_(read_pinpoints(checkpoint.config(), checkpoint.where(), config().vision.image_size)),
+      rounding_(checkpoint.layout() == Checkpoint::Layout::huggingface ? Rounding::lifted : Rounding::down) {}
 
-std::unique_ptr<LlavaNextModel> LlavaNextModel::load(const std::filesystem::path& directory, DType compute) {
-  std::unique_ptr<LlavaNextModel> model(new LlavaNextModel(directory, compute, read_config_json(directory)));
-  model->load_weights(directory);
+std::unique_ptr<LlavaNextModel> LlavaNextModel::load(const Checkpoint& checkpoint, DType compute) {
+  std::unique_ptr<LlavaNextModel> model(new LlavaNextModel(checkpoint, compute, "llava_next"));
+  model->load_weights(checkpoint);
   return model;
 }
 
-void LlavaNextModel::add_parameters(CheckpointWeights& weights, nn::ParameterStore& store) {
+void LlavaNextModel::map_parameters(CheckpointWeights& weights) {
   weights.map("newline", {"", "model."}, {{"", {"image_newline"}}});
+}
+
+void LlavaNextModel::add_parameters(nn::ParameterStore& store) {
   newline_ = store.add("newline", {config().decoder.dim}, nn::Init::normal, 0.02f);
 }
 
@@ -65,45 +78,57 @@ Tensor LlavaNextModel::prepare(const media::Image& image) const {
   for (int y = 0; y < padded.height; y += side) {
     for (int x = 0; x < padded.width; x += side) views.push_back(media::crop(padded, x, y, side, side));
   }
+  // The processor's own resizing and cropping change nothing at this size.
   const Tensor pixels_N3SS = Tensor::empty({static_cast<int64_t>(views.size()), 3, size, size});
   for (size_t i = 0; i < views.size(); ++i) {
     const auto view = static_cast<int64_t>(i);
-    // The processor's own resizing and cropping change nothing at this size.
-    const media::Image fitted = modality::fit_image(views[i], processor());
-    require(fitted.width == side && fitted.height == side, ErrorKind::invalid_data,
-            "the image processor makes {} x {} pixels of a view, the vision tower takes {} x {}", fitted.width,
-            fitted.height, size, size);
-    pixels_N3SS.slice(view, view + 1).reshape({3, size, size}).copy_from(modality::to_pixels(fitted, processor()));
+    pixels_N3SS.slice(view, view + 1).copy_from(prepare_view(views[i], processor()));
   }
   return pixels_N3SS;
 }
 
 Tensor LlavaNextModel::pack(const Tensor& views_TC, int64_t width, int64_t height) const {
+  return join_newlines(views_TC.slice(0, config().view_tokens()), join_tiles(views_TC, width, height));
+}
+
+LlavaNextModel::Map LlavaNextModel::join_tiles(const Tensor& views_TC, int64_t width, int64_t height) const {
   const modality::VisionTransformerConfig& vision = config().vision;
   const int64_t per_view = config().view_tokens(), side = vision.grid();
   require(per_view == side * side, ErrorKind::unsupported,
           "tiles of {} tokens are no grid of {} x {}: the class token must be dropped", per_view, side, side);
   const Extent picture{height, width}, canvas = best_pinpoint(picture, pinpoints_);
   const Extent grid{canvas.height / vision.image_size * side, canvas.width / vision.image_size * side};
-  const Window window = unpadded(grid, picture);
-  // Rows of the result among those of the views and, behind them, the newline.
-  const auto newline = static_cast<int32_t>(views_TC.dim(0));
+  const Window window = unpadded(grid, picture, rounding_);
   std::vector<int32_t> rows;
-  for (int64_t t = 0; t < per_view; ++t) rows.push_back(static_cast<int32_t>(t));
   for (int64_t y = window.top; y < window.bottom; ++y) {
     for (int64_t x = window.left; x < window.right; ++x) {
       const int64_t tile = y / side * (grid.width / side) + x / side;
       rows.push_back(static_cast<int32_t>((1 + tile) * per_view + y % side * side + x % side));
     }
-    rows.push_back(newline);
   }
-  const Tensor all_TC =
-      ops::concat_rows({views_TC, ops::cast(newline_.reshape({1, views_TC.dim(1)}), views_TC.dtype())});
+  return {ops::gather_rows(views_TC, Tensor::from(rows, {static_cast<int64_t>(rows.size())})),
+          {window.rows(), window.columns()}};
+}
+
+Tensor LlavaNextModel::newline(DType dtype) const {
+  return ops::cast(newline_.reshape({1, config().decoder.dim}), dtype);
+}
+
+Tensor LlavaNextModel::join_newlines(const Tensor& whole_TC, const Map& map) const {
+  const Tensor all_TC = ops::concat_rows({whole_TC, map.rows_TC, newline(whole_TC.dtype())});
+  const auto first = static_cast<int32_t>(whole_TC.dim(0)), last = static_cast<int32_t>(all_TC.dim(0)) - 1;
+  std::vector<int32_t> rows(static_cast<size_t>(first));
+  std::iota(rows.begin(), rows.end(), 0);
+  int32_t next = first;
+  for (int64_t y = 0; y < map.size.height; ++y) {
+    for (int64_t x = 0; x < map.size.width; ++x) rows.push_back(next++);
+    rows.push_back(last);
+  }
   return ops::gather_rows(all_TC, Tensor::from(rows, {static_cast<int64_t>(rows.size())}));
 }
 
-std::unique_ptr<Model> load_llava_next(const std::filesystem::path& directory, DType compute) {
-  return LlavaNextModel::load(directory, compute);
+std::unique_ptr<Model> load_llava_next(const Checkpoint& checkpoint, DType compute) {
+  return LlavaNextModel::load(checkpoint, compute);
 }
 
 }  // namespace sensorium::models

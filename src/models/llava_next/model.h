@@ -1,7 +1,6 @@
 // LLaVA-NeXT (LLaVA 1.6): pictures are read whole and in tiles; every row of the tiles' features ends in a learned token.
 #pragma once
 
-#include <filesystem>
 #include <memory>
 #include <vector>
 
@@ -12,24 +11,34 @@ namespace sensorium::models {
 
 class LlavaNextModel : public LlavaModel {
  public:
-  static std::unique_ptr<LlavaNextModel> load(const std::filesystem::path& directory, DType compute);
+  static std::unique_ptr<LlavaNextModel> load(const Checkpoint& checkpoint, DType compute);
 
   // The whole picture squeezed to the tower's size, then the tiles of its grid, row by row.
   Tensor prepare(const media::Image& image) const override;
 
  protected:
-  void add_parameters(CheckpointWeights& weights, nn::ParameterStore& store) override;
-  // The whole picture's rows; then the tiles' rows in the order of the picture, without the borders, each row of the grid
-  // with the newline behind it.
+  LlavaNextModel(const Checkpoint& checkpoint, DType compute, std::string family,
+                 const modality::ImageProcessorConfig& processor_defaults = {});
+  void map_parameters(CheckpointWeights& weights) override;
+  void add_parameters(nn::ParameterStore& store) override;
   Tensor pack(const Tensor& views_TC, int64_t width, int64_t height) const override;
 
- private:
-  LlavaNextModel(const std::filesystem::path& directory, DType compute, const Json& json);
+  // The tiles' rows that show the picture, row by row of their grid.
+  struct Map {
+    Tensor rows_TC;
+    Extent size;
+  };
+  Map join_tiles(const Tensor& views_TC, int64_t width, int64_t height) const;
+  // The whole picture's rows, then the map's with a newline behind each row of the grid.
+  Tensor join_newlines(const Tensor& whole_TC, const Map& map) const;
+  Tensor newline(DType dtype) const;  // [1, dim]
 
+ private:
   std::vector<Extent> pinpoints_;  // pixels
-  Tensor newline_;                 // [decoder dim]
+  Rounding rounding_;
+  Tensor newline_;  // [decoder dim]
 };
 
-std::unique_ptr<Model> load_llava_next(const std::filesystem::path& directory, DType compute);
+std::unique_ptr<Model> load_llava_next(const Checkpoint& checkpoint, DType compute);
 
 }  // namespace sensorium::models

@@ -14,8 +14,8 @@ DecoderConfig read_qwen2_config(const Json& config, const std::string& where) {
   return result;
 }
 
-std::unique_ptr<Model> load_qwen2(const std::filesystem::path& directory, DType compute) {
-  return load_text_model(directory, compute, read_qwen2_config);
+std::unique_ptr<Model> load_qwen2(const Checkpoint& checkpoint, DType compute) {
+  return load_text_model(checkpoint, compute, read_qwen2_config);
 }
 
 }  // namespace sensorium::models

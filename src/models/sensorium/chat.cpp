@@ -62,6 +62,7 @@ class Conversation {
       writer.begin_turn(prompt, message.role);
       if (message.role == "user") question_.clear();
       for (const ChatPart& part : message.parts) {
+        require(part.frames.empty(), ErrorKind::usage, "this model reads no videos, it was given one");
         if (part.image) {
           const Perception& perception = *pictures_[static_cast<size_t>(picture)].perception;
           writer.image(prompt, picture++, perception.image_tokens_TC.dim(0));
@@ -216,8 +217,8 @@ class SensoriumChat : public Model {
 
 }  // namespace
 
-std::unique_ptr<Model> load_sensorium(const std::filesystem::path& directory, DType compute) {
-  std::unique_ptr<SensoriumModel> model = SensoriumModel::load(directory);
+std::unique_ptr<Model> load_sensorium(const Checkpoint& checkpoint, DType compute) {
+  std::unique_ptr<SensoriumModel> model = SensoriumModel::load(checkpoint.path());
   const SensoriumModel& reference = *model;
   return std::make_unique<SensoriumChat>(reference, compute, std::move(model));
 }

@@ -1,6 +1,6 @@
 #include "models/siglip/siglip.h"
 
-#include "models/checkpoint/folder.h"
+#include "models/checkpoint/weights.h"
 #include "models/dual_encoder/dual_encoder.h"
 #include "models/vision/published.h"
 
@@ -48,9 +48,10 @@ class AttentionPool {
 
 class Siglip : public DualEncoder {
  public:
-  Siglip(const std::filesystem::path& directory, DType compute, const Json& json, const std::string& where)
-      : DualEncoder(directory, compute, "siglip", modality::ImageProcessorConfig::siglip()) {
-    ConfigReader reader(json, where);
+  Siglip(const Checkpoint& checkpoint, DType compute)
+      : DualEncoder(checkpoint, compute, "siglip", modality::ImageProcessorConfig::siglip()) {
+    const std::string& where = checkpoint.where();
+    ConfigReader reader(checkpoint.config(), where);
     const modality::VisionTransformerConfig vision_config =
         read_siglip_vision(reader.child("vision_config"), where + ": vision_config");
     const Json text = without_nulls(reader.child("text_config"));
@@ -70,7 +71,7 @@ class Siglip : public DualEncoder {
     require(dim == vision_config.dim, ErrorKind::invalid_data, "{}: texts become vectors of {} numbers, pictures of {}",
             where, dim, vision_config.dim);
 
-    CheckpointWeights weights(directory);
+    CheckpointWeights weights(checkpoint);
     weights.map("pool.", {"vision_model.head."},
                 {{"probe", {"probe"}},
                  {"qkv.weight", {"attention.in_proj_weight"}},
@@ -84,14 +85,14 @@ class Siglip : public DualEncoder {
         "", {""},
         {{"text_projection", {"text_model.head"}}, {"logit_scale", {"logit_scale"}}, {"logit_bias", {"logit_bias"}}});
     weights.ignore("*.position_ids");
-    store_ = nn::ParameterStore(weights.source());
-    vision_ = modality::VisionTransformer(store_, "vision", vision_config);
-    pool_ = AttentionPool(store_, "pool", vision_config);
-    text_ = TextTower(store_, "text", text_config);
-    text_projection_ = nn::Linear(store_, "text_projection", text_config.dim, dim, nn::Bias::zeros);
-    logit_scale_ = store_.add("logit_scale", {1});
-    logit_bias_ = store_.add("logit_bias", {1});
-    weights.require_all_read();
+    store_ = weights.load([&](nn::ParameterStore& store) {
+      vision_ = modality::VisionTransformer(store, "vision", vision_config);
+      pool_ = AttentionPool(store, "pool", vision_config);
+      text_ = TextTower(store, "text", text_config);
+      text_projection_ = nn::Linear(store, "text_projection", text_config.dim, dim, nn::Bias::zeros);
+      logit_scale_ = store.add("logit_scale", {1});
+      logit_bias_ = store.add("logit_bias", {1});
+    });
     check_sizes();
   }
 
@@ -134,9 +135,8 @@ modality::VisionTransformerConfig read_siglip_vision(const Json& config, const s
                             .patch_bias = nn::Bias::zeros});
 }
 
-std::unique_ptr<Model> load_siglip(const std::filesystem::path& directory, DType compute) {
-  const Json json = without_nulls(read_config_json(directory));
-  return std::make_unique<Siglip>(directory, compute, json, (directory / "config.json").string());
+std::unique_ptr<Model> load_siglip(const Checkpoint& checkpoint, DType compute) {
+  return std::make_unique<Siglip>(checkpoint, compute);
 }
 
 }  // namespace sensorium::models

@@ -1,11 +1,11 @@
 // SigLIP (Zhai 2023): its two towers, and the vision tower that others build on.
 #pragma once
 
-#include <filesystem>
 #include <memory>
 #include <string>
 
 #include "modality/image/vision_transformer.h"
+#include "models/checkpoint/checkpoint.h"
 #include "models/model.h"
 
 namespace sensorium::models {
@@ -15,6 +15,6 @@ modality::VisionTransformerConfig read_siglip_vision(const Json& config, const s
 
 // A DualEncoder. classify() gives the softmax over the labels, as for every family; the model itself was trained to give each
 // pair of picture and text a probability of its own (the sigmoid of DualEncoder::compare).
-std::unique_ptr<Model> load_siglip(const std::filesystem::path& directory, DType compute);
+std::unique_ptr<Model> load_siglip(const Checkpoint& checkpoint, DType compute);
 
 }  // namespace sensorium::models

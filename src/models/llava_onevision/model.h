@@ -1,0 +1,34 @@
+// LLaVA-OneVision (Li 2024): one picture is read whole and in tiles, whose map is shrunk if it is large; several pictures are
+// read whole; the frames of a video are read whole, with fewer rows each.
+#pragma once
+
+#include <memory>
+#include <span>
+
+#include "models/llava_next/model.h"
+
+namespace sensorium::models {
+
+class LlavaOnevisionModel : public LlavaNextModel {
+ public:
+  static std::unique_ptr<LlavaOnevisionModel> load(const Checkpoint& checkpoint, DType compute);
+
+  // In a square of the mean colour.
+  Tensor prepare_whole(const media::Image& image) const override;
+  // Each frame's rows, bilinearly halved along both sides (27 x 27 -> 14 x 14), frame by frame, then one newline:
+  // [frames * 14 * 14 + 1, decoder dim].
+  Tensor read_video(std::span<const std::shared_ptr<const media::Image>> frames) const override;
+
+ protected:
+  bool reads_whole(size_t pictures) const override { return pictures > 1; }
+  Tensor pack(const Tensor& views_TC, int64_t width, int64_t height) const override;
+
+ private:
+  LlavaOnevisionModel(const Checkpoint& checkpoint, DType compute);
+
+  int64_t most_views_ = 9;  // as many rows as so many views have are not shrunk
+};
+
+std::unique_ptr<Model> load_llava_onevision(const Checkpoint& checkpoint, DType compute);
+
+}  // namespace sensorium::models
