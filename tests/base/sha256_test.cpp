@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "base/sha256_blocks.h"
+
 namespace sensorium {
 namespace {
 
@@ -33,6 +35,19 @@ TEST(Sha256, PiecesGiveTheSameAsTheWhole) {
 }
 
 TEST(Sha256, Hex) { EXPECT_EQ(to_hex(std::vector<uint8_t>{0x00, 0x0f, 0xa5, 0xff}), "000fa5ff"); }
+
+TEST(Sha256, TheProcessorsInstructionsGiveWhatThePlainRoundsGive) {
+  const detail::Sha256Blocks fast = detail::sha256_blocks_x86();
+  if (fast == nullptr) GTEST_SKIP() << "this processor has no SHA instructions";
+  std::vector<uint8_t> blocks(9 * 64);
+  for (size_t i = 0; i < blocks.size(); ++i) blocks[i] = static_cast<uint8_t>(i * 167 + i / 64);
+  for (size_t count = 0; count <= 9; ++count) {
+    std::array<uint32_t, 8> plain = {1, 2, 3, 4, 0xFFFFFFFF, 6, 7, 8}, own = plain;
+    detail::sha256_blocks_portable(plain, blocks.data(), count);
+    fast(own, blocks.data(), count);
+    EXPECT_EQ(own, plain) << count;
+  }
+}
 
 }  // namespace
 }  // namespace sensorium
