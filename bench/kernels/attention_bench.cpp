@@ -1,11 +1,13 @@
 // Attention: forward, backward and decoding at the shapes of image encoders, decoder training and generation.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <numeric>
 #include <vector>
 
+#include "base/error.h"
 #include "base/rng.h"
 #include "kernels/attention.h"
 #include "kernels/isa.h"
@@ -33,6 +35,48 @@ std::vector<char> random_rows(int64_t count, DType type) {
   }
   return bytes;
 }
+
+// Keys or values of a shape in pages [heads, kRows, head_dim], as a cache holds them.
+class Pages {
+ public:
+  static constexpr int64_t kRows = 64;
+
+  Pages(const Shape& s, const kernels::KernelTable& table, const std::vector<char>& rows, DType type, DType stored)
+      : s_(s), stored_(stored), scales_(s.kv_heads * kRows * s.head_dim * static_cast<int64_t>(size_of(stored))) {
+    const int64_t pages = (s.keys + kRows - 1) / kRows, page_bytes = scales_ + s.kv_heads * kRows * 4;
+    memory_.resize(static_cast<size_t>(s.sequences * pages * page_bytes));
+    for (int64_t i = 0; i < s.sequences; ++i) {
+      first_.push_back(static_cast<int32_t>(i * pages));
+      for (int64_t page = 0; page < pages; ++page) {
+        char* at = memory_.data() + (i * pages + page) * page_bytes;
+        pages_.push_back(at);
+        const int64_t from = (i * s.keys + page * kRows) * s.kv_heads * s.head_dim;
+        table.store_kv_rows({.rows = std::min(kRows, s.keys - page * kRows),
+                             .heads = s.kv_heads,
+                             .head_dim = s.head_dim,
+                             .x = {rows.data() + from * static_cast<int64_t>(size_of(type)), type},
+                             .x_row_stride = s.kv_heads * s.head_dim,
+                             .page = {at, stored},
+                             .scales = reinterpret_cast<float*>(at + scales_),
+                             .page_rows = kRows});
+      }
+    }
+  }
+  kernels::HeadsView view() const {
+    return {.dtype = stored_,
+            .row_stride = s_.head_dim,
+            .head_stride = kRows * s_.head_dim,
+            .in = {.pages = pages_.data(), .first_page = first_.data(), .page_rows = kRows, .scale_offset = scales_}};
+  }
+
+ private:
+  const Shape& s_;
+  DType stored_;
+  int64_t scales_;
+  std::vector<char> memory_;
+  std::vector<const void*> pages_;
+  std::vector<int32_t> first_;
+};
 
 void run(const Shape& s, DType type) {
   const int64_t T = s.sequences * s.queries, S = s.sequences * s.keys, D = s.head_dim;
@@ -66,7 +110,23 @@ void run(const Shape& s, DType type) {
   const double flops = 4.0 * pairs * static_cast<double>(s.sequences * s.heads * D);
   const kernels::KernelTable& table = kernels::cpu_kernels(kernels::active_isa());
   std::vector<Candidate> candidates = {{"forward", flops, [&] { table.attention(args); }}};
-  if (s.queries > 4) {
+  const Pages k_pages(s, table, k, type, type), v_pages(s, table, v, type, type);
+  const Pages k_bytes(s, table, k, type, DType::i8), v_bytes(s, table, v, type, DType::i8);
+  const auto in_pages = [&](const Pages& keys, const Pages& values) {
+    kernels::AttentionArgs paged = args;
+    paged.k = keys.view();
+    paged.v = values.view();
+    table.attention(paged);
+  };
+  if (s.causal) {  // what generation does
+    table.attention(args);
+    const std::vector<char> one_piece = out;
+    in_pages(k_pages, v_pages);
+    require(out == one_piece, ErrorKind::numeric, "{}: pages give other bits", s.name);
+    candidates.push_back({"in pages", flops, [&] { in_pages(k_pages, v_pages); }});
+    candidates.push_back({"in pages of i8", flops, [&] { in_pages(k_bytes, v_bytes); }});
+  }
+  if (s.queries > kernels::kFewQueries) {
     candidates.push_back({"backward", 2.5 * flops, [&] {
                             table.attention_backward({args, dout.data(), dq.data(), dk.data(), dv.data()});
                           }});
@@ -94,6 +154,8 @@ int main(int count, char** words) {
       {"long prompt", 1, 32, 4, 2048, 2048, 64, true},
       {"head 128", 1, 8, 8, 1024, 1024, 128, true},
       {"decoding", 1, 32, 4, 1, 16384, 64, true},
+      {"decoding 7B", 1, 32, 32, 1, 1024, 128, true},
+      {"prompt 7B", 1, 32, 32, 512, 1024, 128, true},
       {"decoding, 8 at once", 8, 6, 2, 1, 2048, 64, true},
   };
   for (const auto& shape : shapes) {

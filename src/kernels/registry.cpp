@@ -30,6 +30,7 @@ constexpr KernelTable kReference = {
     .unpack_rows = ref::unpack_rows,
     .attention = ref::attention,
     .attention_backward = ref::attention_backward,
+    .store_kv_rows = ref::store_kv_rows,
     .conv2d = ref::conv2d,
     .conv2d_backward_input = ref::conv2d_backward_input,
     .conv2d_backward_weight = ref::conv2d_backward_weight,

@@ -6,6 +6,7 @@
 #include "kernels/conv.h"
 #include "kernels/elementwise.h"
 #include "kernels/gemm.h"
+#include "kernels/kv_rows.h"
 #include "kernels/loss.h"
 #include "kernels/norm.h"
 #include "kernels/optimizer.h"
@@ -23,6 +24,7 @@ struct KernelTable {
   void (*unpack_rows)(const UnpackRowsArgs&) = nullptr;
   void (*attention)(const AttentionArgs&) = nullptr;
   void (*attention_backward)(const AttentionBackwardArgs&) = nullptr;
+  void (*store_kv_rows)(const StoreKvRowsArgs&) = nullptr;
   void (*conv2d)(const Conv2dArgs&) = nullptr;
   void (*conv2d_backward_input)(const Conv2dArgs&) = nullptr;
   void (*conv2d_backward_weight)(const Conv2dArgs&) = nullptr;

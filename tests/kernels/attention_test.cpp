@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -185,6 +186,115 @@ TEST_P(AttentionCases, EveryInstructionSetEqualsReference) {
     expect_near(got.dq, want.dq, c.type, exact ? 3e-5 : 2e-2, where + "dq");
     expect_near(got.dk, want.dk, c.type, exact ? 3e-5 : 2e-2, where + "dk");
     expect_near(got.dv, want.dv, c.type, exact ? 3e-5 : 2e-2, where + "dv");
+  }
+}
+
+// Keys and values in pages [heads, kPageRows, D] behind a gap, in a scattered order, as `type`.
+class Pages {
+ public:
+  static constexpr int64_t kPageRows = 64;
+
+  Pages(Problem& problem, Values& rows, DType type) : c_(problem.c), type_(type) {
+    const int64_t D = c_.head_dim, row_bytes = D * static_cast<int64_t>(size_of(type));
+    scales_ = kGap + c_.kv_heads * kPageRows * row_bytes;
+    const int64_t page_bytes = scales_ + c_.kv_heads * kPageRows * 4;
+    int64_t pages = 0;
+    for (const int32_t keys : c_.keys) {
+      first_.push_back(static_cast<int32_t>(pages));
+      pages += (keys + kPageRows - 1) / kPageRows;
+    }
+    memory_.assign(static_cast<size_t>(pages * page_bytes + 64), 0x7F);
+    for (int64_t i = 0; i < pages; ++i) table_.push_back(memory_.data() + (pages - 1 - i) * page_bytes);
+    for (size_t i = 0; i < c_.keys.size(); ++i) {
+      for (int64_t s = 0; s < c_.keys[i]; ++s) {
+        char* page =
+            const_cast<char*>(static_cast<const char*>(table_[static_cast<size_t>(first_[i] + s / kPageRows)]));
+        const int64_t from = problem.start + (problem.key_offsets[i] + s) * problem.kv_stride;
+        ref::store_kv_rows({.rows = 1,
+                            .heads = c_.kv_heads,
+                            .head_dim = D,
+                            .x = rows.view(from),
+                            .page = {page + kGap, type},
+                            .scales = reinterpret_cast<float*>(page + scales_),
+                            .page_rows = kPageRows,
+                            .first = s % kPageRows});
+      }
+    }
+  }
+  HeadsView view() const {
+    return {.dtype = type_,
+            .row_stride = c_.head_dim,
+            .head_stride = kPageRows * c_.head_dim,
+            .in = {.pages = table_.data(),
+                   .first_page = first_.data(),
+                   .page_rows = kPageRows,
+                   .offset = kGap,
+                   .scale_offset = scales_}};
+  }
+
+ private:
+  static constexpr int64_t kGap = 32;
+  const Case& c_;
+  DType type_;
+  int64_t scales_ = 0;
+  std::vector<char> memory_;
+  std::vector<const void*> table_;
+  std::vector<int32_t> first_;
+};
+
+// Where keys and values lie changes no bit.
+TEST_P(AttentionCases, PagesEqualOnePiece) {
+  const Case& c = GetParam();
+  Problem problem(c);
+  const Pages keys(problem, problem.k, c.cache), values(problem, problem.v, c.cache);
+  const auto paged = [&](void (*attention)(const AttentionArgs&)) {
+    return [&keys, &values, attention](AttentionArgs args) {
+      args.k = keys.view();
+      args.v = values.view();
+      attention(args);
+    };
+  };
+  const auto run = [&](const std::function<void(AttentionArgs)>& attention) {
+    Problem::Result r{std::vector<char>(static_cast<size_t>(problem.T * problem.out_stride) * 4, 0x3C),
+                      {},
+                      {},
+                      {},
+                      std::vector<float>(static_cast<size_t>(c.heads * problem.T))};
+    attention(problem.args(r));
+    return r;
+  };
+  for (const Isa isa : kAllIsas) {
+    if (!isa_supported(isa)) continue;
+    const KernelTable& table = cpu_kernels(isa);
+    const Problem::Result want = run(table.attention), got = run(paged(table.attention));
+    EXPECT_EQ(want.out, got.out) << name_of(isa);
+    EXPECT_EQ(std::memcmp(want.lse.data(), got.lse.data(), want.lse.size() * sizeof(float)), 0) << name_of(isa);
+  }
+  EXPECT_EQ(run(ref::attention).out, run(paged(ref::attention)).out);
+}
+
+// The same bytes and scales read by plain loops; and how far bytes are from the exact result.
+TEST_P(AttentionCases, PagesOfBytes) {
+  const Case& c = GetParam();
+  if (c.cache != c.type) return;
+  Problem problem(c);
+  const Pages keys(problem, problem.k, DType::i8), values(problem, problem.v, DType::i8);
+  const Problem::Result exact = problem.run(ref::attention, nullptr);
+  const auto run = [&](void (*attention)(const AttentionArgs&)) {
+    Problem::Result r{exact.out, {}, {}, {}, exact.lse};
+    AttentionArgs args = problem.args(r);
+    args.k = keys.view();
+    args.v = values.view();
+    attention(args);
+    return r;
+  };
+  const Problem::Result want = run(ref::attention);
+  // Values are off by up to 1/254 of the largest of a row, here about 3; scores by about sqrt(D) / 254 * scale * |q|.
+  expect_near(want.out, exact.out, c.type, 0.05, c.name + " beside floats, out");
+  for (const Isa isa : kAllIsas) {
+    if (!isa_supported(isa)) continue;
+    expect_near(run(cpu_kernels(isa).attention).out, want.out, c.type, c.type == DType::f32 ? 1e-5 : 1e-2,
+                c.name + " on " + std::string(name_of(isa)) + ", out");
   }
 }
 

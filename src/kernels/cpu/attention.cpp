@@ -9,8 +9,6 @@
 SENSORIUM_ISA_BEGIN
 namespace {
 
-// Up to this many query rows of a sequence read keys and values where they lie; more are worth packing them.
-constexpr int64_t kDecodeRows = 4;
 constexpr int64_t kDecodeKeys = 512;  // of one task
 // Where sequences and heads are too few for the threads, query rows are split too; each task packs the keys again.
 constexpr int64_t kSplitTasks = 16, kSplitRows = 192;
@@ -103,7 +101,7 @@ void backward(const AttentionBackwardArgs& args) {
 void attention(const AttentionArgs& args) {
   const Longest longest(args);
   if (longest.queries == 0) return;
-  if (longest.queries <= kDecodeRows) {
+  if (longest.queries <= kFewQueries) {
     decode(args, longest);
   } else if (args.q.dtype == DType::bf16) {
     forward<Bf16Products>(args, longest);

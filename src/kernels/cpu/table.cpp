@@ -10,6 +10,7 @@ constexpr KernelTable kernel_table = {
     .unpack_rows = unpack_rows,
     .attention = attention,
     .attention_backward = attention_backward,
+    .store_kv_rows = store_kv_rows,
     .conv2d = conv2d,
     .conv2d_backward_input = conv2d_backward_input,
     .conv2d_backward_weight = conv2d_backward_weight,

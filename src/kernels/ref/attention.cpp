@@ -7,17 +7,30 @@
 namespace sensorium::kernels::ref {
 namespace {
 
+struct Sequence {
+  int64_t index, first_query, queries, first_key, keys;
+};
+Sequence sequence_of(const AttentionArgs& a, int64_t i) {
+  return {i, a.query_offsets[i], a.query_offsets[i + 1] - a.query_offsets[i], a.key_offsets[i],
+          a.key_offsets[i + 1] - a.key_offsets[i]};
+}
+
 double element(const HeadsView& view, int64_t row, int64_t head, int64_t d) {
   return get({view.data, view.dtype}, row * view.row_stride + head * view.head_stride + d);
 }
 
-struct Sequence {
-  int64_t first_query, queries, first_key, keys;
-};
-Sequence sequence_of(const AttentionArgs& a, int64_t i) {
-  return {a.query_offsets[i], a.query_offsets[i + 1] - a.query_offsets[i], a.key_offsets[i],
-          a.key_offsets[i + 1] - a.key_offsets[i]};
+// Element d of a head's key or value row, which counts from 0 in its sequence.
+double kv_element(const HeadsView& view, const Sequence& s, int64_t row, int64_t head, int64_t d) {
+  const KvPages& in = view.in;
+  if (in.pages == nullptr) return element(view, s.first_key + row, head, d);
+  const auto* page = static_cast<const std::byte*>(in.pages[in.first_page[s.index] + row / in.page_rows]);
+  const int64_t inside = row % in.page_rows, at = inside * view.row_stride + head * view.head_stride + d;
+  if (view.dtype != DType::i8) return get({page + in.offset, view.dtype}, at);
+  const auto* scales = reinterpret_cast<const float*>(page + in.scale_offset);
+  return static_cast<double>(reinterpret_cast<const int8_t*>(page + in.offset)[at]) *
+         static_cast<double>(scales[head * in.page_rows + inside]);
 }
+
 int64_t visible_keys(const AttentionArgs& a, const Sequence& s, int64_t query) {
   return a.causal ? std::clamp<int64_t>(query + 1 + s.keys - s.queries, 0, s.keys) : s.keys;
 }
@@ -29,8 +42,7 @@ std::vector<double> scores_of(const AttentionArgs& a, const Sequence& s, int64_t
   for (size_t j = 0; j < scores.size(); ++j) {
     double dot = 0;
     for (int64_t d = 0; d < a.head_dim; ++d) {
-      dot += element(a.q, s.first_query + query, head, d) *
-             element(a.k, s.first_key + static_cast<int64_t>(j), kv_head, d);
+      dot += element(a.q, s.first_query + query, head, d) * kv_element(a.k, s, static_cast<int64_t>(j), kv_head, d);
     }
     scores[j] = dot * a.scale;
   }
@@ -62,7 +74,7 @@ void attention(const AttentionArgs& a) {
         for (int64_t d = 0; d < D; ++d) {
           double sum = 0;
           for (size_t j = 0; j < p.size(); ++j) {
-            sum += p[j] * element(a.v, s.first_key + static_cast<int64_t>(j), head / group, d);
+            sum += p[j] * kv_element(a.v, s, static_cast<int64_t>(j), head / group, d);
           }
           set({a.out, a.q.dtype}, row * a.out_row_stride + head * D + d, sum);
         }

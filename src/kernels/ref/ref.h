@@ -11,6 +11,7 @@ void packed_linear(const PackedLinearArgs& args);
 void unpack_rows(const UnpackRowsArgs& args);
 void attention(const AttentionArgs& args);
 void attention_backward(const AttentionBackwardArgs& args);
+void store_kv_rows(const StoreKvRowsArgs& args);
 void conv2d(const Conv2dArgs& args);
 void conv2d_backward_input(const Conv2dArgs& args);
 void conv2d_backward_weight(const Conv2dArgs& args);

@@ -21,19 +21,30 @@ struct AttentionDecode : Tiles<F32> {
     }
   };
 
-  // Rows key..key+count as f32 [kBlock][Dp], zeros after them.
-  static void widen_block(const HeadsView& view, int64_t head, int64_t row, int64_t count, int64_t D, int64_t Dp,
+  // Rows row..row+count as f32 [kBlock][Dp], zeros after them. A block never crosses pages. `end`: of all rows.
+  static void widen_block(const KvRows& rows, int64_t row, int64_t count, int64_t end, int64_t D, int64_t Dp,
                           float* to) {
-    const int64_t bytes = D * static_cast<int64_t>(size_of(view.dtype));
-    for (int64_t s = 0; s < kBlock; ++s, to += Dp) {
+    const int64_t bytes = D * static_cast<int64_t>(size_of(rows.type));
+    const char* from = rows.row(row);
+    // Rows of one head may stand far apart: the machine's own prefetch does not see them coming.
+    const char* ahead = rows.row(min(row + kAhead, end - 1));
+    for (int64_t s = 0; s < kBlock; ++s, to += Dp, from += rows.step, ahead += rows.step) {
       if (s < count) {
-        // Rows of one head stand far apart: the machine's own prefetch does not see them coming.
-        const char* ahead = address(view, head, row + s + kAhead);
         for (int64_t b = 0; b < bytes; b += 64) __builtin_prefetch(ahead + b);
-        widen_row(address(view, head, row + s), view.dtype, D, to);
+        widen_row(from, rows.type, D, to);
       } else {
         std::memset(to, 0, static_cast<size_t>(D) * sizeof(float));
       }
+    }
+  }
+  // values[r * stride .. + kBlock] times the scales of the rows of a block of i8, of which `count` are there.
+  static void scale_block(const KvRows& keys, int64_t row, int64_t count, int64_t rows, float* values, int64_t stride) {
+    if (keys.type != DType::i8) return;
+    float scales[kBlock] = {};
+    std::memcpy(scales, keys.scale(row), static_cast<size_t>(count) * sizeof(float));
+    for (int64_t r = 0; r < rows; ++r) {
+      float* to = values + r * stride;
+      F32::store(to, F32::multiply(F32::load(to), F32::load(scales)));
     }
   }
 
@@ -72,7 +83,7 @@ struct AttentionDecode : Tiles<F32> {
   static void run(const AttentionArgs& args, int64_t sequence, int64_t kv_head, int64_t key_begin, int64_t key_end,
                   float* records) {
     const int64_t D = args.head_dim, Dp = round_up(D, W), group = args.heads / args.kv_heads;
-    const int64_t q0 = args.query_offsets[sequence], k0 = args.key_offsets[sequence] + key_begin;
+    const int64_t q0 = args.query_offsets[sequence];
     const int64_t T = args.query_offsets[sequence + 1] - q0;
     const int64_t all_keys = args.key_offsets[sequence + 1] - args.key_offsets[sequence];
     const int64_t rows = group * T, count = key_end - key_begin, stride = round_up(count, kBlock);
@@ -86,9 +97,12 @@ struct AttentionDecode : Tiles<F32> {
       widen_row(address(args.q, kv_head * group + r / T, q0 + r % T), args.q.dtype, D, q);
       for (int64_t d = 0; d < D; ++d) q[d] *= args.scale * kLog2E;
     }
+    const KvRows keys(args.k, sequence, args.key_offsets[sequence], kv_head);
     for (int64_t s = 0; s < count; s += kBlock) {
-      widen_block(args.k, kv_head, k0 + s, min(kBlock, count - s), D, Dp, at.block);
+      const int64_t some = min(kBlock, count - s);
+      widen_block(keys, key_begin + s, some, key_end, D, Dp, at.block);
       block_scores(at.q, rows, at.block, Dp, at.scores + s, stride);
+      scale_block(keys, key_begin + s, some, rows, at.scores + s, stride);
     }
     for (int64_t r = 0; r < rows; ++r) {
       float* record = records + r * decode_record(D);
@@ -109,8 +123,11 @@ struct AttentionDecode : Tiles<F32> {
     }
     float* sums = at.q;  // the queries are done with
     std::memset(sums, 0, static_cast<size_t>(rows * Dp) * sizeof(float));
+    const KvRows values(args.v, sequence, args.key_offsets[sequence], kv_head);
     for (int64_t s = 0; s < count; s += kBlock) {
-      widen_block(args.v, kv_head, k0 + s, min(kBlock, count - s), D, Dp, at.block);
+      const int64_t some = min(kBlock, count - s);
+      widen_block(values, key_begin + s, some, key_end, D, Dp, at.block);
+      scale_block(values, key_begin + s, some, rows, at.scores + s, stride);
       add_values(at.scores + s, stride, rows, at.block, Dp, sums);
     }
     for (int64_t r = 0; r < rows; ++r) {

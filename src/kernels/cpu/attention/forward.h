@@ -31,8 +31,9 @@ struct AttentionForward : Tiles<Simd> {
     float *scores = nullptr, *sums = nullptr;
 
     void place(Arena& arena) {
-      k_copy = arena.template take<Elem>(Base::conversion_space(args.k, keys, D));
-      v_copy = arena.template take<Elem>(Base::conversion_space(args.v, keys, D));
+      const int64_t copied = args.k.in.pages == nullptr ? keys : Base::min(keys, args.k.in.page_rows);  // at a time
+      k_copy = arena.template take<Elem>(Base::conversion_space(args.k, copied, D));
+      v_copy = arena.template take<Elem>(Base::conversion_space(args.v, copied, D));
       q_copy = arena.template take<Elem>(Base::conversion_space(args.q, rows, D));
       k = arena.template take<Elem>(Base::transposed_size(keys, D));
       v = arena.template take<Elem>(Base::straight_size(keys, D));
@@ -90,8 +91,13 @@ struct AttentionForward : Tiles<Simd> {
 
     Layout at{S, row_end - row_begin, D, args};
     Base::allocate(at);
-    Base::pack_transposed(Base::as_elements(args.k, kv_head, k0, S, D, at.k_copy), S, D, at.k);
-    Base::pack_straight(Base::as_elements(args.v, kv_head, k0, S, D, at.v_copy), S, D, at.v);
+    // A page holds whole panels and whole units.
+    const KvRows keys(args.k, sequence, k0, kv_head), values(args.v, sequence, k0, kv_head);
+    for (int64_t s = 0, count; s < S; s += count) {
+      count = keys.together(s, S - s);
+      Base::pack_transposed(Base::as_elements(keys, s, count, D, at.k_copy), count, D, at.k + s * D);
+      Base::pack_straight(Base::as_elements(values, s, count, D, at.v_copy), count, D, at.v, s, S);
+    }
 
     RowState state[kRowBlock];
     for (int64_t head = kv_head * group; head < (kv_head + 1) * group; ++head) {

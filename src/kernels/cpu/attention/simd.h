@@ -30,6 +30,8 @@ constexpr int kF32Lanes = 8, kF32TileVectors = 2;
 constexpr int kF32Lanes = 4, kF32TileVectors = 2;
 #endif
 
+inline float load(const int8_t* p, int64_t i) { return p[i]; }
+
 template <typename T>
 inline void widen_row(const T* from, int64_t count, float* to) {
   for (int64_t i = 0; i < count; ++i) to[i] = load(from, i);
@@ -41,6 +43,8 @@ inline void widen_row(const void* from, DType type, int64_t count, float* to) {
       return;
     case DType::bf16:
       return widen_row(static_cast<const Brain*>(from), count, to);
+    case DType::i8:
+      return widen_row(static_cast<const int8_t*>(from), count, to);
     default:
       return widen_row(static_cast<const Half*>(from), count, to);
   }

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "kernels/cpu/attention/kv_rows.h"
 #include "kernels/cpu/attention/simd.h"
 
 SENSORIUM_ISA_BEGIN
@@ -66,6 +67,24 @@ struct Tiles {
     return static_cast<const char*>(view.data) +
            (row * view.row_stride + head * view.head_stride) * static_cast<int64_t>(size_of(view.dtype));
   }
+  // The same for rows of a cache. The rows of one page stand together.
+  static Rows as_elements(const KvRows& rows, int64_t row, int64_t count, int64_t D, Elem* space) {
+    if (rows.type == Simd::kType) {
+      return {reinterpret_cast<const Elem*>(rows.row(row)), rows.step / static_cast<int64_t>(sizeof(Elem))};
+    }
+    for (int64_t r = 0; r < count; ++r) {
+      if (rows.type == DType::i8) {
+        float wide[256];
+        widen_row(rows.row(row + r), DType::i8, D, wide);
+        const float scale = *rows.scale(row + r);
+        for (int64_t d = 0; d < D; ++d) wide[d] *= scale;
+        Simd::convert(wide, DType::f32, D, space + r * D);
+      } else {
+        Simd::convert(rows.row(row + r), rows.type, D, space + r * D);
+      }
+    }
+    return {space, D};
+  }
   // Rows as elements of the products: where they lie if they are, else converted into `space` ([count, D]).
   static Rows as_elements(const HeadsView& view, int64_t head, int64_t row, int64_t count, int64_t D, Elem* space) {
     if (view.dtype == Simd::kType) {
@@ -88,12 +107,16 @@ struct Tiles {
   }
   static constexpr int64_t transposed_size(int64_t count, int64_t D) { return round_up(count, kPanel) * D; }
 
-  // k runs along the rows: [group of columns][rows / U][width of the group][U]; the last group is narrower.
+  // k runs along the rows: [group of columns][rows / U][width of the group][U]; the last group is narrower. The rows given are
+  // `first`.. (a multiple of U) of `total`.
   static void pack_straight(const Rows& rows, int64_t count, int64_t D, Elem* out) {
+    pack_straight(rows, count, D, out, 0, count);
+  }
+  static void pack_straight(const Rows& rows, int64_t count, int64_t D, Elem* out, int64_t first_row, int64_t total) {
     const int64_t units = (count + U - 1) / U;
     for (int64_t c = 0; c < D; c += W) {
-      Elem* group = out + straight_group(c, count);
       const int64_t width = group_width(c, D) * U;
+      Elem* group = out + straight_group(c, total) + first_row / U * width;
       for (int64_t u = 0; u < units; ++u) {
         const Elem* first = rows.row(u * U) + c;
         Simd::interleave_rows(first, U > 1 && u * U + 1 < count ? first + rows.stride : nullptr, min(W, D - c),
