@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -39,11 +40,24 @@ struct ChatAnswer {
   std::vector<AnswerBox> boxes;  // written by the model, or the evidence for what was asked
 };
 
+// The text of an answer while its tokens come: the pieces, put together, are what ChatSession::read() makes of the tokens. (Where
+// they are no UTF-8, a tokenizer with tokens of single bytes may replace more of them once it sees them all.)
+class AnswerStream {
+ public:
+  virtual ~AnswerStream() = default;
+  // The text that is certain after this token, maybe ""; ends on a character boundary.
+  virtual std::string push(int32_t token) = 0;
+  // What is left at the end; an unfinished character becomes U+FFFD.
+  virtual std::string finish() = 0;
+};
+
 // One prompt being answered. Not thread-safe; the model must outlive it.
 class ChatSession {
  public:
   virtual ~ChatSession() = default;
   virtual int64_t prompt_tokens() const = 0;
+  // The prompt's token ids, -1 where something else than a token stands; empty if the session does not know them.
+  virtual std::span<const int32_t> prompt_ids() const { return {}; }
   // Tokens that still fit.
   virtual int64_t room() const = 0;
   // f32, one per token of the vocabulary: of the token that comes next.
@@ -51,18 +65,37 @@ class ChatSession {
   // The token to say where `token` was chosen by its logits: the same, unless the session knows better (a box that its own
   // evidence holds exactly).
   virtual int32_t grounded(int32_t token) const { return token; }
-  // Appends a token and computes the next logits.
+  // Appends a token and computes the next logits. Throws Error(limit) if the context or the memory for it is full.
   virtual void accept(int32_t token) = 0;
+  // The same for several sessions of one model at once, this one among them: tokens[i] to sessions[i]. One pass through the
+  // model, where the model can.
+  virtual void accept_all(std::span<ChatSession* const> sessions, std::span<const int32_t> tokens) {
+    for (size_t i = 0; i < sessions.size(); ++i) sessions[i]->accept(tokens[i]);
+  }
+  // A session in the same state that goes on by itself; what both have read is not computed again.
+  virtual std::unique_ptr<ChatSession> fork() const = 0;
   virtual bool is_end(int32_t token) const = 0;
   // The answer that the accepted tokens make.
   virtual ChatAnswer read(std::span<const int32_t> tokens) const = 0;
+  // For an answer from its first token on; the session's model must outlive it.
+  virtual std::unique_ptr<AnswerStream> stream() const = 0;
   // Log-probability of each text as the whole answer (its tokens and the end), without changing the session.
   virtual std::vector<double> score(std::span<const std::string> answers) = 0;
+};
+
+// What the sessions of a model remember of their tokens.
+struct CacheOptions {
+  // Of keys and values: f32, bf16, f16, or i8 (a scale per head and token: half the memory of bf16); none: the activations'.
+  std::optional<DType> dtype;
+  // Of all sessions, and of the prompts that are kept to be used again; 0: half of the machine's memory.
+  size_t max_bytes = 0;
 };
 
 class Model {
  public:
   virtual ~Model() = default;
+  // For sessions that start from now on; without effect on a model that has none.
+  virtual void configure_cache(const CacheOptions& /*options*/) {}
   // Prepares pictures and prompt and runs them through the model. Throws Error(limit) if the prompt is longer than the
   // context (the message says by how much), usage for roles that it does not know.
   virtual std::unique_ptr<ChatSession> start(std::span<const ChatMessage> messages) const = 0;

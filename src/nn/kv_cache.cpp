@@ -1,70 +1,108 @@
 #include "nn/kv_cache.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "kernels/table.h"
 
 namespace sensorium::nn {
+namespace {
 
-KvCache::KvCache(const KvCacheConfig& config) : config_(config) {
+constexpr int64_t kRows = KvLayout::kBlockTokens;
+
+int64_t blocks_for(int64_t tokens) { return (tokens + kRows - 1) / kRows; }
+
+}  // namespace
+
+KvCache::KvCache(std::shared_ptr<KvPool> pool, int64_t capacity) : pool_(std::move(pool)), capacity_(capacity) {
+  require(capacity >= 0, ErrorKind::shape, "a cache of {} tokens", capacity);
+}
+
+void KvCache::reserve(int64_t rows) {
+  require(rows >= 0 && length_ + rows <= capacity_, ErrorKind::limit,
+          "the cache holds {} tokens of {}; {} more do not fit", length_, capacity_, rows);
+  if (rows == 0) return;
+  // The block that the next row goes to may be another's too.
+  const auto next = static_cast<size_t>(length_ / kRows);
+  if (next < blocks_.size() && blocks_[next].use_count() > 1) {
+    std::shared_ptr<KvBlock> own = pool_->allocate();
+    std::memcpy(own->data(), blocks_[next]->data(), own->bytes());
+    pages_[next] = own->data();
+    blocks_[next] = std::move(own);
+  }
+  while (static_cast<int64_t>(blocks_.size()) < blocks_for(length_ + rows)) {
+    blocks_.push_back(pool_->allocate());
+    pages_.push_back(blocks_.back()->data());
+  }
+}
+
+void KvCache::append(int64_t layer, const void* k, const void* v, DType dtype, int64_t row_stride, int64_t rows) {
+  require(rows >= 0 && length_ + rows <= static_cast<int64_t>(blocks_.size()) * kRows, ErrorKind::limit,
+          "the cache has no room for {} more tokens behind {}", rows, length_);
+  const KvLayout& layout = this->layout();
+  const kernels::KernelTable& table = kernels::kernel_table({});
+  const auto store = kernels::find_kernel(table.store_kv_rows, table, "store_kv_rows");
+  for (int64_t done = 0, some; done < rows; done += some) {
+    const int64_t at = length_ + done, first = at % kRows;
+    some = std::min(rows - done, kRows - first);
+    std::byte* block = blocks_[static_cast<size_t>(at / kRows)]->data();
+    const auto write = [&](const void* from, size_t offset) {
+      std::byte* part = block + offset;
+      const size_t skipped = static_cast<size_t>(done * row_stride) * size_of(dtype);
+      store({.rows = some,
+             .heads = layout.kv_heads,
+             .head_dim = layout.head_dim,
+             .x = {static_cast<const std::byte*>(from) + skipped, dtype},
+             .x_row_stride = row_stride,
+             .page = {part, layout.dtype},
+             .scales = layout.dtype == DType::i8 ? reinterpret_cast<float*>(part + layout.scales_offset()) : nullptr,
+             .page_rows = kRows,
+             .first = first});
+    };
+    write(k, layout.keys_offset(layer));
+    write(v, layout.values_offset(layer));
+  }
+}
+
+void KvCache::advance(int64_t rows) {
+  require(rows >= 0 && length_ + rows <= std::min(capacity_, static_cast<int64_t>(blocks_.size()) * kRows),
+          ErrorKind::limit, "the cache holds {} tokens of {}; {} more do not fit", length_, capacity_, rows);
+  length_ += rows;
+}
+
+void KvCache::truncate(int64_t length) {
+  require(length >= 0 && length <= length_, ErrorKind::shape, "cannot keep {} tokens of {}", length, length_);
+  length_ = length;
+  blocks_.resize(static_cast<size_t>(blocks_for(length)));
+  pages_.resize(blocks_.size());
+}
+
+void KvCache::adopt(std::shared_ptr<KvBlock> block) {
   require(
-      config.layers >= 0 && config.kv_heads > 0 && config.head_dim > 0 && config.capacity >= 0 && config.sequences > 0,
-      ErrorKind::shape, "cache of {} layers, {} heads of {}, {} tokens, {} sequences", config.layers, config.kv_heads,
-      config.head_dim, config.capacity, config.sequences);
-  require(is_float(config.dtype), ErrorKind::shape, "the cache must be float, not {}", name_of(config.dtype));
-  // Pages of the system's memory are taken when they are written: a long context costs nothing until it is used.
-  memory_ = Tensor::empty({config.layers, 2, config.sequences, config.capacity, config.kv_heads, config.head_dim},
-                          config.dtype);
-  lengths_.assign(static_cast<size_t>(config.sequences), 0);
+      length_ % kRows == 0 && static_cast<int64_t>(blocks_.size()) == length_ / kRows && length_ + kRows <= capacity_,
+      ErrorKind::shape, "a cache of {} tokens of {} takes no whole block", length_, capacity_);
+  pages_.push_back(block->data());
+  blocks_.push_back(std::move(block));
+  length_ += kRows;
 }
 
-void KvCache::append(int64_t layer, int64_t sequence, const void* k, const void* v, DType dtype, int64_t row_stride,
-                     int64_t rows) {
-  const int64_t start = length(sequence), width = config_.kv_heads * config_.head_dim;
-  require(rows >= 0 && start + rows <= config_.capacity, ErrorKind::limit,
-          "the cache holds {} tokens of {}; {} more do not fit", start, config_.capacity, rows);
-  const size_t row_bytes = static_cast<size_t>(width) * size_of(config_.dtype);
-  const size_t step = static_cast<size_t>(row_stride) * size_of(dtype);
-  const auto copy = [&](const void* from, const void* to) {
-    const auto* source = static_cast<const std::byte*>(from);
-    auto* target = static_cast<std::byte*>(const_cast<void*>(to)) + static_cast<size_t>(start) * row_bytes;
-    for (int64_t row = 0; row < rows; ++row, source += step, target += row_bytes) {
-      if (dtype == config_.dtype) {
-        std::memcpy(target, source, row_bytes);
-      } else {
-        const kernels::KernelTable& table = kernels::kernel_table(memory_.device());
-        kernels::find_kernel(table.cast, table,
-                             "cast")({.count = width, .x = {source, dtype}, .y = {target, config_.dtype}});
-      }
-    }
-  };
-  copy(k, keys(layer, sequence));
-  copy(v, values(layer, sequence));
+KvBatch::KvBatch(std::span<KvCache* const> caches, const ops::Sequences& sequences)
+    : caches_(caches.begin(), caches.end()), sequences_(sequences), key_offsets_{0} {
+  require(!caches_.empty() && sequences.count() == caches_.size(), ErrorKind::shape, "{} sequences for {} caches",
+          sequences.count(), caches_.size());
+  for (size_t i = 0; i < caches_.size(); ++i) {
+    KvCache& cache = *caches_[i];
+    require(cache.layout() == layout(), ErrorKind::shape, "the caches of one pass must be alike");
+    const int32_t rows = sequences.offsets[i + 1] - sequences.offsets[i];
+    cache.reserve(rows);
+    first_page_.push_back(static_cast<int32_t>(pages_.size()));
+    pages_.insert(pages_.end(), cache.pages().begin(), cache.pages().end());
+    key_offsets_.push_back(key_offsets_.back() + static_cast<int32_t>(cache.length()) + rows);
+  }
 }
 
-void KvCache::advance(int64_t sequence, int64_t rows) {
-  int64_t& length = lengths_[static_cast<size_t>(sequence)];
-  require(rows >= 0 && length + rows <= config_.capacity, ErrorKind::limit,
-          "the cache holds {} tokens of {}; {} more do not fit", length, config_.capacity, rows);
-  length += rows;
-}
-
-void KvCache::truncate(int64_t sequence, int64_t length) {
-  int64_t& stored = lengths_[static_cast<size_t>(sequence)];
-  require(length >= 0 && length <= stored, ErrorKind::shape, "cannot keep {} tokens of {}", length, stored);
-  stored = length;
-}
-
-const void* KvCache::keys(int64_t layer, int64_t sequence) const {
-  const int64_t block = config_.capacity * config_.kv_heads * config_.head_dim;
-  const int64_t index = 2 * layer * config_.sequences + sequence;
-  return static_cast<const std::byte*>(memory_.raw()) + static_cast<size_t>(index * block) * size_of(config_.dtype);
-}
-
-const void* KvCache::values(int64_t layer, int64_t sequence) const {
-  const int64_t block = config_.capacity * config_.kv_heads * config_.head_dim;
-  return static_cast<const std::byte*>(keys(layer, sequence)) +
-         static_cast<size_t>(config_.sequences * block) * size_of(config_.dtype);
+void KvBatch::advance() {
+  for (size_t i = 0; i < caches_.size(); ++i) caches_[i]->advance(sequences_.offsets[i + 1] - sequences_.offsets[i]);
 }
 
 }  // namespace sensorium::nn

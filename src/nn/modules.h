@@ -76,10 +76,9 @@ struct SelfAttention {
   SelfAttention(ParameterStore& store, const std::string& name, const AttentionConfig& config, float out_scale = 1.0f);
   // positions: i32 [T] (text) or [T, 2] (pictures: row, column).
   Tensor operator()(const Tensor& x_TC, const Tensor& positions, const ops::Sequences& sequences) const;
-  // Appends the keys and values of x to `cache` at `layer` and attends to all of the sequence so far; x holds the new
-  // tokens of every sequence of the cache (`sequences` gives how many each).
-  Tensor cached(const Tensor& x_TC, const Tensor& positions, const ops::Sequences& sequences, KvCache& cache,
-                int64_t layer) const;
+  // Appends the keys and values of x to the caches at `layer` and attends to all of each sequence so far; x holds the new
+  // tokens of every sequence of the batch.
+  Tensor cached(const Tensor& x_TC, const Tensor& positions, KvBatch& batch, int64_t layer) const;
   AttentionConfig config;
   Linear qkv, out;
   Tensor q_norm, k_norm;
@@ -111,8 +110,7 @@ struct TransformerBlock {
   TransformerBlock(ParameterStore& store, const std::string& name, const AttentionConfig& config, int64_t mlp_width,
                    float out_scale = 1.0f, Bias mlp_bias = Bias::none);
   Tensor operator()(const Tensor& x_TC, const Tensor& positions, const ops::Sequences& sequences) const;
-  Tensor cached(const Tensor& x_TC, const Tensor& positions, const ops::Sequences& sequences, KvCache& cache,
-                int64_t layer) const;
+  Tensor cached(const Tensor& x_TC, const Tensor& positions, KvBatch& batch, int64_t layer) const;
   RmsNorm norm1, norm2;
   SelfAttention attention;
   SwigluMlp mlp;

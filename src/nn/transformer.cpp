@@ -1,5 +1,4 @@
 // Legend: T rows, C channels, H query heads, G key/value heads, D head size.
-#include <array>
 #include <cmath>
 
 #include "kernels/table.h"
@@ -39,13 +38,13 @@ Tensor SelfAttention::operator()(const Tensor& x_TC, const Tensor& positions, co
       ops::self_attention(project(*this, x_TC, positions), config.heads, config.kv_heads, sequences, config.causal));
 }
 
-Tensor SelfAttention::cached(const Tensor& x_TC, const Tensor& positions, const ops::Sequences& sequences,
-                             KvCache& cache, int64_t layer) const {
+Tensor SelfAttention::cached(const Tensor& x_TC, const Tensor& positions, KvBatch& batch, int64_t layer) const {
   const NoGrad no_grad;
-  require(static_cast<int64_t>(sequences.count()) == cache.config().sequences &&
-              cache.config().kv_heads == config.kv_heads && cache.config().head_dim == config.head_dim && layer >= 0 &&
-              layer < cache.config().layers && sequences.offsets.back() == x_TC.dim(0),
-          ErrorKind::shape, "attention: {} sequences of {} rows do not fit the cache", sequences.count(), x_TC.dim(0));
+  const KvLayout& layout = batch.layout();
+  const ops::Sequences& sequences = batch.sequences();
+  require(layout.kv_heads == config.kv_heads && layout.head_dim == config.head_dim && layer >= 0 &&
+              layer < layout.layers && sequences.offsets.back() == x_TC.dim(0),
+          ErrorKind::shape, "attention: {} sequences of {} rows do not fit the caches", sequences.count(), x_TC.dim(0));
   const Tensor qkv_T = project(*this, x_TC, positions);
   const int64_t stride = qkv_T.dim(1), query_width = config.heads * config.head_dim;
   const int64_t key_width = config.kv_heads * config.head_dim;
@@ -53,31 +52,41 @@ Tensor SelfAttention::cached(const Tensor& x_TC, const Tensor& positions, const 
   const auto at = [](const Tensor& tensor, int64_t element) -> std::byte* {
     return static_cast<std::byte*>(tensor.raw()) + static_cast<size_t>(element) * size_of(tensor.dtype());
   };
-  const kernels::KernelTable& table = kernels::kernel_table(qkv_T.device());
+  const auto rows_of = [&](size_t i) { return sequences.offsets[i + 1] - sequences.offsets[i]; };
   for (size_t i = 0; i < sequences.count(); ++i) {
-    const int32_t first = sequences.offsets[i], rows = sequences.offsets[i + 1] - first;
-    if (rows == 0) continue;
-    const auto sequence = static_cast<int64_t>(i);
-    const int64_t row = first * stride;
-    cache.append(layer, sequence, at(qkv_T, row + query_width), at(qkv_T, row + query_width + key_width), qkv_T.dtype(),
-                 stride, rows);
-    const std::array<int32_t, 2> queries{0, rows};
-    const std::array<int32_t, 2> keys{0, static_cast<int32_t>(cache.length(sequence)) + rows};
-    const DType stored = cache.config().dtype;
-    kernels::find_kernel(table.attention, table,
-                         "attention")({.heads = config.heads,
-                                       .kv_heads = config.kv_heads,
-                                       .head_dim = config.head_dim,
-                                       .q = {at(qkv_T, row), qkv_T.dtype(), stride, config.head_dim},
-                                       .k = {cache.keys(layer, sequence), stored, key_width, config.head_dim},
-                                       .v = {cache.values(layer, sequence), stored, key_width, config.head_dim},
-                                       .sequences = 1,
-                                       .query_offsets = queries.data(),
-                                       .key_offsets = keys.data(),
-                                       .causal = config.causal,
-                                       .scale = 1.0f / std::sqrt(static_cast<float>(config.head_dim)),
-                                       .out = at(mixed, first * query_width),
-                                       .out_row_stride = query_width});
+    const int64_t row = sequences.offsets[i] * stride;
+    batch.cache(i).append(layer, at(qkv_T, row + query_width), at(qkv_T, row + query_width + key_width), qkv_T.dtype(),
+                          stride, rows_of(i));
+  }
+  const auto pages = [&](size_t offset, size_t begin) {
+    return kernels::HeadsView{.dtype = layout.dtype,
+                              .row_stride = config.head_dim,
+                              .head_stride = KvLayout::kBlockTokens * config.head_dim,
+                              .in = {.pages = batch.pages(),
+                                     .first_page = batch.first_page() + begin,
+                                     .page_rows = KvLayout::kBlockTokens,
+                                     .offset = static_cast<int64_t>(offset),
+                                     .scale_offset = static_cast<int64_t>(offset + layout.scales_offset())}};
+  };
+  const kernels::KernelTable& table = kernels::kernel_table(qkv_T.device());
+  const auto attend = kernels::find_kernel(table.attention, table, "attention");
+  // Neighbours of the same kind go together (see kernels::kFewQueries).
+  const auto few = [&](size_t i) { return rows_of(i) <= kernels::kFewQueries; };
+  for (size_t begin = 0, end; begin < sequences.count(); begin = end) {
+    for (end = begin + 1; end < sequences.count() && few(end) == few(begin);) ++end;
+    attend({.heads = config.heads,
+            .kv_heads = config.kv_heads,
+            .head_dim = config.head_dim,
+            .q = {at(qkv_T, 0), qkv_T.dtype(), stride, config.head_dim},
+            .k = pages(layout.keys_offset(layer), begin),
+            .v = pages(layout.values_offset(layer), begin),
+            .sequences = static_cast<int64_t>(end - begin),
+            .query_offsets = sequences.offsets.data() + begin,
+            .key_offsets = batch.key_offsets() + begin,
+            .causal = config.causal,
+            .scale = 1.0f / std::sqrt(static_cast<float>(config.head_dim)),
+            .out = at(mixed, 0),
+            .out_row_stride = query_width});
   }
   return out(mixed);
 }
@@ -110,10 +119,9 @@ Tensor TransformerBlock::operator()(const Tensor& x_TC, const Tensor& positions,
   return ops::add(h_TC, mlp(norm2(h_TC)));
 }
 
-Tensor TransformerBlock::cached(const Tensor& x_TC, const Tensor& positions, const ops::Sequences& sequences,
-                                KvCache& cache, int64_t layer) const {
+Tensor TransformerBlock::cached(const Tensor& x_TC, const Tensor& positions, KvBatch& batch, int64_t layer) const {
   const NoGrad no_grad;
-  const Tensor h_TC = ops::add(x_TC, attention.cached(norm1(x_TC), positions, sequences, cache, layer));
+  const Tensor h_TC = ops::add(x_TC, attention.cached(norm1(x_TC), positions, batch, layer));
   return ops::add(h_TC, mlp(norm2(h_TC)));
 }
 

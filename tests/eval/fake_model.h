@@ -48,6 +48,14 @@ class ByteTokenizer : public text::Tokenizer {
 
 class FakeSession : public models::ChatSession {
  public:
+  class Stream : public models::AnswerStream {
+   public:
+    std::string push(int32_t token) override { return utf8_.push(ByteTokenizer().token_bytes(token)); }
+    std::string finish() override { return utf8_.finish(); }
+
+   private:
+    Utf8Stream utf8_;
+  };
   FakeSession(models::ChatAnswer answer, double log_probability)
       : answer_(std::move(answer)), log_probability_(log_probability) {
     point();
@@ -63,6 +71,8 @@ class FakeSession : public models::ChatSession {
   models::ChatAnswer read(std::span<const int32_t> tokens) const override {
     return {ByteTokenizer().decode(tokens, text::DecodeSpecials::skip), answer_.boxes};
   }
+  std::unique_ptr<models::ChatSession> fork() const override { return std::make_unique<FakeSession>(*this); }
+  std::unique_ptr<models::AnswerStream> stream() const override { return std::make_unique<Stream>(); }
   std::vector<double> score(std::span<const std::string> answers) override {
     return std::vector<double>(answers.size(), log_probability_);
   }

@@ -72,16 +72,15 @@ TEST(SensoriumDecoder, StepByStepWithACacheEqualsTheFullPass) {
   const Tensor x_TC = decoder.embed(Tensor::from(ids, {20}), DType::f32);
   const std::vector<float> full = decoder.logits(decoder(x_TC, {{0, 20}})).to_floats();
 
-  nn::KvCacheConfig cache_config = decoder.cache_config(20, 1);
-  cache_config.dtype = DType::f32;
-  nn::KvCache cache(cache_config);
+  nn::KvCache cache(std::make_shared<nn::KvPool>(decoder.cache_layout(DType::f32), 1 << 20), 20);
+  nn::KvCache* const caches[] = {&cache};
   std::vector<float> steps;
   for (const auto& [begin, end] : {std::pair{0, 7}, {7, 8}, {8, 9}, {9, 14}, {14, 15}, {15, 20}}) {
-    const Tensor hidden_TC = decoder.cached(x_TC.slice(begin, end), {{0, end - begin}}, cache);
+    const Tensor hidden_TC = decoder.cached(x_TC.slice(begin, end), {{0, end - begin}}, caches);
     const std::vector<float> logits = decoder.logits(hidden_TC).to_floats();
     steps.insert(steps.end(), logits.begin(), logits.end());
   }
-  EXPECT_EQ(cache.length(0), 20);
+  EXPECT_EQ(cache.length(), 20);
   EXPECT_LT(largest_difference(steps, full), 1e-5 * spread(full));
 }
 

@@ -66,17 +66,17 @@ Tensor Decoder::operator()(const Tensor& x_TC, const ops::Sequences& sequences) 
   return norm_(h_TC);
 }
 
-Tensor Decoder::cached(const Tensor& x_TC, const ops::Sequences& sequences, nn::KvCache& cache) const {
+Tensor Decoder::cached(const Tensor& x_TC, const ops::Sequences& sequences,
+                       std::span<nn::KvCache* const> caches) const {
   std::vector<int64_t> first;
-  for (size_t i = 0; i < sequences.count(); ++i) first.push_back(cache.length(static_cast<int64_t>(i)));
+  for (const nn::KvCache* cache : caches) first.push_back(cache->length());
+  nn::KvBatch batch(caches, sequences);
   const Tensor positions_T = position_ids(sequences, first);
   Tensor h_TC = x_TC;
   for (size_t i = 0; i < blocks_.size(); ++i) {
-    h_TC = blocks_[i].cached(h_TC, positions_T, sequences, cache, static_cast<int64_t>(i));
+    h_TC = blocks_[i].cached(h_TC, positions_T, batch, static_cast<int64_t>(i));
   }
-  for (size_t i = 0; i < sequences.count(); ++i) {
-    cache.advance(static_cast<int64_t>(i), sequences.offsets[i + 1] - sequences.offsets[i]);
-  }
+  batch.advance();
   return norm_(h_TC);
 }
 
@@ -85,13 +85,8 @@ Tensor Decoder::logits(const Tensor& hidden_TC) const {
                                   : ops::cast(output_(hidden_TC), DType::f32);
 }
 
-nn::KvCacheConfig Decoder::cache_config(int64_t capacity, int64_t sequences, DType dtype) const {
-  return {.layers = config_.layers,
-          .kv_heads = config_.kv_heads,
-          .head_dim = config_.head_dim,
-          .capacity = capacity,
-          .sequences = sequences,
-          .dtype = dtype};
+nn::KvLayout Decoder::cache_layout(DType dtype) const {
+  return {.layers = config_.layers, .kv_heads = config_.kv_heads, .head_dim = config_.head_dim, .dtype = dtype};
 }
 
 }  // namespace sensorium::models

@@ -3,6 +3,7 @@
 // own output embedding, stretched positions.
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -35,8 +36,8 @@ class Decoder {
   Tensor embed(const Tensor& ids_T, DType dtype) const;
   // Hidden states after the last norm, [T, dim]; causal inside every sequence; positions count from 0 in each.
   Tensor operator()(const Tensor& x_TC, const ops::Sequences& sequences) const;
-  // The same for new tokens after those in the cache.
-  Tensor cached(const Tensor& x_TC, const ops::Sequences& sequences, nn::KvCache& cache) const;
+  // The same for new tokens after those in the caches, one per sequence.
+  Tensor cached(const Tensor& x_TC, const ops::Sequences& sequences, std::span<nn::KvCache* const> caches) const;
   // f32 [T, vocabulary].
   Tensor logits(const Tensor& hidden_TC) const;
   // The table of embed(), [vocabulary, dim]; undefined if a checkpoint has it packed.
@@ -44,7 +45,7 @@ class Decoder {
   // The matrix of logits(), [vocabulary, dim]; undefined if a checkpoint has it packed.
   const Tensor& output_embedding() const { return output_.weight; }
 
-  nn::KvCacheConfig cache_config(int64_t capacity, int64_t sequences, DType dtype = DType::bf16) const;
+  nn::KvLayout cache_layout(DType dtype) const;
   // While on, blocks keep only their inputs for the backward pass and compute the rest again.
   void set_checkpointing(bool on) { checkpointing_ = on; }
 

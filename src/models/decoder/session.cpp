@@ -4,6 +4,34 @@
 #include <cmath>
 
 namespace sensorium::models {
+namespace {
+
+// Rows of one pass of a prompt: enough for the products to run at full speed, few enough that a long prompt's activations
+// stay small.
+constexpr int64_t kMostRows = 512;
+// Rows that are computed even if the pool has the whole prompt: the last one's logits are needed, and fewer rows than this would
+// take the kernels of single steps, whose sums have another order.
+constexpr int64_t kLeastRows = 16;
+
+class DecodedStream : public AnswerStream {
+ public:
+  explicit DecodedStream(const text::Tokenizer& tokenizer) : decoder_(tokenizer) {}
+  std::string push(int32_t token) override { return trim_(decoder_.push(token)); }
+  std::string finish() override { return trim_(decoder_.finish()); }
+
+ private:
+  text::StreamDecoder decoder_;
+  TrimStart trim_;
+};
+
+}  // namespace
+
+std::string TrimStart::operator()(std::string piece) {
+  if (begun_) return piece;
+  const size_t first = piece.find_first_not_of(' ');
+  begun_ = first != std::string::npos;
+  return begun_ ? piece.substr(first) : std::string();
+}
 
 double log_sum_exp(std::span<const float> values) {
   const float most = *std::max_element(values.begin(), values.end());
@@ -12,21 +40,62 @@ double log_sum_exp(std::span<const float> values) {
   return most + std::log(sum);
 }
 
-void DecoderSession::prefill(const Tensor& x_TC) {
+void DecoderSession::prefill(const PromptRows& prompt) {
   const NoGrad no_grad;
-  prompt_tokens_ = x_TC.dim(0);
-  require(prompt_tokens_ > 0, ErrorKind::usage, "the prompt is empty");
-  require(prompt_tokens_ < options_.capacity, ErrorKind::limit,
-          "the prompt has {} tokens, the model's context only {}: shorten the text or give fewer pictures",
-          prompt_tokens_, options_.capacity);
-  cache_ = nn::KvCache(decoder_.cache_config(options_.capacity, 1, options_.cache));
-  run(x_TC);
+  constexpr int64_t kBlock = nn::KvLayout::kBlockTokens;
+  const int64_t length = prompt.x_TC.dim(0);
+  require(length > 0, ErrorKind::usage, "the prompt is empty");
+  require(length == static_cast<int64_t>(prompt.tokens.size()), ErrorKind::shape, "{} rows for {} tokens", length,
+          prompt.tokens.size());
+  require(length < options_.capacity, ErrorKind::limit,
+          "the prompt has {} tokens, the model's context only {}: shorten the text or give fewer pictures", length,
+          options_.capacity);
+  prompt_ids_ = prompt.tokens;
+  cache_ = nn::KvCache(pool_, options_.capacity);
+  const std::vector<nn::KvKey> keys = block_keys(prompt, length / kBlock);
+  for (size_t i = 0; i < keys.size() && cache_.length() + kBlock + kLeastRows <= length; ++i) {
+    std::shared_ptr<nn::KvBlock> block = pool_->find(keys[i]);
+    if (!block) break;
+    cache_.adopt(std::move(block));
+  }
+  reused_rows_ = cache_.length();
+  // In passes of nearly equal length, so that the last is no small one.
+  const int64_t rest = length - reused_rows_, passes = (rest + kMostRows - 1) / kMostRows;
+  for (int64_t i = 0; i < passes; ++i) {
+    const int64_t begin = reused_rows_ + rest * i / passes, end = reused_rows_ + rest * (i + 1) / passes;
+    nn::KvCache* const cache = &cache_;
+    const Tensor hidden_TC =
+        decoder_.cached(prompt.x_TC.slice(begin, end), {{0, static_cast<int32_t>(end - begin)}}, {&cache, 1});
+    if (end == length) logits_ = decoder_.logits(hidden_TC.slice(end - begin - 1, end - begin));
+  }
+  for (size_t i = 0; i < keys.size(); ++i) pool_->keep(keys[i], cache_.blocks()[i]);
 }
 
 void DecoderSession::accept(int32_t token) {
+  ChatSession* const session = this;
+  accept_all({&session, 1}, {&token, 1});
+}
+
+void DecoderSession::accept_all(std::span<ChatSession* const> sessions, std::span<const int32_t> tokens) {
   const NoGrad no_grad;
-  require(room() > 0, ErrorKind::limit, "the context of {} tokens is full", options_.capacity);
-  run(decoder_.embed(Tensor::from(std::vector<int32_t>{token}, {1}), options_.compute));
+  std::vector<DecoderSession*> all;
+  std::vector<nn::KvCache*> caches;
+  ops::Sequences rows{{0}};
+  for (ChatSession* const session : sessions) {
+    auto* const one = dynamic_cast<DecoderSession*>(session);
+    require(one != nullptr && &one->decoder_ == &decoder_, ErrorKind::usage, "the sessions are of different models");
+    require(one->room() > 0, ErrorKind::limit, "the context of {} tokens is full", one->options_.capacity);
+    all.push_back(one);
+    caches.push_back(&one->cache_);
+    rows.offsets.push_back(static_cast<int32_t>(all.size()));
+  }
+  const auto count = static_cast<int64_t>(all.size());
+  const Tensor x_TC = decoder_.embed(Tensor::from(tokens, {count}), options_.compute);
+  const Tensor logits_TV = decoder_.logits(decoder_.cached(x_TC, rows, caches));
+  for (int64_t i = 0; i < count; ++i) {
+    all[static_cast<size_t>(i)]->logits_ = logits_TV.slice(i, i + 1);
+    all[static_cast<size_t>(i)]->accepted(tokens[static_cast<size_t>(i)]);
+  }
 }
 
 bool DecoderSession::is_end(int32_t token) const {
@@ -40,9 +109,11 @@ ChatAnswer DecoderSession::read(std::span<const int32_t> tokens) const {
   return answer;
 }
 
+std::unique_ptr<AnswerStream> DecoderSession::stream() const { return std::make_unique<DecodedStream>(tokenizer_); }
+
 std::vector<double> DecoderSession::score(std::span<const std::string> answers) {
   const NoGrad no_grad;
-  const int64_t start = cache_.length(0);
+  const int64_t start = cache_.length();
   std::vector<double> scores;
   for (const std::string& answer : answers) {
     std::vector<int32_t> tokens = tokenizer_.encode(answer);
@@ -55,22 +126,18 @@ std::vector<double> DecoderSession::score(std::span<const std::string> answers) 
       const std::vector<int32_t> inputs(tokens.begin(), tokens.end() - 1);
       const Tensor x = decoder_.embed(Tensor::from(inputs, {steps}), options_.compute);
       const ops::Sequences sequence{{0, static_cast<int32_t>(steps)}};
-      const Tensor all = decoder_.logits(decoder_.cached(x, sequence, cache_));
+      nn::KvCache* const cache = &cache_;
+      const Tensor all = decoder_.logits(decoder_.cached(x, sequence, {&cache, 1}));
       for (int64_t i = 0; i < steps; ++i) {
         const std::span<const float> row =
             all.span<float>().subspan(static_cast<size_t>(i * all.dim(1)), static_cast<size_t>(all.dim(1)));
         score += row[static_cast<size_t>(tokens[static_cast<size_t>(i) + 1])] - log_sum_exp(row);
       }
-      cache_.truncate(0, start);
+      cache_.truncate(start);
     }
     scores.push_back(score);
   }
   return scores;
-}
-
-void DecoderSession::run(const Tensor& x_TC) {
-  const Tensor hidden_TC = decoder_.cached(x_TC, ops::Sequences{{0, static_cast<int32_t>(x_TC.dim(0))}}, cache_);
-  logits_ = decoder_.logits(hidden_TC.slice(hidden_TC.dim(0) - 1, hidden_TC.dim(0)));
 }
 
 namespace {

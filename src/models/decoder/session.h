@@ -5,46 +5,68 @@
 #include <string>
 #include <vector>
 
+#include "models/decoder/cache.h"
 #include "models/decoder/decoder.h"
+#include "models/decoder/prompt_rows.h"
 #include "models/model.h"
 
 namespace sensorium::models {
+
+// Drops the spaces in front of a text that comes in pieces.
+class TrimStart {
+ public:
+  std::string operator()(std::string piece);
+
+ private:
+  bool begun_ = false;
+};
 
 // `decoder` and `tokenizer` must outlive the session.
 class DecoderSession : public ChatSession {
  public:
   struct Options {
     DType compute = DType::bf16;
-    DType cache = DType::bf16;
     int64_t capacity = 0;             // tokens of prompt and answer; at most the decoder's context
     std::vector<int32_t> end_tokens;  // the first one ends the answers that score() is given
   };
-  DecoderSession(const Decoder& decoder, const text::Tokenizer& tokenizer, Options options)
-      : decoder_(decoder), tokenizer_(tokenizer), options_(std::move(options)) {}
+  DecoderSession(const Decoder& decoder, const text::Tokenizer& tokenizer, std::shared_ptr<nn::KvPool> pool,
+                 Options options)
+      : decoder_(decoder), tokenizer_(tokenizer), options_(std::move(options)), pool_(std::move(pool)) {}
 
-  int64_t prompt_tokens() const override { return prompt_tokens_; }
-  int64_t room() const override { return options_.capacity - cache_.length(0); }
+  int64_t prompt_tokens() const override { return static_cast<int64_t>(prompt_ids_.size()); }
+  std::span<const int32_t> prompt_ids() const override { return prompt_ids_; }
+  int64_t room() const override { return options_.capacity - cache_.length(); }
   std::span<const float> logits() const override { return logits_.span<float>(); }
   void accept(int32_t token) override;
+  // All sessions must be of the same decoder.
+  void accept_all(std::span<ChatSession* const> sessions, std::span<const int32_t> tokens) override;
+  std::unique_ptr<ChatSession> fork() const override { return std::make_unique<DecoderSession>(*this); }
   bool is_end(int32_t token) const override;
   // The tokens as text, without spaces in front.
   ChatAnswer read(std::span<const int32_t> tokens) const override;
+  std::unique_ptr<AnswerStream> stream() const override;
   // A model without an end token scores the tokens alone.
   std::vector<double> score(std::span<const std::string> answers) override;
 
-  // Runs the embedded prompt [T, dim]; once, before everything else. Throws Error(limit) if it does not fit the capacity.
-  void prefill(const Tensor& x_TC);
+  // Runs the prompt; once, before everything else. Blocks that the pool has of an earlier prompt with the same beginning are
+  // not computed again, and this one's are kept: the logits are the same bits either way. Throws Error(limit) if the prompt
+  // does not fit the capacity.
+  void prefill(const PromptRows& prompt);
+  // Rows of the prompt that did not have to be computed.
+  int64_t reused_rows() const { return reused_rows_; }
 
  protected:
   const text::Tokenizer& tokenizer() const { return tokenizer_; }
+  // After a token was appended.
+  virtual void accepted(int32_t /*token*/) {}
 
  private:
-  void run(const Tensor& x_TC);
-
   const Decoder& decoder_;
   const text::Tokenizer& tokenizer_;
   Options options_;
-  int64_t prompt_tokens_ = 0;
+  std::shared_ptr<nn::KvPool> pool_;
+  std::vector<int32_t> prompt_ids_;
+  int64_t reused_rows_ = 0;
   nn::KvCache cache_;
   Tensor logits_;
 };

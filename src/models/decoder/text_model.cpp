@@ -35,14 +35,13 @@ class TextModel : public Model {
     const std::vector<int32_t> prompt = prompts_.write(messages);
     const auto length = static_cast<int64_t>(prompt.size());
     auto session = std::make_unique<DecoderSession>(
-        decoder_, *tokenizer_,
-        DecoderSession::Options{.compute = compute_,
-                                .cache = compute_,
-                                .capacity = session_capacity(decoder_.config(), length),
-                                .end_tokens = end_tokens_});
-    session->prefill(decoder_.embed(Tensor::from(prompt, {length}), compute_));
+        decoder_, *tokenizer_, cache_.pool(decoder_, compute_),
+        DecoderSession::Options{
+            .compute = compute_, .capacity = session_capacity(decoder_.config(), length), .end_tokens = end_tokens_});
+    session->prefill({decoder_.embed(Tensor::from(prompt, {length}), compute_), prompt, {}});
     return session;
   }
+  void configure_cache(const CacheOptions& options) override { cache_.configure(options); }
 
   const text::Tokenizer& tokenizer() const override { return *tokenizer_; }
   const nn::ParameterStore& store() const override { return store_; }
@@ -77,6 +76,7 @@ class TextModel : public Model {
   std::vector<int32_t> end_tokens_;
   nn::ParameterStore store_;
   Decoder decoder_;
+  mutable DecoderCache cache_;
 };
 
 }  // namespace

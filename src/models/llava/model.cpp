@@ -30,6 +30,21 @@ Tensor join_columns(const std::vector<Tensor>& parts) {
   return joined;
 }
 
+// Of a video: the contents of its frames in order.
+Sha256Digest frames_digest(std::span<const std::shared_ptr<const media::Image>> frames) {
+  Sha256 hash;
+  for (const auto& frame : frames) hash.update(content_digest(*frame));
+  return hash.digest();
+}
+
+// Of a picture read in one view: its rows are others than those of the same picture in tiles.
+Sha256Digest whole_digest(const Sha256Digest& content) {
+  Sha256 hash;
+  hash.update("whole");
+  hash.update(content);
+  return hash.digest();
+}
+
 }  // namespace
 
 LlavaModel::LlavaModel(const Checkpoint& checkpoint, DType compute, std::string family,
@@ -189,32 +204,50 @@ std::unique_ptr<ChatSession> LlavaModel::start(std::span<const ChatMessage> mess
   std::vector<std::shared_ptr<const media::Image>> images;
   std::vector<Tensor> pictures, videos;
   std::vector<int64_t> picture_rows, video_rows;
+  std::vector<Sha256Digest> picture_contents, video_contents;
   for (const ChatMessage& message : messages) {
     for (const ChatPart& part : message.parts) {
       if (part.image) images.push_back(part.image);
       if (part.frames.empty()) continue;
       videos.push_back(read_video(part.frames));
       video_rows.push_back(videos.back().dim(0));
+      video_contents.push_back(frames_digest(part.frames));
     }
   }
   const bool whole = reads_whole(images.size());
   for (const auto& image : images) {
-    pictures.push_back(*(whole ? whole_pictures_ : pictures_).get(image, [&](const media::Image& picture) {
+    const auto known = (whole ? whole_pictures_ : pictures_).get(image, [&](const media::Image& picture) {
       return whole ? read_whole_picture(picture) : read_picture(picture);
-    }));
+    });
+    pictures.push_back(*known.value);
     picture_rows.push_back(pictures.back().dim(0));
+    picture_contents.push_back(whole ? whole_digest(known.content) : known.content);
   }
   const std::vector<int32_t> tokens = write_tokens(messages, picture_rows, video_rows);
   const auto length = static_cast<int64_t>(tokens.size());
   require_room(length, picture_rows, video_rows);
-  auto session =
-      std::make_unique<DecoderSession>(decoder_, *tokenizer_,
-                                       DecoderSession::Options{.compute = compute_,
-                                                               .cache = compute_,
-                                                               .capacity = session_capacity(config_.decoder, length),
-                                                               .end_tokens = end_tokens_});
-  session->prefill(embed(tokens, pictures.empty() ? Tensor() : ops::concat_rows(pictures),
-                         videos.empty() ? Tensor() : ops::concat_rows(videos)));
+  auto session = std::make_unique<DecoderSession>(
+      decoder_, *tokenizer_, cache_.pool(decoder_, compute_),
+      DecoderSession::Options{
+          .compute = compute_, .capacity = session_capacity(config_.decoder, length), .end_tokens = end_tokens_});
+  PromptRows prompt{embed(tokens, pictures.empty() ? Tensor() : ops::concat_rows(pictures),
+                          videos.empty() ? Tensor() : ops::concat_rows(videos)),
+                    tokens,
+                    {}};
+  size_t picture = 0, video = 0;
+  for (int64_t at = 0; at < length;) {
+    const int32_t token = tokens[static_cast<size_t>(at)];
+    const bool of_picture = token == config_.image_token, of_video = !of_picture && token == config_.video_token;
+    if (!of_picture && !of_video) {
+      ++at;
+      continue;
+    }
+    const int64_t rows = of_picture ? picture_rows[picture] : video_rows[video];
+    prompt.pictures.push_back({at, at + rows, of_picture ? picture_contents[picture++] : video_contents[video++]});
+    std::fill_n(prompt.tokens.begin() + at, rows, -1);
+    at += rows;
+  }
+  session->prefill(prompt);
   return session;
 }
 

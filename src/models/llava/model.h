@@ -10,6 +10,7 @@
 #include "modality/image/processor.h"
 #include "modality/image/vision_transformer.h"
 #include "models/checkpoint/weights.h"
+#include "models/decoder/cache.h"
 #include "models/decoder/prompt.h"
 #include "models/llava/config.h"
 #include "models/model.h"
@@ -44,6 +45,7 @@ class LlavaModel : public Model {
   const Decoder& decoder() const { return decoder_; }
 
   std::unique_ptr<ChatSession> start(std::span<const ChatMessage> messages) const override;
+  void configure_cache(const CacheOptions& options) override { cache_.configure(options); }
   const text::Tokenizer& tokenizer() const override { return *tokenizer_; }
   const nn::ParameterStore& store() const override { return store_; }
   OrderedJson describe() const override;
@@ -89,7 +91,9 @@ class LlavaModel : public Model {
   modality::VisionTransformer vision_;
   nn::Mlp projector_;
   Decoder decoder_;
-  mutable PictureCache<Tensor> pictures_, whole_pictures_;
+  mutable PictureCache<Tensor> pictures_{[](const Tensor& rows) { return rows.bytes(); }};
+  mutable PictureCache<Tensor> whole_pictures_{[](const Tensor& rows) { return rows.bytes(); }};
+  mutable DecoderCache cache_;
 };
 
 std::unique_ptr<Model> load_llava(const Checkpoint& checkpoint, DType compute);

@@ -5,6 +5,7 @@
 
 #include "models/decoder/session.h"
 #include "models/picture_cache.h"
+#include "models/sensorium/answer_stream.h"
 #include "models/sensorium/grounding.h"
 #include "models/sensorium/shown_objects.h"
 
@@ -19,6 +20,7 @@ class Conversation {
   struct Picture {
     SharedImage image;
     std::shared_ptr<const Perception> perception;
+    Sha256Digest content;
   };
 
   Conversation(const SensoriumModel& model, DType compute, PictureCache<Perception>& perceptions,
@@ -28,24 +30,34 @@ class Conversation {
     for (const ChatMessage& message : messages) {
       for (const ChatPart& part : message.parts) {
         if (!part.image) continue;
-        pictures_.push_back({part.image, perceptions.get(part.image, [&](const media::Image& image) {
-                               return model.perceive(image, compute);
-                             })});
+        const auto known =
+            perceptions.get(part.image, [&](const media::Image& image) { return model.perceive(image, compute); });
+        pictures_.push_back({part.image, known.value, known.content});
         offsets_.push_back(offsets_.back() + pictures_.back().perception->image_tokens_TC.dim(0));
       }
     }
     prompt_ = write_prompt(messages);
   }
 
-  // The prompt as the decoder's input, [T, dim].
-  Tensor embed(DType compute) const {
+  // The prompt as the decoder's input.
+  PromptRows embed(DType compute) const {
     const Tensor image_tokens_TC = Tensor::empty({offsets_.back(), model_.config().decoder.dim}, compute);
     for (size_t i = 0; i < pictures_.size(); ++i) {
       image_tokens_TC.slice(offsets_[i], offsets_[i + 1]).copy_from(pictures_[i].perception->image_tokens_TC);
     }
     ops::Sequences packed;
     const TokenSequence* pointer = &prompt_;
-    return model_.embed({&pointer, 1}, image_tokens_TC, offsets_, compute, packed);
+    PromptRows rows{model_.embed({&pointer, 1}, image_tokens_TC, offsets_, compute, packed), prompt_.tokens, {}};
+    const int32_t place = model_.prompt().special().image;
+    for (size_t at = 0; at < rows.tokens.size(); ++at) {
+      if (rows.tokens[at] != place) continue;
+      const size_t picture = rows.pictures.size();
+      const auto begin = static_cast<int64_t>(at), end = begin + offsets_[picture + 1] - offsets_[picture];
+      rows.pictures.push_back({begin, end, pictures_[picture].content});
+      for (; static_cast<int64_t>(at) < end; ++at) rows.tokens[at] = -1;
+      --at;
+    }
+    return rows;
   }
   const std::vector<Picture>& pictures() const { return pictures_; }
   // Of the picture that boxes in an answer belong to.
@@ -87,8 +99,8 @@ class Conversation {
 
 class Session : public DecoderSession {
  public:
-  Session(const SensoriumModel& model, DType compute, Conversation conversation)
-      : DecoderSession(model.decoder(), model.tokenizer(),
+  Session(const SensoriumModel& model, DType compute, std::shared_ptr<nn::KvPool> pool, Conversation conversation)
+      : DecoderSession(model.decoder(), model.tokenizer(), std::move(pool),
                        {.compute = compute,
                         .capacity = model.config().decoder.context,
                         .end_tokens = {model.prompt().special().end, model.prompt().special().bos,
@@ -101,11 +113,11 @@ class Session : public DecoderSession {
   }
 
   int32_t grounded(int32_t token) const override { return grounding_.grounded(token); }
-  void accept(int32_t token) override {
-    DecoderSession::accept(token);
-    grounding_.accept(token);
-  }
+  std::unique_ptr<ChatSession> fork() const override { return std::make_unique<Session>(*this); }
 
+  std::unique_ptr<AnswerStream> stream() const override {
+    return std::make_unique<SensoriumAnswerStream>(model_.tokenizer(), model_.prompt().special());
+  }
   ChatAnswer read(std::span<const int32_t> tokens) const override {
     const Answer answer = read_answer(tokens, model_.tokenizer(), model_.prompt().special());
     ChatAnswer result{.text = answer.text, .boxes = {}};
@@ -132,6 +144,9 @@ class Session : public DecoderSession {
     return result;
   }
 
+ protected:
+  void accepted(int32_t token) override { grounding_.accept(token); }
+
  private:
   const SensoriumModel& model_;
   Conversation conversation_;
@@ -145,8 +160,10 @@ class SensoriumChat : public Model {
 
   std::unique_ptr<ChatSession> start(std::span<const ChatMessage> messages) const override {
     const NoGrad no_grad;
-    return std::make_unique<Session>(model_, compute_, Conversation(model_, compute_, perceptions_, messages));
+    return std::make_unique<Session>(model_, compute_, cache_.pool(model_.decoder(), compute_),
+                                     Conversation(model_, compute_, perceptions_, messages));
   }
+  void configure_cache(const CacheOptions& options) override { cache_.configure(options); }
   const text::Tokenizer& tokenizer() const override { return model_.tokenizer(); }
   const nn::ParameterStore& store() const override { return model_.store(); }
 
@@ -212,7 +229,9 @@ class SensoriumChat : public Model {
   const SensoriumModel& model_;
   DType compute_;
   std::unique_ptr<SensoriumModel> owned_;
-  mutable PictureCache<Perception> perceptions_;
+  mutable PictureCache<Perception> perceptions_{
+      [](const Perception& perception) { return perception.image_tokens_TC.bytes() + sizeof(Perception); }};
+  mutable DecoderCache cache_;
 };
 
 }  // namespace

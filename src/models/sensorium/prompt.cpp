@@ -1,6 +1,9 @@
 #include "models/sensorium/prompt.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 
@@ -157,6 +160,8 @@ void PromptWriter::box(TokenSequence& out, const Box& relative, float weight) co
   for (const int32_t token : location_tokens(special_, relative)) out.push(token, weight);
 }
 
+std::string box_text(std::span<const int32_t> bins) { return fmt::format(" [{}]", fmt::join(bins, ", ")); }
+
 Answer read_answer(std::span<const int32_t> tokens, const text::Tokenizer& tokenizer, const SpecialTokens& special) {
   Answer answer;
   const auto bin = [&](size_t i) {
@@ -184,7 +189,7 @@ Answer read_answer(std::span<const int32_t> tokens, const text::Tokenizer& token
       const auto [x0, x1] = std::minmax({relative(i), relative(i + 2)});
       const auto [y0, y1] = std::minmax({relative(i + 1), relative(i + 3)});
       answer.boxes.push_back({label, 1.0f, {x0, y0, x1, y1}});
-      answer.text += fmt::format(" [{}, {}, {}, {}]", bin(i), bin(i + 1), bin(i + 2), bin(i + 3));
+      answer.text += box_text(std::array{bin(i), bin(i + 1), bin(i + 2), bin(i + 3)});
       i += 4;
     } else {
       if (bin(i) < 0) words.push_back(tokens[i]);

@@ -90,6 +90,8 @@ struct Answer {
   std::string text;
   std::vector<FoundObject> boxes;
 };
+// A box in the text of an answer: " [x0, y0, x1, y1]".
+std::string box_text(std::span<const int32_t> bins);
 Answer read_answer(std::span<const int32_t> tokens, const text::Tokenizer& tokenizer, const SpecialTokens& special);
 
 }  // namespace sensorium::models

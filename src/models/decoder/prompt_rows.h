@@ -1,0 +1,29 @@
+// A prompt as a decoder reads it, and the names under which its parts are found again in the cache of keys and values.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/sha256.h"
+#include "nn/kv_pool.h"
+#include "tensor/tensor.h"
+
+namespace sensorium::models {
+
+// Rows that stand for a picture.
+struct PictureRows {
+  int64_t begin = 0, end = 0;  // of the prompt's rows
+  Sha256Digest content{};      // of the picture
+};
+
+struct PromptRows {
+  Tensor x_TC;                        // [T, dim], embedded
+  std::vector<int32_t> tokens;        // T token ids; -1 in the rows of pictures
+  std::vector<PictureRows> pictures;  // in order
+};
+
+// The keys of the prompt's first `count` blocks of nn::KvLayout::kBlockTokens rows: each of all rows up to its end, tokens by
+// their ids, pictures by their content. Throws Error(shape) if rows without a token are no picture's.
+std::vector<nn::KvKey> block_keys(const PromptRows& prompt, int64_t count);
+
+}  // namespace sensorium::models
