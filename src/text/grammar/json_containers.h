@@ -1,0 +1,40 @@
+// JSON arrays and objects as grammars, from the grammars of what they hold.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "text/grammar/grammar.h"
+
+namespace sensorium::text::grammar {
+
+// White space is at most a new line with its indentation, or a space, behind [, {, a comma or the last value, and a space behind
+// a colon: texts cannot be drawn out by it.
+class JsonContainers {
+ public:
+  struct Property {
+    std::string name;
+    Symbol value;
+    bool required = false;
+  };
+
+  // `builder` must outlive this object.
+  explicit JsonContainers(GrammarBuilder& builder) : builder_(builder) {}
+
+  // `first`, in their order, then any number of `item`; `least` to `most` in all (GrammarBuilder::kUnlimited).
+  Symbol array(std::span<const Symbol> first, Symbol item, int64_t least, int64_t most);
+  // The properties in their order, then any number of others with values of `other`, if it is given.
+  Symbol object(std::span<const Property> properties, std::optional<Symbol> other);
+
+ private:
+  Symbol space();
+  Symbol comma();
+  Symbol pair(Symbol key, Symbol value);
+
+  GrammarBuilder& builder_;
+  std::optional<Symbol> space_, comma_, colon_;
+};
+
+}  // namespace sensorium::text::grammar
