@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/interrupt.h"
 #include "base/utf8.h"
+#include "cli/answer_json.h"
 #include "cli/command.h"
 #include "cli/options.h"
 #include "generate/generate.h"
@@ -25,7 +26,8 @@ struct AskOptions {
   std::vector<std::string> files;
   std::string model = "default", annotate;
   models::LoadOptions load;
-  generate::GenerateOptions generate;
+  GenerateFlags generate;
+  int64_t samples = 1;
   bool json = false;
 };
 
@@ -92,24 +94,29 @@ class AnnotatedPictures {
   std::vector<std::string> names_;
 };
 
-void print_json(const AskOptions& options, const generate::Generated& result, int64_t prompt_tokens,
-                const OrderedJson& timings) {
-  OrderedJson json;
-  json["answer"] = result.answer.text;
-  json["boxes"] = OrderedJson::array();
-  for (const models::AnswerBox& box : result.answer.boxes) {
-    OrderedJson entry{{"label", box.label}, {"box", {box.x0, box.y0, box.x1, box.y1}}, {"score", box.score}};
-    if (options.files.size() > 1) entry["file"] = options.files[static_cast<size_t>(box.picture)];
-    json["boxes"].push_back(entry);
+void print_json(const AskOptions& options, const text::Tokenizer& tokenizer,
+                const std::vector<generate::Generated>& results, int64_t prompt_tokens, const OrderedJson& timings) {
+  OrderedJson json = answer_json(results.front(), options.files, tokenizer);
+  size_t generated = 0;
+  for (const generate::Generated& result : results) generated += result.tokens.size();
+  if (results.size() > 1) {
+    json["samples"] = OrderedJson::array();
+    for (const generate::Generated& result : results) {
+      OrderedJson sample = answer_json(result, options.files, tokenizer);
+      sample["tokens"] = {{"generated", result.tokens.size()}};
+      json["samples"].push_back(sample);
+    }
   }
-  json["tokens"] = {{"prompt", prompt_tokens}, {"generated", result.tokens.size()}};
+  json["tokens"] = {{"prompt", prompt_tokens}, {"generated", generated}};
   json["timings_ms"] = timings;
   std::puts(json.dump().c_str());
 }
 
 void ask(const AskOptions& options) {
   const Clock::time_point start = Clock::now();
-  (void)generate::Sampler(options.generate.sampling);  // a wrong setting is known before the model works
+  check_generate_flags(options.generate);  // a wrong setting is known before the model works
+  require(options.generate.options.top_log_probabilities < 0 || options.json, ErrorKind::usage,
+          "--logprobs needs --json, which has a place for them");
   const std::string question = read_question(options);
   std::optional<AnnotatedPictures> annotated;
   if (!options.annotate.empty()) annotated.emplace(options.annotate, options.files.size());
@@ -122,19 +129,28 @@ void ask(const AskOptions& options) {
   message.parts.push_back({.text = question, .image = nullptr});
   const Clock::time_point decoded = Clock::now();
   const std::unique_ptr<models::Model> model = open_model(options.model, options.load);
+  model->configure_cache(cache_options(options.generate));
+  const generate::GenerateOptions generate = generate_options(options.generate, model->tokenizer());
   const Clock::time_point loaded = Clock::now();
   const std::unique_ptr<models::ChatSession> session = model->start({&message, 1});
   const Clock::time_point prefilled = Clock::now();
 
-  const generate::Generated result = generate::generate(*session, options.generate, [&](std::string_view piece) {
+  const auto show = [&](std::string_view piece) {
     if (options.json) return;
     std::fwrite(piece.data(), 1, piece.size(), stdout);
     std::fflush(stdout);
-  });
+  };
+  const std::vector<generate::Generated> results =
+      generate::generate_samples(*session, generate, options.samples, options.samples == 1 ? show : generate::OnText());
+  // Answers that came at once are told one after another.
+  for (size_t i = 0; results.size() > 1 && i < results.size(); ++i) {
+    show(fmt::format("{}{}. {}", i == 0 ? "" : "\n", i + 1, results[i].answer.text));
+  }
+  const generate::Generated& result = results.front();
   const Clock::time_point end = Clock::now();
   const std::string report = annotated ? annotated->write(images, result.answer.boxes) : std::string();
   if (options.json) {
-    print_json(options, result, session->prompt_tokens(),
+    print_json(options, model->tokenizer(), results, session->prompt_tokens(),
                {{"decode_media", milliseconds(start, decoded)},
                 {"load_model", milliseconds(decoded, loaded)},
                 {"prefill", milliseconds(loaded, prefilled)},
@@ -162,6 +178,14 @@ void add_ask(CLI::App& app) {
           "Write the picture with the answer's boxes to this PNG; several pictures: NAME-1.png, NAME-2.png ...")
       ->check(png_name_fault);
   add_generate_options(*command, options->generate);
+  add_constraint_options(*command, options->generate);
+  command->add_option("--samples", options->samples, "Answers to the one prompt; the seeds are seed, seed + 1, ...")
+      ->capture_default_str()
+      ->check(whole_number(1, 64));
+  command
+      ->add_option("--logprobs", options->generate.options.top_log_probabilities,
+                   "With --json: log-probabilities of the answer's tokens and of this many alternatives (0..20)")
+      ->check(whole_number(0, 20));
   command->add_flag("--json", options->json, "Print one JSON object: answer, boxes (pixels), tokens, timings");
   command->footer(
       "Examples:\n"

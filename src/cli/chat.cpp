@@ -21,13 +21,13 @@ constexpr int64_t kAnswerRoom = 32;
 struct ChatOptions {
   std::string model = "default";
   models::LoadOptions load;
-  generate::GenerateOptions generate;
+  GenerateFlags generate;
 };
 
 class Conversation {
  public:
-  Conversation(const models::Model& model, const generate::GenerateOptions& options)
-      : model_(model), options_(options) {}
+  Conversation(const models::Model& model, generate::GenerateOptions options)
+      : model_(model), options_(std::move(options)) {}
 
   void start_over() {
     messages_.clear();
@@ -75,7 +75,7 @@ class Conversation {
   }
 
   const models::Model& model_;
-  const generate::GenerateOptions& options_;
+  generate::GenerateOptions options_;
   std::vector<models::ChatMessage> messages_;
   std::vector<models::ChatPart> waiting_;
 };
@@ -135,11 +135,13 @@ bool obey(Conversation& conversation, const std::string& line) {
 }
 
 void chat(const ChatOptions& options) {
-  (void)generate::Sampler(options.generate.sampling);  // wrong settings are said once, not at every answer
+  check_generate_flags(options.generate);  // wrong settings are said once, not at every answer
   const std::unique_ptr<models::Model> model = open_model(options.model, options.load);
+  model->configure_cache(cache_options(options.generate));
+  generate::GenerateOptions generate = generate_options(options.generate, model->tokenizer());
   const bool terminal = ::isatty(STDIN_FILENO) != 0;
   if (terminal) std::fputs(fmt::format("Chat with {}.\n{}", options.model, commands_help()).c_str(), stdout);
-  Conversation conversation(*model, options.generate);
+  Conversation conversation(*model, std::move(generate));
   for (std::string line; !interrupted();) {
     if (terminal) std::fputs("> ", stdout), std::fflush(stdout);
     if (!std::getline(std::cin, line)) break;

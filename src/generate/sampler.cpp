@@ -2,48 +2,160 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/error.h"
 
 namespace sensorium::generate {
+namespace {
 
-Sampler::Sampler(const SamplingOptions& options) : options_(options), rng_(options.seed) {
-  require(options.temperature >= 0 && options.temperature <= 100, ErrorKind::usage, "temperature {} is outside 0..100",
-          options.temperature);
-  require(options.top_p > 0 && options.top_p <= 1, ErrorKind::usage, "top-p {} is outside (0, 1]", options.top_p);
-  require(options.top_k >= 0, ErrorKind::usage, "top-k {} is negative", options.top_k);
+constexpr float kNever = -std::numeric_limits<float>::infinity();
+
+void check_range(const char* name, double value, double low, double high) {
+  require(value >= low && value <= high, ErrorKind::usage, "{} {} is outside {}..{}", name, value, low, high);
 }
 
-int32_t Sampler::choose(std::span<const float> logits) {
+// The larger first; of equals the lower id, so that the order is the same everywhere.
+constexpr auto kLikelier = [](const auto& a, const auto& b) {
+  return a.value != b.value ? a.value > b.value : a.token < b.token;
+};
+
+bool holds(std::span<const uint64_t> bits, size_t token) {
+  return token / 64 < bits.size() && (bits[token / 64] >> (token % 64) & 1) != 0;
+}
+
+}  // namespace
+
+Sampler::Sampler(const SamplingOptions& options, std::span<const int32_t> prompt)
+    : options_(options), rng_(options.seed) {
+  check_range("temperature", options.temperature, 0, 100);
+  require(options.top_p > 0 && options.top_p <= 1, ErrorKind::usage, "top-p {} is outside (0, 1]", options.top_p);
+  require(options.top_k >= 0, ErrorKind::usage, "top-k {} is negative", options.top_k);
+  check_range("min-p", options.min_p, 0, 1);
+  require(options.repetition_penalty > 0 && options.repetition_penalty <= 10, ErrorKind::usage,
+          "repetition penalty {} is outside (0, 10]", options.repetition_penalty);
+  check_range("frequency penalty", options.frequency_penalty, -2, 2);
+  check_range("presence penalty", options.presence_penalty, -2, 2);
+  for (const auto& [token, bias] : options.logit_bias) {
+    require(token >= 0, ErrorKind::usage, "logit bias: {} is no token id", token);
+    check_range("logit bias", bias, -100, 100);
+  }
+  if (options.repetition_penalty == 1) return;
+  for (const int32_t token : prompt) {
+    if (token >= 0) seen_.insert(token);
+  }
+}
+
+void Sampler::accept(int32_t token) {
+  seen_.insert(token);
+  ++said_[token];
+}
+
+std::span<const float> Sampler::adjust(std::span<const float> logits, std::span<const uint64_t> allowed) {
+  const bool penalised = (options_.repetition_penalty != 1 && !seen_.empty()) ||
+                         ((options_.frequency_penalty != 0 || options_.presence_penalty != 0) && !said_.empty());
+  if (options_.logit_bias.empty() && !penalised && allowed.empty()) return logits;
+  adjusted_.assign(logits.begin(), logits.end());
+  const auto inside = [&](int32_t token) { return static_cast<size_t>(token) < adjusted_.size(); };
+  for (const auto& [token, bias] : options_.logit_bias) {
+    require(inside(token), ErrorKind::usage, "logit bias: token {} is outside the vocabulary of {}", token,
+            adjusted_.size());
+    adjusted_[static_cast<size_t>(token)] += bias;
+  }
+  if (options_.repetition_penalty != 1) {
+    const auto penalty = static_cast<float>(options_.repetition_penalty);
+    for (const int32_t token : seen_) {
+      if (!inside(token)) continue;
+      float& x = adjusted_[static_cast<size_t>(token)];
+      x = x > 0 ? x / penalty : x * penalty;
+    }
+  }
+  for (const auto& [token, count] : said_) {
+    if (!inside(token)) continue;
+    adjusted_[static_cast<size_t>(token)] -=
+        static_cast<float>(options_.frequency_penalty * static_cast<double>(count) + options_.presence_penalty);
+  }
+  if (!allowed.empty()) {
+    for (size_t token = 0; token < adjusted_.size(); ++token) {
+      if (!holds(allowed, token)) adjusted_[token] = kNever;
+    }
+  }
+  return adjusted_;
+}
+
+int32_t Sampler::choose(std::span<const float> logits, std::span<const uint64_t> allowed) {
   require(!logits.empty(), ErrorKind::numeric, "no logits to choose from");
-  for (const float logit : logits) {
-    require(!std::isnan(logit), ErrorKind::numeric, "the model's logits are not numbers: its weights may be damaged");
-  }
-  if (options_.temperature == 0) {
-    return static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
-  }
+  require(std::none_of(logits.begin(), logits.end(), [](float x) { return std::isnan(x); }), ErrorKind::numeric,
+          "the model's logits are not numbers: its weights may be damaged");
+  const std::span<const float> adjusted = adjust(logits, allowed);
+  const auto best = std::max_element(adjusted.begin(), adjusted.end());
+  require(*best > kNever, ErrorKind::unsupported,
+          "no token of this model can come next: the tokenizer cannot write what the grammar wants");
+  if (options_.temperature == 0) return static_cast<int32_t>(best - adjusted.begin());
+  return draw(adjusted, *best);
+}
+
+int32_t Sampler::draw(std::span<const float> logits, float most) {
   candidates_.clear();
-  for (size_t i = 0; i < logits.size(); ++i) candidates_.emplace_back(logits[i], static_cast<int32_t>(i));
-  // Best first; of equals the lower id, so that the order is the same everywhere.
-  std::sort(candidates_.begin(), candidates_.end(),
-            [](const auto& a, const auto& b) { return a.first != b.first ? a.first > b.first : a.second < b.second; });
-  if (options_.top_k > 0) candidates_.resize(std::min(candidates_.size(), static_cast<size_t>(options_.top_k)));
-  const double most = candidates_[0].first;
+  const auto inverse = static_cast<float>(1 / options_.temperature);
+  for (size_t i = 0; i < logits.size(); ++i) {
+    // A likeliest token of infinite logit leaves the others no chance.
+    const float weight = logits[i] == most ? 1.0f : std::exp((logits[i] - most) * inverse);
+    if (weight > 0) candidates_.push_back({weight, static_cast<int32_t>(i)});
+  }
+  if (options_.top_k > 0 && static_cast<size_t>(options_.top_k) < candidates_.size()) {
+    const auto end = candidates_.begin() + options_.top_k;
+    std::nth_element(candidates_.begin(), end - 1, candidates_.end(), kLikelier);
+    candidates_.erase(end, candidates_.end());
+    std::sort(candidates_.begin(), candidates_.end(), kLikelier);
+  }
+  if (options_.top_p < 1) {
+    double total = 0;
+    for (const Candidate& candidate : candidates_) total += candidate.value;
+    // The likeliest few usually hold the mass: only as many are sorted as are needed.
+    size_t count = 0, sorted = 0;
+    for (double kept = 0; count < candidates_.size() && (count == 0 || kept < options_.top_p * total); ++count) {
+      if (count == sorted) {
+        sorted = std::min(candidates_.size(), std::max<size_t>(64, 4 * sorted));
+        std::partial_sort(candidates_.begin() + static_cast<ptrdiff_t>(count),
+                          candidates_.begin() + static_cast<ptrdiff_t>(sorted), candidates_.end(), kLikelier);
+      }
+      kept += candidates_[count].value;
+    }
+    candidates_.resize(count);
+  }
+  // The likeliest has weight 1.
+  if (options_.min_p > 0) {
+    std::erase_if(candidates_, [&](const Candidate& candidate) { return candidate.value < options_.min_p; });
+  }
   double total = 0;
-  for (auto& [value, id] : candidates_) {
-    value = static_cast<float>(std::exp((value - most) / options_.temperature));
-    total += value;
+  for (const Candidate& candidate : candidates_) total += candidate.value;
+  double point = rng_.uniform() * total;
+  for (const Candidate& candidate : candidates_) {
+    point -= candidate.value;
+    if (point < 0) return candidate.token;
   }
-  double kept = 0;
-  size_t count = 0;
-  while (count < candidates_.size() && (count == 0 || kept < options_.top_p * total))
-    kept += candidates_[count++].first;
-  double point = rng_.uniform() * kept;
-  for (size_t i = 0; i + 1 < count; ++i) {
-    point -= candidates_[i].first;
-    if (point < 0) return candidates_[i].second;
-  }
-  return candidates_[count - 1].second;
+  return candidates_.back().token;
+}
+
+TokenLogProbabilities log_probabilities(std::span<const float> logits, int32_t token, int64_t count) {
+  require(token >= 0 && static_cast<size_t>(token) < logits.size(), ErrorKind::shape, "token {} of {} logits", token,
+          logits.size());
+  const float most = *std::max_element(logits.begin(), logits.end());
+  double sum = 0;
+  for (const float logit : logits) sum += std::exp(logit - most);
+  const double log_total = most + std::log(sum);
+  struct Likely {
+    float value;
+    int32_t token;
+  };
+  std::vector<Likely> likely(logits.size());
+  for (size_t i = 0; i < likely.size(); ++i) likely[i] = {logits[i], static_cast<int32_t>(i)};
+  const size_t kept = std::min(likely.size(), static_cast<size_t>(std::max<int64_t>(count, 0)));
+  std::partial_sort(likely.begin(), likely.begin() + static_cast<ptrdiff_t>(kept), likely.end(), kLikelier);
+  TokenLogProbabilities result{{token, logits[static_cast<size_t>(token)] - log_total}, {}};
+  for (size_t i = 0; i < kept; ++i) result.top.push_back({likely[i].token, likely[i].value - log_total});
+  return result;
 }
 
 }  // namespace sensorium::generate

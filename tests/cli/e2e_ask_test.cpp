@@ -44,6 +44,96 @@ TEST(E2eAsk, SameSeedSameAnswer) {
   EXPECT_EQ(ask("3"), ask("3"));
 }
 
+TEST(E2eAsk, SamplesAreTheAnswersOfTheirSeeds) {
+  const auto ask = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {
+        "ask", "Describe the picture.", kExamples + "shapes.png", "--json", "--temperature", "1.2", "--max-tokens",
+        "24"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const Finished finished = run_binary(arguments);
+    EXPECT_EQ(finished.exit_code, 0) << finished.err;
+    return Json::parse(finished.out);
+  };
+  const Json all = ask({"--samples", "3", "--seed", "5"});
+  ASSERT_EQ(all.at("samples").size(), 3u);
+  EXPECT_EQ(all.at("answer"), all.at("samples")[0].at("answer"));
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(all.at("samples")[i].at("answer"), ask({"--seed", std::to_string(5 + i)}).at("answer"));
+  }
+}
+
+TEST(E2eAsk, LogProbabilitiesAndStopStrings) {
+  const std::vector<std::string> question = {"ask", "Describe the picture.", kExamples + "shapes.png", "--json"};
+  const auto with = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = question;
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const Finished finished = run_binary(arguments);
+    EXPECT_EQ(finished.exit_code, 0) << finished.err;
+    return Json::parse(finished.out);
+  };
+  const Json plain = with({"--logprobs", "2"});
+  const auto answer = plain.at("answer").get<std::string>();
+  ASSERT_EQ(plain.at("logprobs").size(), plain.at("tokens").at("generated").get<size_t>());
+  for (const Json& token : plain.at("logprobs")) {
+    EXPECT_LE(token.at("logprob").get<double>(), 0.0);
+    ASSERT_EQ(token.at("top_logprobs").size(), 2u);
+    EXPECT_EQ(token.at("top_logprobs")[0].at("id"), token.at("id"));  // greedy
+  }
+  ASSERT_GT(answer.size(), 8u);
+  const std::string stop = answer.substr(4, 3);
+  const Json stopped = with({"--stop", stop});
+  EXPECT_EQ(stopped.at("answer").get<std::string>(), answer.substr(0, answer.find(stop)));
+  EXPECT_EQ(stopped.at("finish_reason"), "stop");
+  EXPECT_EQ(with({"--max-tokens", "2"}).at("finish_reason"), "length");
+  // The first token can be forbidden.
+  const std::string first = std::to_string(plain.at("logprobs")[0].at("id").get<int>());
+  EXPECT_NE(with({"--logit-bias", first + "=-100", "--logprobs", "0"}).at("logprobs")[0].at("id"),
+            plain.at("logprobs")[0].at("id"));
+  EXPECT_EQ(with({"--cache-type", "q8"}).at("answer").get<std::string>().substr(0, 2), answer.substr(0, 2));
+}
+
+TEST(E2eAsk, AnswersInTheFormThatIsAskedFor) {
+  const TemporaryFolder folder;
+  const std::string schema =
+      R"({"properties":{"count":{"type":"integer","minimum":0,"maximum":99},"what":{"enum":["helmet","head"]}},
+          "required":["count","what"]})";
+  write(folder / "schema.json", schema);
+  for (const std::string& given : {schema, folder / "schema.json"}) {
+    const Finished finished =
+        run_binary({"ask", "How many people wear a safety helmet?", kExamples + "site.jpg", "--json-schema", given});
+    ASSERT_EQ(finished.exit_code, 0) << finished.err;
+    const Json answer = Json::parse(finished.out);
+    EXPECT_LE(answer.at("count").get<int>(), 99);
+    EXPECT_TRUE(answer.at("what") == "helmet" || answer.at("what") == "head");
+  }
+  write(folder / "yes.gbnf", "root ::= \"yes\" | \"no\"");
+  const std::string out = run_binary({"ask", "Is water wet?", "--grammar", folder / "yes.gbnf"}).out;
+  EXPECT_TRUE(out == "yes\n" || out == "no\n") << out;
+
+  const auto refused = [](const std::vector<std::string>& more, int code, const char* part) {
+    std::vector<std::string> arguments = {"ask", "What is it?"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    expect_one_line_error(run_binary(arguments), code, part);
+  };
+  refused({"--json-schema", R"({"type":"integer","multipleOf":2})"}, 1, "multipleOf");
+  refused({"--json-schema", R"({"type":"integer","minimum":2,"maximum":1})"}, 2, "no text at all");
+  refused({"--json-schema", "{"}, 1, "invalid JSON");
+  refused({"--json-schema", folder / "none.json"}, 1, "none.json");
+  refused({"--grammar", folder / "schema.json"}, 2, "line 1");
+  refused({"--grammar", folder / "yes.gbnf", "--json-schema", schema}, 2, "--grammar");
+  refused({"--logprobs", "2"}, 2, "--json");
+  refused({"--logprobs", "21", "--json"}, 2, "--logprobs");
+  refused({"--samples", "0"}, 2, "--samples");
+  refused({"--stop", ""}, 2, "stop string");
+  refused({"--min-p", "2"}, 2, "min-p");
+  refused({"--repetition-penalty", "0"}, 2, "repetition penalty");
+  refused({"--logit-bias", "5"}, 2, "TOKEN=BIAS");
+  refused({"--logit-bias", "5=x"}, 2, "TOKEN=BIAS");
+  refused({"--logit-bias", "99999999=1"}, 2, "99999999");
+  refused({"--logit-bias", "5=101"}, 2, "logit bias");
+  refused({"--cache-type", "q9"}, 2, "--cache-type");
+}
+
 TEST(E2eAsk, SeveralPicturesAndTextAlone) {
   EXPECT_EQ(run_binary({"ask", "Which is a digit?", kExamples + "digit.png", kExamples + "blocks.png"}).exit_code, 0);
   EXPECT_EQ(run_binary({"ask", "What is water?"}).exit_code, 0);

@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <cmath>
 #include <functional>
 #include <limits>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,9 +46,20 @@ class ScriptedSession : public models::ChatSession {
     answer.text = repair_utf8(answer.text);
     return answer;
   }
+  class Stream : public models::AnswerStream {
+   public:
+    std::string push(int32_t token) override { return utf8_.push(kPieces[static_cast<size_t>(token)]); }
+    std::string finish() override { return utf8_.finish(); }
+
+   private:
+    Utf8Stream utf8_;
+  };
+  std::unique_ptr<models::AnswerStream> stream() const override { return std::make_unique<Stream>(); }
+  std::span<const int32_t> prompt_ids() const override { return prompt; }
+  std::unique_ptr<models::ChatSession> fork() const override { return std::make_unique<ScriptedSession>(*this); }
   std::vector<double> score(std::span<const std::string>) override { return {}; }
 
-  std::vector<int32_t> accepted;
+  std::vector<int32_t> accepted, prompt;
   std::function<void()> on_accept;
 
  private:
@@ -126,6 +139,52 @@ TEST_F(Generate, AnUnfinishedCharacterIsReplacedAtTheEnd) {
   EXPECT_EQ(pieces_, (std::vector<std::string>{"\xEF\xBF\xBD"}));
 }
 
+TEST_F(Generate, StopStringsEndTheAnswerAndAreNeverShown) {
+  // "ab eab éc": the stop string " éc" lies over four tokens, and begins twice before it comes.
+  const std::vector<int32_t> script = {0, 1, 4, 0, 1, 4, 5, 6, 2, 3};
+  ScriptedSession session(script);
+  const Generated result = run(session, {.stop = {" e\xC3\xA9", "zz"}});
+  EXPECT_EQ(result.stop, StopReason::stop_string);
+  EXPECT_EQ(result.answer.text, "ab eab");
+  EXPECT_EQ(result.tokens, (std::vector<int32_t>{0, 1, 4, 0, 1, 4, 5, 6}));
+  EXPECT_EQ(pieces_, (std::vector<std::string>{"a", "b", " ea", "b"}));
+  // It never comes: what was held back is told at the end.
+  ScriptedSession other(script);
+  const Generated whole = run(other, {.max_tokens = 6, .stop = {" e\xC3\xA9"}});
+  EXPECT_EQ(whole.stop, StopReason::length);
+  EXPECT_EQ(whole.answer.text, "ab eab e");
+  EXPECT_EQ(pieces_.back(), " e");
+  EXPECT_THROW(run(other, {.stop = {""}}), Error);
+}
+
+TEST_F(Generate, LogProbabilitiesOfTheTokensSaid) {
+  ScriptedSession session({2, 1}, 1000, std::log(11.0f));  // 11 of 20 for the token of the script
+  const Generated result = run(session, {.top_log_probabilities = 2});
+  ASSERT_EQ(result.log_probabilities.size(), 2u);
+  EXPECT_EQ(result.log_probabilities[0].chosen.token, 2);
+  EXPECT_NEAR(result.log_probabilities[0].chosen.log_probability, std::log(11.0 / 20), 1e-6);
+  ASSERT_EQ(result.log_probabilities[1].top.size(), 2u);
+  EXPECT_EQ(result.log_probabilities[1].top[0].token, 1);
+  EXPECT_EQ(result.log_probabilities[1].top[1].token, 0);  // of equals the lower id
+  EXPECT_NEAR(result.log_probabilities[1].top[1].log_probability, std::log(1.0 / 20), 1e-6);
+  ScriptedSession none({2});
+  EXPECT_TRUE(run(none).log_probabilities.empty());
+  EXPECT_THROW(run(none, {.top_log_probabilities = 21}), Error);
+}
+
+TEST_F(Generate, ThePromptCountsForTheRepetitionPenaltyAlone) {
+  const auto first = [&](const GenerateOptions& options) {
+    ScriptedSession session({0, 0, 0}, 1000, 5.0f);
+    session.prompt = {0, -1, 9};
+    return run(session, options).tokens.front();
+  };
+  EXPECT_EQ(first({}), 0);
+  EXPECT_EQ(first({.sampling = {.repetition_penalty = 10}, .max_tokens = 1}), 0);  // 0.5 is still the largest
+  EXPECT_EQ(first({.sampling = {.presence_penalty = 2}, .max_tokens = 1}), 0);     // not said in the answer
+  // 5 / 10 = 0.5 falls behind a bias of 1.
+  EXPECT_EQ(first({.sampling = {.repetition_penalty = 10, .logit_bias = {{3, 1.0f}}}, .max_tokens = 1}), 3);
+}
+
 TEST_F(Generate, NeedsNoListener) {
   ScriptedSession session({0, 5, 6});
   EXPECT_EQ(generate(session, {}).tokens.size(), 3u);
@@ -140,6 +199,33 @@ TEST_F(Generate, TheSameSeedGivesTheSameAnswer) {
   int differ = 0;
   for (uint64_t seed = 10; seed < 20; ++seed) differ += sample(seed) != sample(4) ? 1 : 0;
   EXPECT_GE(differ, 9);
+}
+
+TEST_F(Generate, SamplesAreWhatSeparateRunsGive) {
+  const GenerateOptions options{.sampling = {.temperature = 1.0, .seed = 7}, .max_tokens = 12, .stop = {"ca"}};
+  const auto session = [] { return ScriptedSession({0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3}, 1000, 1.0f); };
+  ScriptedSession prompt = session();
+  pieces_.clear();
+  const std::vector<Generated> samples =
+      generate_samples(prompt, options, 8, [&](std::string_view piece) { pieces_.emplace_back(piece); });
+  ASSERT_EQ(samples.size(), 8u);
+  std::string heard;
+  for (const std::string& piece : pieces_) heard += piece;
+  EXPECT_EQ(heard, samples[0].answer.text);
+  std::set<std::string> texts;
+  for (size_t i = 0; i < samples.size(); ++i) {
+    ScriptedSession alone = session();
+    GenerateOptions own = options;
+    own.sampling.seed += i;
+    const Generated expected = run(alone, own);
+    EXPECT_EQ(samples[i].tokens, expected.tokens);
+    EXPECT_EQ(samples[i].answer.text, expected.answer.text);
+    EXPECT_EQ(samples[i].stop, expected.stop);
+    texts.insert(expected.answer.text);
+  }
+  EXPECT_GT(texts.size(), 6u);
+  EXPECT_THROW(generate_samples(prompt, options, 0), Error);
+  EXPECT_THROW(generate_samples(prompt, options, 65), Error);
 }
 
 TEST_F(Generate, AnInterruptionKeepsWhatWasSaid) {

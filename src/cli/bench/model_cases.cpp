@@ -81,6 +81,7 @@ BenchCase prefill_case(const Load& load, size_t tokens) {
             const std::string text = text_of_tokens(*model, tokens);
             return [=] {
               const models::ChatMessage message{.role = "user", .parts = {{.text = text, .image = nullptr}}};
+              model->configure_cache({});  // or only the first round would compute the prompt
               model->start({&message, 1});
             };
           }};
