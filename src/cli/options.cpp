@@ -31,6 +31,8 @@ void add_load_options(CLI::App& command, models::LoadOptions& options) {
   command.add_option("--tower", options.tower,
                      "Folder of the vision tower, for checkpoints of the original LLaVA (default: looked for in the "
                      "model's folder and beside it)");
+  command.add_option("--adapter", options.adapter,
+                     "Folder of a PEFT adapter (LoRA) for the model; one for another base is refused");
   command.add_option("--mmproj", options.mmproj,
                      "GGUF file of vision tower and projector (default: *mmproj*.gguf beside the model)");
   command.add_option(

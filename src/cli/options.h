@@ -16,7 +16,7 @@ namespace sensorium::cli {
 // Checks for a whole number of low..high. The parser alone lets -1 wrap round where the option's variable is unsigned.
 CLI::Validator whole_number(uint64_t low, uint64_t high = std::numeric_limits<uint64_t>::max());
 
-// --tower, --mmproj and --chat-template: how a public checkpoint is opened.
+// --tower, --mmproj, --adapter and --chat-template: how a public checkpoint is opened.
 void add_load_options(CLI::App& command, models::LoadOptions& options);
 
 // How answers are generated, as the flags say it.

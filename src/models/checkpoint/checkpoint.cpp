@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "models/adapter/adapter.h"
 #include "models/checkpoint/folder.h"
 #include "models/gguf/checkpoint.h"
 #include "models/llava/original_layout.h"
@@ -27,7 +28,10 @@ std::unique_ptr<Checkpoint> Checkpoint::open(const std::filesystem::path& path, 
   std::error_code code;
   std::string known;
   for (const LayoutRow& row : kLayouts) {
-    if (std::filesystem::exists(path, code) && row.fits(path)) return row.open(path, options);
+    if (std::filesystem::exists(path, code) && row.fits(path)) {
+      std::unique_ptr<Checkpoint> checkpoint = row.open(path, options);
+      return options.adapter.empty() ? std::move(checkpoint) : with_adapter(std::move(checkpoint), options.adapter);
+    }
     known += fmt::format("{}{}", known.empty() ? "" : ", ", row.what);
   }
   const bool is_folder = std::filesystem::is_directory(path, code);

@@ -42,6 +42,8 @@ class Checkpoint {
   virtual modality::LocatedJson image_processor() const = 0;
   // Opens and checks the files of weights.
   virtual TensorFiles weights() const = 0;
+  // What generation_config.json says; none if there is none.
+  virtual std::optional<modality::LocatedJson> generation_config() const { return std::nullopt; }
   // "eos_token_id" (a number or a list) of generation_config.json, else of the configuration or its "text_config".
   // Throws Error(invalid_data) for ids outside of the vocabulary.
   std::vector<int32_t> end_tokens(int64_t vocabulary) const;
@@ -49,7 +51,6 @@ class Checkpoint {
  protected:
   Checkpoint(Layout layout, std::filesystem::path path, const LoadOptions& options);
   void set_config(Json config, std::string where);
-  virtual std::optional<modality::LocatedJson> generation_config() const { return std::nullopt; }
 
  private:
   Layout layout_;
