@@ -147,6 +147,32 @@ void write_file_atomic(const std::filesystem::path& path, std::string_view bytes
   file.commit();
 }
 
+AtomicFolder::AtomicFolder(std::filesystem::path path) : path_(std::move(path)) {
+  std::filesystem::path whole = std::filesystem::absolute(path_).lexically_normal();
+  path_ = whole.has_filename() ? whole : whole.parent_path();
+  std::error_code code;
+  require(!std::filesystem::exists(path_, code) || std::filesystem::is_empty(path_, code), ErrorKind::usage,
+          "{}: is there already; give the name of a new folder", path_.string());
+  staging_ = path_;
+  staging_ += fmt::format(".{}.partial", ::getpid());
+  std::filesystem::create_directories(staging_, code);
+  require(!code, ErrorKind::io, "{}: cannot create: {}", staging_.string(), code.message());
+}
+
+AtomicFolder::~AtomicFolder() {
+  std::error_code ignored;
+  if (!staging_.empty()) std::filesystem::remove_all(staging_, ignored);
+}
+
+void AtomicFolder::commit() {
+  sync_folder(staging_);
+  std::error_code code;
+  std::filesystem::rename(staging_, path_, code);  // over an empty folder, too
+  require(!code, ErrorKind::io, "{}: cannot rename: {}", staging_.string(), code.message());
+  staging_.clear();
+  sync_folder(path_.parent_path());
+}
+
 void sync_folder(const std::filesystem::path& folder) {
   const std::filesystem::path path = folder.empty() ? std::filesystem::path(".") : folder;
   const Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));

@@ -40,6 +40,23 @@ class AtomicFile {
   int descriptor_ = -1;
 };
 
+// A folder that is made in pieces: they are written into staging(), beside `path`, and commit() gives the folder its name.
+// Without commit() the destructor removes everything.
+class AtomicFolder {
+ public:
+  // Throws Error: usage if something is at `path` already (an empty folder may be), io.
+  explicit AtomicFolder(std::filesystem::path path);
+  ~AtomicFolder();
+  AtomicFolder(const AtomicFolder&) = delete;
+  AtomicFolder& operator=(const AtomicFolder&) = delete;
+
+  const std::filesystem::path& staging() const { return staging_; }
+  void commit();
+
+ private:
+  std::filesystem::path path_, staging_;
+};
+
 // Flushes the names in a folder to the disk: a file is flushed by its own fsync, its name only by the folder's. Throws Error(io).
 void sync_folder(const std::filesystem::path& folder);
 

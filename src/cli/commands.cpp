@@ -15,6 +15,7 @@ namespace sensorium::cli {
 void add_ask(CLI::App& app);
 void add_bench(CLI::App& app);
 void add_chat(CLI::App& app);
+void add_convert(CLI::App& app);
 void add_eval(CLI::App& app);
 void add_fetch_plan(CLI::App& app);
 void add_inspect(CLI::App& app);
@@ -26,12 +27,13 @@ void add_world(CLI::App& app);
 
 namespace {
 
-constexpr std::array<Command, 11> kCommands = {{
+constexpr std::array<Command, 12> kCommands = {{
     {"ask", add_ask},
     {"chat", add_chat},
     {"train", add_train},
     {"eval", add_eval},
     {"inspect", add_inspect},
+    {"convert", add_convert},
     {"quantize", add_quantize},
     {"fetch-plan", add_fetch_plan},
     {"pull", add_pull},

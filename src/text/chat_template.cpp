@@ -56,7 +56,7 @@ Sources read_sources(const std::filesystem::path& folder, std::filesystem::path&
 Result<ChatTemplate> ChatTemplate::parse(std::string_view source, OrderedJson tokens) {
   auto parsed = jinja::Template::parse(source);
   if (!parsed) return parsed.error().with_context("chat template");
-  return ChatTemplate(std::move(parsed).value(), std::move(tokens));
+  return ChatTemplate(std::string(source), std::move(parsed).value(), std::move(tokens));
 }
 
 Result<jinja::Rendered> ChatTemplate::render(const OrderedJson& messages, const ChatOptions& options) const {

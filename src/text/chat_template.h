@@ -35,9 +35,13 @@ class ChatTemplate {
   // Errors: those of jinja::Template::render(); usage for messages that are no list of objects with a role.
   Result<jinja::Rendered> render(const OrderedJson& messages, const ChatOptions& options = {}) const;
 
- private:
-  ChatTemplate(jinja::Template parsed, OrderedJson tokens) : template_(std::move(parsed)), tokens_(std::move(tokens)) {}
+  const std::string& source() const { return source_; }
 
+ private:
+  ChatTemplate(std::string source, jinja::Template parsed, OrderedJson tokens)
+      : source_(std::move(source)), template_(std::move(parsed)), tokens_(std::move(tokens)) {}
+
+  std::string source_;
   jinja::Template template_;
   std::optional<jinja::Template> tool_template_;  // some checkpoints have another one for conversations with tools
   OrderedJson tokens_;

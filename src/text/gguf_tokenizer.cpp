@@ -159,7 +159,8 @@ const PreTokenizer& find_pre_tokenizer(const std::string& name) {
   fail(ErrorKind::unsupported, "\"tokenizer.ggml.pre\" is \"{}\", supported are {}", name, names);
 }
 
-std::unique_ptr<Tokenizer> read_gpt2(const io::GgufFile& file) {
+// As tokenizer.json.
+Json gpt2_json(const io::GgufFile& file) {
   const GgufVocabulary vocabulary = read_vocabulary(file);
   const PreTokenizer& pre = find_pre_tokenizer(file.get_or<std::string>("tokenizer.ggml.pre", "default"));
   Json vocab = Json::object(), added = Json::array(), merges = Json::array();
@@ -199,32 +200,74 @@ std::unique_ptr<Tokenizer> read_gpt2(const io::GgufFile& file) {
   json["post_processor"] =
       affix_step(affix(vocabulary.bos, file.get_or<bool>("tokenizer.ggml.add_bos_token", pre.add_bos)),
                  affix(vocabulary.eos, file.get_or<bool>("tokenizer.ggml.add_eos_token", false)));
-  return tokenizer_from_json(json).value();
+  return json;
+}
+
+std::unique_ptr<Tokenizer> read_gpt2(const io::GgufFile& file) { return tokenizer_from_json(gpt2_json(file)).value(); }
+
+// Tokens with a role, and what the tokenizer puts around a text.
+Json role_config(const io::GgufFile& file, const char* tokenizer_class, bool add_bos) {
+  const GgufVocabulary vocabulary = read_vocabulary(file);
+  Json config = {{"tokenizer_class", tokenizer_class},
+                 {"add_bos_token", file.get_or<bool>("tokenizer.ggml.add_bos_token", add_bos)},
+                 {"add_eos_token", file.get_or<bool>("tokenizer.ggml.add_eos_token", false)}};
+  for (const auto& [role, id] : {std::pair("bos_token", vocabulary.bos), std::pair("eos_token", vocabulary.eos),
+                                 std::pair("unk_token", vocabulary.unk)}) {
+    if (id) config[role] = vocabulary.text(id);
+  }
+  return config;
+}
+
+TokenizerFiles llama_files(const io::GgufFile& file) {
+  Json config = role_config(file, "LlamaTokenizer", true);
+  const GgufVocabulary vocabulary = read_vocabulary(file);
+  Json added = Json::object();  // control tokens, which the model file alone would not find in a prompt
+  for (size_t id = 0; id < vocabulary.tokens.size(); ++id) {
+    if (vocabulary.types[id] != PieceType::control) continue;
+    added[std::to_string(id)] = {{"content", vocabulary.tokens[id]},
+                                 {"lstrip", false},
+                                 {"normalized", false},
+                                 {"rstrip", false},
+                                 {"single_word", false},
+                                 {"special", true}};
+  }
+  config["added_tokens_decoder"] = std::move(added);
+  return {"tokenizer.model", write_sentencepiece(file, vocabulary), std::move(config)};
+}
+
+TokenizerFiles gpt2_files(const io::GgufFile& file) {
+  return {"tokenizer.json", gpt2_json(file).dump(), role_config(file, "PreTrainedTokenizerFast", false)};
 }
 
 struct Kind {
   std::string_view model;
   std::unique_ptr<Tokenizer> (*read)(const io::GgufFile& file);
+  TokenizerFiles (*files)(const io::GgufFile& file);
 };
-constexpr Kind kKinds[] = {{"llama", read_llama}, {"gpt2", read_gpt2}};
+constexpr Kind kKinds[] = {{"llama", read_llama, llama_files}, {"gpt2", read_gpt2, gpt2_files}};
+
+const Kind& find_kind(const io::GgufFile& file) {
+  require(file.has("tokenizer.ggml.model"), ErrorKind::invalid_data, "the file has no tokenizer");
+  const auto model = file.get<std::string>("tokenizer.ggml.model");
+  std::string names;
+  for (const Kind& kind : kKinds) {
+    if (kind.model == model) return kind;
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", kind.model);
+  }
+  fail(ErrorKind::unsupported, "\"tokenizer.ggml.model\" is \"{}\", supported are {}", model, names);
+}
 
 }  // namespace
 
 Result<std::unique_ptr<Tokenizer>> tokenizer_from_gguf(const io::GgufFile& file) {
   try {
-    require(file.has("tokenizer.ggml.model"), ErrorKind::invalid_data, "the file has no tokenizer");
-    const auto model = file.get<std::string>("tokenizer.ggml.model");
-    std::string names;
-    for (const Kind& kind : kKinds) {
-      if (kind.model == model) return kind.read(file);
-      names += fmt::format("{}{}", names.empty() ? "" : ", ", kind.model);
-    }
-    return Error(ErrorKind::unsupported,
-                 fmt::format("\"tokenizer.ggml.model\" is \"{}\", supported are {}", model, names));
+    return find_kind(file).read(file);
   } catch (const Error& error) {
     return error.kind() == ErrorKind::not_found ? Error(ErrorKind::invalid_data, error.message()) : error;
   }
 }
+
+TokenizerFiles tokenizer_files_from_gguf(const io::GgufFile& file) { return find_kind(file).files(file); }
 
 Result<std::unique_ptr<Tokenizer>> read_gguf_tokenizer(const std::filesystem::path& path) {
   try {

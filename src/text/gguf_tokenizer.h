@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "io/gguf.h"
 #include "text/chat_template.h"
 #include "text/tokenizer.h"
@@ -20,6 +21,14 @@ namespace sensorium::text {
 Result<std::unique_ptr<Tokenizer>> tokenizer_from_gguf(const io::GgufFile& file);
 // The same for a file; also not_found and io.
 Result<std::unique_ptr<Tokenizer>> read_gguf_tokenizer(const std::filesystem::path& path);
+
+// The same as files in Hugging Face's layout.
+struct TokenizerFiles {
+  std::string name, bytes;  // tokenizer.model or tokenizer.json
+  Json config;              // of tokenizer_config.json
+};
+// Throws Error as tokenizer_from_gguf().
+TokenizerFiles tokenizer_files_from_gguf(const io::GgufFile& file);
 
 // "tokenizer.chat_template"; none if there is none. Errors: those of ChatTemplate::parse().
 Result<std::optional<ChatTemplate>> chat_template_from_gguf(const io::GgufFile& file);

@@ -96,10 +96,9 @@ SentencePieceModel::Piece parse_piece(std::string_view bytes, size_t id) {
   while (const auto field = message.next()) {
     if (field->number == 1) piece.text = field->bytes;
     if (field->number == 2) {
-      float score = 0;
       const auto bits = static_cast<uint32_t>(field->value);
-      std::memcpy(&score, &bits, sizeof score);
-      require(std::isfinite(score), ErrorKind::invalid_data, "piece {}: its score is {}", id, score);
+      std::memcpy(&piece.score, &bits, sizeof piece.score);
+      require(std::isfinite(piece.score), ErrorKind::invalid_data, "piece {}: its score is {}", id, piece.score);
     }
     if (field->number == 3) {
       require(field->value >= 1 && field->value <= 6, ErrorKind::invalid_data, "piece {}: unknown type {}", id,

@@ -18,6 +18,7 @@ struct SentencePieceModel {
   struct Piece {
     std::string text;
     PieceType type = PieceType::normal;
+    float score = 0;  // of two merges, the one to the piece with the higher score comes first
   };
 
   std::vector<Piece> pieces;  // by id

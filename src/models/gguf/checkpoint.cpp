@@ -47,17 +47,6 @@ std::string names_of(const std::vector<fs::path>& files) {
   return fmt::format("{}", fmt::join(names, ", "));
 }
 
-fs::path find_model_file(const fs::path& path) {
-  std::error_code code;
-  if (!fs::is_directory(path, code)) return path;
-  const std::vector<fs::path> files = list_files(path, false);
-  require(!files.empty(), ErrorKind::not_found, "{}: only a vision tower is there ({}); its language model is missing",
-          path.string(), names_of(list_files(path, true)));
-  require(files.size() == 1, ErrorKind::usage, "{}: holds several models ({}); give --model one of the files",
-          path.string(), names_of(files));
-  return files[0];
-}
-
 // "" for a language model alone.
 fs::path find_vision_file(const fs::path& model, const LoadOptions& options) {
   if (!options.mmproj.empty()) return options.mmproj;
@@ -83,7 +72,7 @@ class GgufCheckpoint : public Checkpoint {
  public:
   GgufCheckpoint(const fs::path& path, const LoadOptions& options)
       : Checkpoint(Layout::gguf, path, options),
-        model_path_(find_model_file(path)),
+        model_path_(gguf_model_file(path)),
         vision_path_(find_vision_file(model_path_, options)),
         model_(std::make_shared<io::GgufFile>(io::GgufFile::open(model_path_))) {
     require(!is_gguf_vision(*model_), ErrorKind::usage,
@@ -169,6 +158,17 @@ class GgufCheckpoint : public Checkpoint {
 };
 
 }  // namespace
+
+fs::path gguf_model_file(const fs::path& path) {
+  std::error_code code;
+  if (!fs::is_directory(path, code)) return path;
+  const std::vector<fs::path> files = list_files(path, false);
+  require(!files.empty(), ErrorKind::not_found, "{}: only a vision tower is there ({}); its language model is missing",
+          path.string(), names_of(list_files(path, true)));
+  require(files.size() == 1, ErrorKind::usage, "{}: holds several models ({}); give --model one of the files",
+          path.string(), names_of(files));
+  return files[0];
+}
 
 bool is_gguf(const fs::path& path) {
   std::error_code code;
