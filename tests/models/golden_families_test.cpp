@@ -170,8 +170,12 @@ TEST(GoldenLlava, ABatchOfFour) {
     expected.push_back(golden.ids(name + ".tokens"));
     sequences.offsets.push_back(sequences.offsets.back() + static_cast<int32_t>(inputs.back().dim(0)));
   }
-  nn::KvCache cache(decoder.cache_config(512, 4, DType::f32));
-  Tensor hidden_TC = decoder.cached(ops::concat_rows(inputs), sequences, cache);
+  const auto pool = std::make_shared<nn::KvPool>(decoder.cache_layout(DType::f32), size_t{64} << 20);
+  std::vector<nn::KvCache> caches;
+  for (size_t i = 0; i < inputs.size(); ++i) caches.emplace_back(pool, 512);
+  std::vector<nn::KvCache*> pointers;
+  for (nn::KvCache& cache : caches) pointers.push_back(&cache);
+  Tensor hidden_TC = decoder.cached(ops::concat_rows(inputs), sequences, pointers);
   std::vector<int32_t> last;
   for (size_t i = 1; i < sequences.offsets.size(); ++i) last.push_back(sequences.offsets[i] - 1);
   hidden_TC = ops::gather_rows(hidden_TC, Tensor::from(last, {4}));
@@ -184,7 +188,7 @@ TEST(GoldenLlava, ABatchOfFour) {
       next.push_back(argmax(logits_TV.slice(static_cast<int64_t>(i), static_cast<int64_t>(i) + 1).span<float>()));
       chosen[i].push_back(next.back());
     }
-    hidden_TC = decoder.cached(decoder.embed(Tensor::from(next, {4}), DType::f32), steps, cache);
+    hidden_TC = decoder.cached(decoder.embed(Tensor::from(next, {4}), DType::f32), steps, pointers);
   }
   EXPECT_EQ(chosen, expected);
 }
