@@ -2,10 +2,12 @@
 // model that they were made of.
 #include "models/quantize.h"
 
+#include <algorithm>
 #include <fstream>
 
 #include "base/file.h"
 #include "io/safetensors.h"
+#include "models/decoder/session.h"
 #include "models/dual_encoder/dual_encoder.h"
 #include "models/golden_folder.h"
 #include "models/llava/model.h"
@@ -79,6 +81,29 @@ struct Bounds {
 };
 // Of logits and embeddings of tiny random models, which feel every rounding; bf16 activations besides.
 constexpr Bounds kBounds[] = {{"bf16", "bf16", 0.03}, {"q8", "q8", 0.1}, {"q8/32", "bf16", 0.08}, {"q4", "q8", 0.6}};
+
+// Products with packed weights must add up alike whatever part of a prompt is computed: 16 rows or the whole.
+TEST_F(Quantize, APromptFoundAgainGivesTheSameBits) {
+  SensoriumConfig config = tiny_config();
+  config.decoder.context = 1024;
+  const fs::path from = folder_ / "long";
+  save_model(from, *tiny_model(1, config), tiny_tokenizer_json(), DType::f32);
+  std::string text;
+  for (int i = 0; i < 150; ++i) text += i % 3 == 0 ? "red dog " : "cat and ";
+  for (const char* type : {"q8", "q4", "bf16"}) {
+    const fs::path folder = quantized(from, type, type);
+    const auto chat = load_model(folder), fresh = load_model(folder);
+    const std::vector<ChatMessage> first = {user({{text, nullptr}})};
+    const auto once = chat->start(first);
+    for (const char* tail : {"", " three", " how many helmet head are red and three dog cat how many helmet"}) {
+      std::vector<ChatMessage> next = {user({{text + tail, nullptr}})};
+      const auto again = chat->start(next), alone = fresh->start(next);
+      EXPECT_GT(dynamic_cast<const DecoderSession&>(*again).reused_rows(), 100) << type;
+      EXPECT_TRUE(std::ranges::equal(again->logits(), alone->logits())) << type << tail;
+      fresh->configure_cache({});  // forgets
+    }
+  }
+}
 
 TEST_F(Quantize, TextFamilies) {
   for (const char* family : {"llama", "mistral", "qwen2"}) {
