@@ -8,21 +8,13 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "golden_audio.h"
 #include "media/resample.h"
 
 namespace sensorium::media {
 namespace {
 
 namespace fs = std::filesystem;
-
-const fs::path kGolden = fs::path(SENSORIUM_SOURCE_DIR) / "tests/golden/audio";
-
-std::vector<float> golden_array(const std::string& name) {
-  const std::string bytes = read_file(kGolden / (name + ".raw"));
-  std::vector<float> values(bytes.size() / sizeof(float));
-  std::memcpy(values.data(), bytes.data(), bytes.size());
-  return values;
-}
 
 Audio tone(int rate, int channels, int64_t frames) {
   Audio audio{rate, channels, {}};
@@ -45,21 +37,21 @@ std::string error_of(const std::string& bytes) {
 }
 
 TEST(GoldenAudio, FilesGiveLibsndfilesSamples) {
-  const Json index = Json::parse(read_file(kGolden / "index.json"));
+  const Json index = golden_audio_index();
   ASSERT_GE(index["files"].size(), 8u);
   for (const Json& entry : index["files"]) {
     const auto name = entry["file"].get<std::string>();
-    const Audio audio = load_audio(kGolden / name);
+    const Audio audio = load_audio(golden_audio_folder() / name);
     EXPECT_EQ(audio.sample_rate_hz, entry["sample_rate_hz"]) << name;
     EXPECT_EQ(audio.channels, 2) << name;
-    EXPECT_EQ(audio.samples, golden_array(entry["array"].get<std::string>())) << name;
+    EXPECT_EQ(audio.samples, golden_audio_array(entry["array"].get<std::string>())) << name;
   }
 }
 
 TEST(GoldenAudio, ResamplesAsTorchaudio) {
-  const Audio mono{16'000, 1, golden_array("mono")};
+  const Audio mono{16'000, 1, golden_audio_array("mono")};
   for (const int rate : {8'000, 22'050, 44'100, 48'000}) {
-    const std::vector<float> expected = golden_array("resample_" + std::to_string(rate));
+    const std::vector<float> expected = golden_audio_array("resample_" + std::to_string(rate));
     const Audio result = resample(mono, rate);
     EXPECT_EQ(result.sample_rate_hz, rate);
     ASSERT_EQ(result.samples.size(), expected.size()) << rate;
@@ -112,7 +104,7 @@ TEST(Audio, EveryCutOfAWavIsRefused) {
 }
 
 TEST(Audio, EveryCutOfAFlacIsRefused) {
-  const std::string bytes = read_file(kGolden / "flac16.flac");
+  const std::string bytes = read_file(golden_audio_folder() / "flac16.flac");
   for (size_t length = 0; length + 1 < bytes.size(); length += 61) {
     ASSERT_NE(error_of(bytes.substr(0, length)), "") << length;
   }
@@ -120,7 +112,7 @@ TEST(Audio, EveryCutOfAFlacIsRefused) {
 
 TEST(Audio, FlippedBitsNeverCrash) {
   for (const char* name : {"flac16.flac", "pcm24.wav", "extensible.wav", "ulaw.wav"}) {
-    const std::string bytes = read_file(kGolden / name);
+    const std::string bytes = read_file(golden_audio_folder() / name);
     for (size_t at = 0; at < std::min<size_t>(bytes.size(), 400); ++at) {
       for (const int bit : {0, 3, 7}) {
         std::string damaged = bytes;
@@ -141,7 +133,7 @@ TEST(Audio, NonsenseIsRefused) {
   std::memset(no_channels.data() + 22, 0, 2);
   EXPECT_NE(error_of(no_channels), "");
 
-  std::string not_finite = read_file(kGolden / "float32.wav");
+  std::string not_finite = read_file(golden_audio_folder() / "float32.wav");
   const float nan = std::numeric_limits<float>::quiet_NaN();
   std::memcpy(not_finite.data() + not_finite.size() - 400, &nan, sizeof(nan));
   EXPECT_NE(error_of(not_finite).find("not a finite number"), std::string::npos);

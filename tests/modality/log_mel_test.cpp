@@ -4,34 +4,20 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
-#include <filesystem>
 #include <numbers>
 #include <vector>
 
 #include "base/error.h"
-#include "base/file.h"
-#include "base/json.h"
+#include "golden_audio.h"
 
 namespace sensorium::modality {
 namespace {
 
-namespace fs = std::filesystem;
-
-const fs::path kGolden = fs::path(SENSORIUM_SOURCE_DIR) / "tests/golden/audio";
-
-std::vector<float> golden_array(const std::string& name) {
-  const std::string bytes = read_file(kGolden / (name + ".raw"));
-  std::vector<float> values(bytes.size() / sizeof(float));
-  std::memcpy(values.data(), bytes.data(), bytes.size());
-  return values;
-}
-
 void expect_golden(const Tensor& mel, const std::string& name, double tolerance) {
-  const Json shape = Json::parse(read_file(kGolden / "index.json"))["arrays"][name];
+  const Json shape = golden_audio_index()["arrays"][name];
   ASSERT_EQ(mel.dim(0), shape[0]) << name;
   ASSERT_EQ(mel.dim(1), shape[1]) << name;
-  const std::vector<float> expected = golden_array(name);
+  const std::vector<float> expected = golden_audio_array(name);
   const std::span<float> values = mel.span<float>();
   for (size_t i = 0; i < expected.size(); ++i) ASSERT_NEAR(values[i], expected[i], tolerance) << name << " at " << i;
 }
@@ -51,14 +37,14 @@ int64_t loudest_bin(const Tensor& mel, int64_t frame) {
 }
 
 TEST(GoldenLogMel, KaldiAsTorchaudio) {
-  const std::vector<float> mono = golden_array("mono");
+  const std::vector<float> mono = golden_audio_array("mono");
   for (const int bins : {80, 128}) {
     expect_golden(kaldi_log_mel(mono, {.bins = bins}), "kaldi_" + std::to_string(bins), 2e-3);
   }
 }
 
 TEST(GoldenLogMel, WhisperAsTransformers) {
-  const std::vector<float> mono = golden_array("mono");
+  const std::vector<float> mono = golden_audio_array("mono");
   for (const int bins : {80, 128}) {
     expect_golden(whisper_log_mel(mono, {.bins = bins}), "whisper_" + std::to_string(bins), 1e-4);
   }
