@@ -8,6 +8,7 @@
 #include <cstring>
 #include <vector>
 
+#include "base/descriptor.h"
 #include "base/error.h"
 #include "base/interrupt.h"
 
@@ -40,20 +41,6 @@ uint64_t hash_rest(int descriptor, const fs::path& path, Sha256& hash) {
     total += static_cast<uint64_t>(got);
   }
 }
-
-class Descriptor {
- public:
-  explicit Descriptor(int descriptor) : descriptor_(descriptor) {}
-  ~Descriptor() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return descriptor_; }
-
- private:
-  int descriptor_;
-};
 
 }  // namespace
 

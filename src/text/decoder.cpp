@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/strings.h"
 #include "base/utf8.h"
 #include "text/byte_alphabet.h"
 #include "text/component.h"
@@ -17,18 +18,6 @@ using Tokens = std::vector<std::string>;
 
 constexpr std::string_view kReplacementCharacter = "\xEF\xBF\xBD";
 constexpr int64_t kMaxStrip = 1 << 20;
-
-std::string replace_all(std::string_view text, std::string_view from, std::string_view to) {
-  std::string out;
-  size_t copied = 0;
-  for (size_t at = text.find(from); at != std::string_view::npos; at = text.find(from, copied)) {
-    out += text.substr(copied, at - copied);
-    out += to;
-    copied = at + from.size();
-  }
-  out += text.substr(copied);
-  return out;
-}
 
 std::string join(const Tokens& tokens) {
   std::string out;

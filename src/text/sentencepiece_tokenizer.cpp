@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/file.h"
+#include "base/strings.h"
 #include "base/utf8.h"
 #include "text/unicode.h"
 
@@ -41,18 +42,6 @@ const Kind& kind_of(const std::string& tokenizer_class) {
   }
   fail(ErrorKind::unsupported, "a SentencePiece model for the class \"{}\" is not supported, only those for {}",
        tokenizer_class, names);
-}
-
-std::string replace_all(std::string_view text, std::string_view from, std::string_view to) {
-  std::string out;
-  size_t copied = 0;
-  for (size_t at = text.find(from); at != std::string_view::npos; at = text.find(from, copied)) {
-    out += text.substr(copied, at - copied);
-    out += to;
-    copied = at + from.size();
-  }
-  out += text.substr(copied);
-  return out;
 }
 
 char byte_of(const std::string& piece) { return static_cast<char>(std::stoi(piece.substr(3, 2), nullptr, 16)); }
