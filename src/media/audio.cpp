@@ -12,41 +12,22 @@ namespace {
 
 constexpr int64_t kBlockFrames = 1 << 16;
 
-// The reader with the map that it reads from, and the path in its errors.
+// The reader with the map that it reads from.
 class FileReader final : public AudioReader {
  public:
-  FileReader(std::filesystem::path path, MappedFile map, const AudioLimits& limits)
-      : path_(std::move(path)), map_(std::move(map)) {
-    Result<std::unique_ptr<AudioReader>> reader = read_audio_bytes(bytes_of(map_), limits);
-    if (!reader) throw reader.error().with_context(path_.string());
-    reader_ = std::move(reader).value();
-  }
+  FileReader(MappedFile map, const AudioLimits& limits)
+      : map_(std::move(map)), reader_(read_audio_bytes(bytes_of(map_), limits).value()) {}
   const AudioInfo& info() const override { return reader_->info(); }
-  int64_t read(std::span<float> samples) override {
-    try {
-      return reader_->read(samples);
-    } catch (const Error& error) {
-      throw error.with_context(path_.string());
-    }
-  }
+  int64_t read(std::span<float> samples) override { return reader_->read(samples); }
 
   static ByteSpan bytes_of(const MappedFile& map) {
     return {reinterpret_cast<const uint8_t*>(map.bytes().data()), map.bytes().size()};
   }
 
  private:
-  std::filesystem::path path_;
   MappedFile map_;
   std::unique_ptr<AudioReader> reader_;
 };
-
-bool libsndfile_reads(ByteSpan bytes) {
-  const auto starts = [&](size_t at, std::string_view text) {
-    return bytes.size() >= at + text.size() &&
-           std::equal(text.begin(), text.end(), bytes.begin() + static_cast<long>(at));
-  };
-  return starts(0, "fLaC") || ((starts(0, "RIFF") || starts(0, "RF64")) && starts(8, "WAVE"));
-}
 
 void put_number(std::string& out, uint32_t value, int bytes) {
   for (int i = 0; i < bytes; ++i) out += static_cast<char>(value >> (8 * i) & 0xFF);
@@ -60,8 +41,12 @@ std::unique_ptr<AudioReader> open_audio(const std::filesystem::path& path, const
   require(!bytes.empty(), ErrorKind::invalid_data, "{}: the file is empty", path.string());
   require(bytes.size() <= limits.max_file_bytes, ErrorKind::limit,
           "{}: a file of {} bytes is larger than the limit of {}", path.string(), bytes.size(), limits.max_file_bytes);
-  if (libsndfile_reads(bytes)) return std::make_unique<FileReader>(path, std::move(map), limits);
-  return open_audio_with_ffmpeg(path, limits);
+  if (!is_wav_or_flac(bytes)) return open_audio_with_ffmpeg(path, limits);
+  try {
+    return std::make_unique<FileReader>(std::move(map), limits);
+  } catch (const Error& error) {
+    throw error.with_context(path.string());
+  }
 }
 
 Audio read_whole(AudioReader& reader, const AudioLimits& limits) {
@@ -93,8 +78,7 @@ Audio load_audio(const std::filesystem::path& path, const AudioLimits& limits) {
   try {
     return read_whole(*reader, limits);
   } catch (const Error& error) {
-    const bool named = error.message().starts_with(path.string());
-    throw named ? error : error.with_context(path.string());
+    throw error.with_context(path.string());
   }
 }
 

@@ -50,8 +50,10 @@ class AudioReader {
 };
 
 // Told apart by their bytes, never by the name. Throws Error with the path: not_found, invalid_data (no sound in it), unsupported,
-// limit.
+// limit. The reader's own errors do not name the file.
 std::unique_ptr<AudioReader> open_audio(const std::filesystem::path& path, const AudioLimits& limits = {});
+// Whether the bytes begin as a WAV or FLAC file.
+bool is_wav_or_flac(ByteSpan bytes);
 // WAV and FLAC only; `bytes` must outlive the reader.
 Result<std::unique_ptr<AudioReader>> read_audio_bytes(ByteSpan bytes, const AudioLimits& limits = {});
 

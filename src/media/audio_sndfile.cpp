@@ -36,6 +36,7 @@ sf_count_t memory_tell(void* user) { return static_cast<MemoryFile*>(user)->at; 
 
 SF_VIRTUAL_IO memory_io() { return {memory_length, memory_seek, memory_read, nullptr, memory_tell}; }
 
+bool is_flac(const detail::ByteReader& reader) { return reader.matches(0, "fLaC"); }
 bool is_wav(const detail::ByteReader& reader) {
   return (reader.matches(0, "RIFF") || reader.matches(0, "RF64")) && reader.matches(8, "WAVE");
 }
@@ -119,6 +120,11 @@ class SndfileReader final : public AudioReader {
 
 }  // namespace
 
+bool is_wav_or_flac(ByteSpan bytes) {
+  const detail::ByteReader reader(bytes, detail::ByteOrder::little);
+  return is_wav(reader) || is_flac(reader);
+}
+
 Result<std::unique_ptr<AudioReader>> read_audio_bytes(ByteSpan bytes, const AudioLimits& limits) {
   const detail::ByteReader reader(bytes, detail::ByteOrder::little);
   if (is_wav(reader)) {
@@ -128,7 +134,7 @@ Result<std::unique_ptr<AudioReader>> read_audio_bytes(ByteSpan bytes, const Audi
     }
     return SndfileReader::open(bytes, "WAV", limits);
   }
-  if (reader.matches(0, "fLaC")) return SndfileReader::open(bytes, "FLAC", limits);
+  if (is_flac(reader)) return SndfileReader::open(bytes, "FLAC", limits);
   return Error(ErrorKind::unsupported, "not a WAV or FLAC sound");
 }
 

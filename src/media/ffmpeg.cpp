@@ -5,7 +5,6 @@
 #include <cmath>
 #include <utility>
 
-#include "base/child_process.h"
 #include "base/json.h"
 
 namespace sensorium::media {
@@ -49,21 +48,10 @@ int quarter_turns(const Json& stream) {
   return 0;
 }
 
-std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
-
-// What ffmpeg said, or that it said nothing.
-std::string reason(const ChildProcess& process, int code) {
-  const std::string line = first_line(process.complaint());
-  if (code > 128)
-    return fmt::format("the decoder was ended by signal {}{}{}", code - 128, line.empty() ? "" : ": ", line);
-  return line.empty() ? "the decoder gave no reason" : line;
-}
-
 class FfmpegAudio final : public AudioReader {
  public:
   FfmpegAudio(const std::filesystem::path& path, const MediaInfo& media, const FfmpegLimits& limits)
-      : path_(path.string()),
-        info_{media.format, media.sample_rate_hz, media.channels,
+      : info_{media.format, media.sample_rate_hz, media.channels,
               -1},  // a container's duration promises no number of samples
         process_(arguments(path, media),
                  {.wall_time = limits.wall_time, .memory_bytes = limits.memory_bytes, .output_bytes = INT64_MAX}) {}
@@ -73,37 +61,27 @@ class FfmpegAudio final : public AudioReader {
   int64_t read(std::span<float> samples) override {
     const size_t frame_bytes = sizeof(float) * static_cast<size_t>(info_.channels);
     const size_t wanted = samples.size_bytes() / frame_bytes * frame_bytes;
-    size_t got = 0;
-    try {
-      got = process_.read(std::as_writable_bytes(samples).first(wanted));
-      if (got < wanted && !ended_) {
-        const int code = process_.wait();
-        ended_ = true;
-        require(code == 0, ErrorKind::invalid_data, "damaged sound: {}", reason(process_, code));
-      }
-    } catch (const Error& error) {
-      throw error.with_context(path_);
+    const size_t got = process_.read(std::as_writable_bytes(samples).first(wanted));
+    if (got < wanted && !ended_) {
+      const int code = process_.wait();
+      ended_ = true;
+      require(code == 0, ErrorKind::invalid_data, "damaged sound: {}", detail::ffmpeg_reason(process_, code));
     }
     const auto values = samples.first(got / sizeof(float));
     require(std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); }),
-            ErrorKind::invalid_data, "{}: the decoded sound holds numbers that are not finite", path_);
+            ErrorKind::invalid_data, "the decoded sound holds numbers that are not finite");
     return static_cast<int64_t>(got / frame_bytes);
   }
 
  private:
   static std::vector<std::string> arguments(const std::filesystem::path& path, const MediaInfo& media) {
     std::vector<std::string> all = detail::ffmpeg_arguments("ffmpeg");
-    for (const std::string& more :
-         {std::string("-nostdin"), std::string("-xerror"), std::string("-i"), detail::ffmpeg_path(path),
-          std::string("-map"), std::string("0:a:0"), std::string("-ac"), std::to_string(media.channels),
-          std::string("-ar"), std::to_string(media.sample_rate_hz), std::string("-f"), std::string("f32le"),
-          std::string("pipe:1")}) {
-      all.push_back(more);
-    }
+    const std::string channels = std::to_string(media.channels), rate = std::to_string(media.sample_rate_hz);
+    all.insert(all.end(), {"-nostdin", "-xerror", "-i", detail::ffmpeg_path(path), "-map", "0:a:0", "-ac", channels,
+                           "-ar", rate, "-f", "f32le", "pipe:1"});
     return all;
   }
 
-  std::string path_;
   AudioInfo info_;
   ChildProcess process_;
   bool ended_ = false;
@@ -122,6 +100,14 @@ std::string ffmpeg_path(const std::filesystem::path& path) {
   return "file:" + std::filesystem::absolute(path).string();
 }
 
+std::string ffmpeg_reason(const ChildProcess& process, int code) {
+  const std::string complaint = process.complaint(), line = complaint.substr(0, complaint.find('\n'));
+  if (code > 128) {
+    return fmt::format("the decoder was ended by signal {}{}{}", code - 128, line.empty() ? "" : ": ", line);
+  }
+  return line.empty() ? "the decoder gave no reason" : line;
+}
+
 }  // namespace detail
 
 MediaInfo probe_media(const std::filesystem::path& path, const FfmpegLimits& limits) {
@@ -135,7 +121,7 @@ MediaInfo probe_media(const std::filesystem::path& path, const FfmpegLimits& lim
   const std::string text = process.read_all(kMostProbeBytes);
   const int code = process.wait();
   require(code == 0, ErrorKind::invalid_data, "{}: not a sound or film that ffmpeg reads: {}", path.string(),
-          reason(process, code));
+          detail::ffmpeg_reason(process, code));
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   const Json format = field(json, "format");
   MediaInfo info;

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/child_process.h"
 #include "media/audio.h"
 
 namespace sensorium::media {
@@ -41,6 +42,8 @@ namespace detail {
 std::vector<std::string> ffmpeg_arguments(const std::string& program);
 // The path as an argument: never taken for an option or a URL.
 std::string ffmpeg_path(const std::filesystem::path& path);
+// Why a run failed, in one line: what it complained of, the signal that ended it.
+std::string ffmpeg_reason(const ChildProcess& process, int code);
 }  // namespace detail
 
 }  // namespace sensorium::media

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "base/child_process.h"
-
 namespace sensorium::media {
 namespace {
 
@@ -64,11 +62,10 @@ Video load_video(const std::filesystem::path& path, const FrameSampling& samplin
       video.frames.push_back(std::move(frame));
     }
     const int code = process.wait();
-    const std::string complaint = process.complaint();
-    require(!video.frames.empty(), ErrorKind::invalid_data, "no picture in it decodes{}{}",
-            complaint.empty() ? "" : ": ", complaint.substr(0, complaint.find('\n')));
+    require(!video.frames.empty(), ErrorKind::invalid_data, "no picture in it decodes: {}",
+            detail::ffmpeg_reason(process, code));
     require(code == 0, ErrorKind::invalid_data, "damaged film after {} of {} frames: {}", video.frames.size(), count,
-            complaint.substr(0, complaint.find('\n')));
+            detail::ffmpeg_reason(process, code));
   } catch (const Error& error) {
     throw error.with_context(path.string());
   }
