@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "train/cutmix.h"
+
 namespace sensorium::train {
 namespace {
 
@@ -155,6 +157,8 @@ void BatchBuilder::add(models::TrainingBatch& batch, const Lesson& lesson, const
   const int width = augmented.image.width, height = augmented.image.height;
   image.image = std::move(augmented.image);
   batch.images.push_back(std::move(image));
+  cutmix_.resize(batch.images.size());
+  cutmix_.back() = set.cutmix;
   if (recipe_.losses.language > 0) {
     models::Evidence truth = told(lesson, augmented.boxes, width, height, set, rng);
     pending_.push_back({batch.images.size() - 1, std::move(truth), questions(lesson, all_visible, set, rng), {}});
@@ -279,6 +283,8 @@ std::vector<models::Evidence> BatchBuilder::find_evidence(models::TrainingBatch&
 }
 
 void BatchBuilder::finish(models::TrainingBatch& batch, Rng& rng) {
+  if (!cutmix_.empty()) cut_mix(batch, cutmix_, rng);
+  cutmix_.clear();
   if (pending_.empty()) return;
   std::vector<bool> use_predicted;
   for (size_t i = 0; i < pending_.size(); ++i) use_predicted.push_back(rng.chance(recipe_.predicted_evidence));

@@ -80,6 +80,7 @@ class BatchBuilder {
   const models::SensoriumModel& model_;
   const Recipe& recipe_;
   std::vector<Pending> pending_;
+  std::vector<double> cutmix_;  // of each picture of the batch, see cutmix.h; none yet: empty
   Fit fit_;
   struct Seen {
     std::weak_ptr<const media::Image> image;

@@ -29,6 +29,15 @@ bool overridden(const std::vector<std::string>& overrides, const std::string& ke
   });
 }
 
+// A number within low..high.
+double number(ConfigReader& reader, const char* key, double fallback, double low, double high,
+              const std::string& where) {
+  const double value = reader.get_or<double>(key, fallback);
+  require(value >= low && value <= high, ErrorKind::usage, "{}: \"{}\" is {}, expected {}..{}", where, key, value, low,
+          high);
+  return value;
+}
+
 SetRecipe read_set(const Json& json, const std::string& where) {
   ConfigReader reader(json, where, ErrorKind::usage);
   SetRecipe set;
@@ -39,6 +48,7 @@ SetRecipe read_set(const Json& json, const std::string& where) {
   set.objects = reader.get_or<std::vector<std::string>>("objects", {});
   set.scene = reader.get_or<std::string>("scene", "");
   set.statements = reader.get_or<int64_t>("statements", 0);
+  set.cutmix = number(reader, "cutmix", 0, 0, 1, where);
   reader.finish();
   require(set.path.empty() != set.world.empty(), ErrorKind::usage, "{}: needs \"path\" or \"world\", one of them",
           where);
@@ -70,15 +80,6 @@ DataOrder data_order(const std::string& name, const std::string& where) {
   require(name == "replacement", ErrorKind::usage, "{}: data.order \"{}\" is neither shuffled nor replacement", where,
           name);
   return DataOrder::replacement;
-}
-
-// A number within low..high.
-double number(ConfigReader& reader, const char* key, double fallback, double low, double high,
-              const std::string& where) {
-  const double value = reader.get_or<double>(key, fallback);
-  require(value >= low && value <= high, ErrorKind::usage, "{}: \"{}\" is {}, expected {}..{}", where, key, value, low,
-          high);
-  return value;
 }
 
 DType compute_type(const std::string& name, const std::string& where) {
@@ -185,6 +186,11 @@ Recipe Recipe::load(const fs::path& file, const std::vector<std::string>& overri
     train.finish();
   }
   reader.finish();
+  for (const SetRecipe& set : recipe.sets) {
+    require(set.cutmix == 0 || recipe.losses.language == 0, ErrorKind::usage,
+            "{}: \"cutmix\" of {} needs losses.language 0: questions about a picture would find parts of two", where,
+            set.path.empty() ? set.world : set.path);
+  }
   require(!recipe.out.empty(), ErrorKind::usage, "{}: \"out\" is empty: give out=FOLDER", where);
   recipe.trainer.out = recipe.out;
   // Where a run is kept, how often it saves and where it pauses do not change what it computes.

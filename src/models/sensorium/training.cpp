@@ -72,6 +72,27 @@ DetectionTargets detection_targets(const TrainingBatch& batch, const ops::Pictur
   return targets;
 }
 
+// Mean over the pictures with a label; of a picture with two labels each counts by its share.
+Tensor label_loss(const Tensor& logits_NQ, const std::vector<TrainingImage>& images, float smoothing) {
+  const auto count = static_cast<int64_t>(images.size());
+  std::vector<int32_t> labels, others;
+  std::vector<float> shares, other_shares;
+  int64_t labelled = 0;
+  for (const TrainingImage& image : images) {
+    labels.push_back(image.label);
+    others.push_back(image.other_label);
+    shares.push_back(1 - image.other_share);
+    other_shares.push_back(image.other_share);
+    labelled += image.label >= 0;
+  }
+  const Tensor loss = ops::cross_entropy(logits_NQ, Tensor::from(labels, {count}), Tensor::from(shares, {count}),
+                                         static_cast<double>(labelled), smoothing);
+  if (std::all_of(others.begin(), others.end(), [](int32_t label) { return label < 0; })) return loss;
+  const Tensor other = ops::cross_entropy(logits_NQ, Tensor::from(others, {count}), Tensor::from(other_shares, {count}),
+                                          static_cast<double>(labelled), smoothing);
+  return ops::weighted_sum({loss, other}, {1, 1});
+}
+
 }  // namespace
 
 modality::PreparedImages pack_pictures(const TrainingBatch& batch, DType compute) {
@@ -100,11 +121,8 @@ BatchLosses training_loss(const SensoriumModel& model, const TrainingBatch& batc
     const bool labelled =
         std::any_of(batch.images.begin(), batch.images.end(), [](const auto& i) { return i.label >= 0; });
     if (weights.label > 0 && labelled) {
-      std::vector<int32_t> labels;
-      for (const TrainingImage& image : batch.images) labels.push_back(image.label);
       const Tensor logits_NQ = model.classifier()(features, model.label_queries());
-      const Tensor targets_N = Tensor::from(labels, {static_cast<int64_t>(labels.size())});
-      result.label = add(ops::cross_entropy(logits_NQ, targets_N, {}, 0, weights.label_smoothing), weights.label);
+      result.label = add(label_loss(logits_NQ, batch.images, weights.label_smoothing), weights.label);
     }
     const bool marked =
         std::any_of(batch.images.begin(), batch.images.end(), [](const auto& i) { return i.boxes_known; });

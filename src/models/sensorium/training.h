@@ -15,8 +15,10 @@ struct ObjectTarget {
 };
 
 struct TrainingImage {
-  media::Image image;        // of its prepared size
-  int label = -1;            // index into HeadsConfig::labels; -1: unknown
+  media::Image image;    // of its prepared size
+  int label = -1;        // index into HeadsConfig::labels; -1: unknown
+  int other_label = -1;  // of a second picture that covers `other_share` of this one
+  float other_share = 0;
   bool boxes_known = false;  // all objects of all kinds are listed, but for `unknown_objects`
   std::vector<ObjectTarget> objects;
   std::vector<int> unknown_objects;  // kinds that nobody has marked in this picture
