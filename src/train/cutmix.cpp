@@ -29,10 +29,9 @@ double paste(media::Image& to, const media::Image& from, const Part& part) {
   const auto share = [](int at, int side, int other) {
     return static_cast<float>(at) / static_cast<float>(side) * static_cast<float>(other);
   };
-  const media::Image patch =
-      media::resize(from, x1 - x0, y1 - y0, media::ResizeFilter::bilinear,
-                    {share(x0, to.width, from.width), share(y0, to.height, from.height),
-                     share(x1, to.width, from.width), share(y1, to.height, from.height)});
+  const media::Image patch = media::resize(from, x1 - x0, y1 - y0, media::ResizeFilter::bilinear,
+                                           {share(x0, to.width, from.width), share(y0, to.height, from.height),
+                                            share(x1, to.width, from.width), share(y1, to.height, from.height)});
   for (int y = y0; y < y1; ++y) {
     std::copy_n(patch.row(y - y0), patch.row_samples(), to.at(x0, y));
   }
