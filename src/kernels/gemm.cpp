@@ -20,6 +20,9 @@ extern const GemmBackend gemm_backend;
 namespace cpu::avx512_bf16 {
 extern const GemmBackend gemm_backend;
 }
+namespace cpu::avx512_amx {
+extern const GemmBackend gemm_backend;
+}
 #endif
 
 const cpu::GemmBackend& cpu::gemm_backend_of(Isa isa) {
@@ -34,6 +37,8 @@ const cpu::GemmBackend& cpu::gemm_backend_of(Isa isa) {
         return avx512::gemm_backend;
       case Isa::avx512_bf16:
         return avx512_bf16::gemm_backend;
+      case Isa::avx512_amx:
+        return avx512_amx::gemm_backend;
 #else
       default:
         break;

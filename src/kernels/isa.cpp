@@ -3,8 +3,29 @@
 #include <cstdlib>
 #include <vector>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 namespace sensorium::kernels {
 namespace {
+
+#if defined(__x86_64__)
+// Tile registers are off until a process asks the kernel for them (Linux, Documentation/arch/x86/xstate.rst).
+bool tiles_granted() {
+  static const bool granted = [] {
+    constexpr unsigned kTiles = 1u << 24, kBrain = 1u << 22, kBytes = 1u << 25;  // edx of leaf 7
+    constexpr long kRequestPermission = 0x1023, kTileData = 18;
+    unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+    if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) == 0) return false;
+    if ((edx & kTiles) == 0 || (edx & kBrain) == 0 || (edx & kBytes) == 0) return false;
+    return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+  }();
+  return granted;
+}
+#endif
 
 bool processor_runs(Isa isa) {
 #if defined(__x86_64__)
@@ -12,6 +33,7 @@ bool processor_runs(Isa isa) {
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");  // all of these have F16C
   const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+  const bool brain = avx512 && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni");
   switch (isa) {
     case Isa::portable:
       return true;
@@ -20,7 +42,9 @@ bool processor_runs(Isa isa) {
     case Isa::avx512:
       return avx512;
     case Isa::avx512_bf16:
-      return avx512 && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni");
+      return brain;
+    case Isa::avx512_amx:
+      return brain && tiles_granted();
   }
   return false;
 #else
@@ -35,6 +59,7 @@ bool build_has(Isa isa) {
     case Isa::avx2:
     case Isa::avx512:
     case Isa::avx512_bf16:
+    case Isa::avx512_amx:
 #if defined(SENSORIUM_HAVE_avx2)
       return true;
 #else
@@ -73,6 +98,8 @@ std::string_view name_of(Isa isa) {
       return "avx512";
     case Isa::avx512_bf16:
       return "avx512_bf16";
+    case Isa::avx512_amx:
+      return "avx512_amx";
   }
   return "?";
 }

@@ -10,9 +10,9 @@
 namespace sensorium::kernels {
 
 // From narrow to wide. portable: what the compiler assumes of every machine; avx2: with FMA and F16C; avx512: F, BW, VL,
-// DQ; avx512_bf16: with VNNI besides.
-enum class Isa : uint8_t { portable, avx2, avx512, avx512_bf16 };
-inline constexpr std::array kAllIsas = {Isa::portable, Isa::avx2, Isa::avx512, Isa::avx512_bf16};
+// DQ; avx512_bf16: with VNNI besides; avx512_amx: with tile registers for bf16 and bytes besides.
+enum class Isa : uint8_t { portable, avx2, avx512, avx512_bf16, avx512_amx };
+inline constexpr std::array kAllIsas = {Isa::portable, Isa::avx2, Isa::avx512, Isa::avx512_bf16, Isa::avx512_amx};
 std::string_view name_of(Isa isa);
 
 // Whether this build has kernels for the set and this processor runs them.

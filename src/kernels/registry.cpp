@@ -19,6 +19,9 @@ extern const KernelTable kernel_table;
 namespace cpu::avx512_bf16 {
 extern const KernelTable kernel_table;
 }
+namespace cpu::avx512_amx {
+extern const KernelTable kernel_table;
+}
 #endif
 
 namespace {
@@ -69,6 +72,7 @@ constexpr CpuEntry kCpu[] = {
     {Isa::avx2, &cpu::avx2::kernel_table},
     {Isa::avx512, &cpu::avx512::kernel_table},
     {Isa::avx512_bf16, &cpu::avx512_bf16::kernel_table},
+    {Isa::avx512_amx, &cpu::avx512_amx::kernel_table},
 #endif
 };
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/threads.h"
+#include "kernels/isa.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -87,6 +88,39 @@ __attribute__((target("avx512f,avx512vnni"))) float avx512_int8(int64_t iteratio
   return static_cast<float>(_mm512_reduce_add_epi32(sums[0]));
 }
 
+// Tile products into four registers in turn, sixteen an iteration.
+struct alignas(64) TileShape {
+  uint8_t palette = 1, start_row = 0, reserved[14] = {};
+  uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+};
+#define SENSORIUM_FOUR_TILES(product) \
+  product(0, 4, 5);                   \
+  product(1, 4, 5);                   \
+  product(2, 4, 5);                   \
+  product(3, 4, 5);
+#define SENSORIUM_TILES(product)             \
+  const TileShape shape;                     \
+  _tile_loadconfig(&shape);                  \
+  const float zeros[256] = {};               \
+  _tile_loadd(4, zeros, 64);                 \
+  _tile_loadd(5, zeros, 64);                 \
+  for (int64_t n = 0; n < iterations; ++n) { \
+    SENSORIUM_FOUR_TILES(product)            \
+    SENSORIUM_FOUR_TILES(product)            \
+    SENSORIUM_FOUR_TILES(product)            \
+    SENSORIUM_FOUR_TILES(product)            \
+  }                                          \
+  float sums[256];                           \
+  _tile_stored(0, sums, 64);                 \
+  _tile_release();                           \
+  return sums[0];
+__attribute__((target("amx-tile,amx-bf16"))) float amx_bf16(int64_t iterations) { SENSORIUM_TILES(_tile_dpbf16ps) }
+__attribute__((target("amx-tile,amx-int8"))) float amx_int8(int64_t iterations) { SENSORIUM_TILES(_tile_dpbusd) }
+#undef SENSORIUM_TILES
+#undef SENSORIUM_FOUR_TILES
+constexpr double kTileProducts = 16 * 16 * 16 * 2.0;  // of an iteration, for each value in a row of a register
+
 __attribute__((target("avx2,fma"))) float avx2_fma(int64_t iterations) {
   __m256 sums[kAccumulators];
   for (auto& sum : sums) sum = _mm256_setzero_ps();
@@ -113,6 +147,7 @@ Loop f32_loop() {
 
 Loop bf16_loop() {
 #if defined(__x86_64__)
+  if (kernels::isa_supported(kernels::Isa::avx512_amx)) return {amx_bf16, kTileProducts * 32};
   if (__builtin_cpu_supports("avx512bf16")) return {avx512_bf16, kAccumulators * 32 * 2.0};
 #endif
   return f32_loop();
@@ -120,6 +155,7 @@ Loop bf16_loop() {
 
 Loop int8_loop() {
 #if defined(__x86_64__)
+  if (kernels::isa_supported(kernels::Isa::avx512_amx)) return {amx_int8, kTileProducts * 64};
   if (__builtin_cpu_supports("avx512vnni")) return {avx512_int8, kAccumulators * 64 * 2.0};
 #endif
   return f32_loop();

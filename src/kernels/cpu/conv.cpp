@@ -96,7 +96,7 @@ void multiply_windows(const Windows& windows, const T* from, DType type, const S
   const int64_t length = windows.length(), n = weight.n();
   // A multiple of the micro-kernel's rows; at least some, so that the weight is not read for too few.
   const int64_t block =
-      std::clamp<int64_t>(kBlockBytes / (length * static_cast<int64_t>(sizeof(T))) / 48 * 48, 96, 960);
+      std::clamp<int64_t>(kBlockBytes / (length * static_cast<int64_t>(sizeof(T))) / 96 * 96, 96, 960);
   parallel_for(ceil_divide(windows.count(), block), 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t b = begin; b < end; ++b) {
       const int64_t first = b * block, count = std::min(block, windows.count() - first);

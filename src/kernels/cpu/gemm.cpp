@@ -80,7 +80,7 @@ void quantize_row(const T* row, int64_t stride, int64_t k, uint8_t* bytes, float
 
 void multiply_bytes(const GemmArgs& args, const PackedMatrix::Impl& b) {
   const bool alone = runs_alone(args.m, args.n, args.k);
-  const int64_t stride = div_up(args.k, 4) * 4;
+  const int64_t stride = group_count<ByteProducts>(args.k) * ByteProducts::kGroup;
   const size_t scale_bytes = static_cast<size_t>(div_up(args.m, 16)) * 64;
   auto* scales = static_cast<float*>(thread_scratch(scale_bytes + static_cast<size_t>(args.m * stride), kScratchB));
   auto* bytes = reinterpret_cast<uint8_t*>(scales) + scale_bytes;
@@ -105,7 +105,7 @@ void multiply_bytes(const GemmArgs& args, const PackedMatrix::Impl& b) {
   const int32_t* column_sums = b.column_sums.data<int32_t>();
   for_tiles<ByteProducts>(args.m, args.n, k, a, {static_cast<const uint32_t*>(b.panels.raw()), {}}, alone,
                           [&](int64_t row, int64_t column, int64_t rows, int64_t columns, const int32_t* sums) {
-                            alignas(64) float values[kTileRows * kColumns];
+                            alignas(64) float values[kMostTileRows<ByteProducts> * kColumns];
                             for (int64_t r = 0; r < rows; ++r) {
                               for (int64_t j = 0; j < columns; ++j) {
                                 const int32_t exact = sums[r * kColumns + j] - 128 * column_sums[column + j];

@@ -2,6 +2,9 @@
 // the 16 of AVX2) while it walks along k. Four loads of B and six broadcasts of A feed 24 multiply-adds.
 #pragma once
 
+#include <algorithm>
+#include <type_traits>
+
 #include "kernels/cpu/gemm/products.h"
 
 SENSORIUM_ISA_BEGIN
@@ -16,9 +19,24 @@ constexpr int64_t kVectors = 2;
 constexpr int64_t kColumns = kVectors * kLanes;  // of a tile, and of a panel of B
 
 constexpr int64_t div_up(int64_t x, int64_t y) { return (x + y - 1) / y; }
+
+// Products that the processor's tile registers compute (gemm/tile_registers.h).
+#if defined(__AMX_TILE__)
+template <typename Products>
+constexpr bool kInTileRegisters = !std::is_same_v<Products, F32Products>;
+#else
+template <typename Products>
+constexpr bool kInTileRegisters = false;
+#endif
+template <typename Products>
+constexpr int64_t kMostTileRows = kInTileRegisters<Products> ? 32 : kTileRows;
+// The micro-kernel takes this many groups at a time: packed operands have zeros up to a multiple of it.
+template <typename Products>
+constexpr int64_t kGroupStep = kInTileRegisters<Products> ? 16 : 1;
+
 template <typename Products>
 constexpr int64_t group_count(int64_t k) {
-  return div_up(k, Products::kGroup);
+  return div_up(k, Products::kGroup * kGroupStep<Products>) * kGroupStep<Products>;
 }
 
 // Words of A: row r and group g at data + r * row_bytes + g * group_bytes.
@@ -94,6 +112,10 @@ constexpr MicroKernel<Products> kMicroKernels[kTileRows] = {micro_kernel<Product
 // has too few independent sums to keep the multipliers busy.
 constexpr int64_t next_tile(int64_t left) {
   return left <= kTileRows ? left : left >= 2 * kTileRows ? kTileRows : (left + 1) / 2;
+}
+template <typename Products>
+constexpr int64_t next_tile_of(int64_t left) {
+  return kInTileRegisters<Products> ? std::min(left, kMostTileRows<Products>) : next_tile(left);
 }
 
 }  // namespace

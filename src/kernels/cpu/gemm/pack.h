@@ -78,7 +78,10 @@ void pack_panel(const T* b, int64_t row_stride, int64_t col_stride, int64_t k, i
     for (int64_t g = first; g < last; ++g, out += kColumns) {
       const T* row = b + g * G * row_stride + column;
       const int64_t present = std::min(G, k - g * G);
-      if (columns == kColumns && present == G) {
+      if (present <= 0) {
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) store_vector(out + v * kLanes, Words{});
+      } else if (columns == kColumns && present == G) {
 #pragma GCC unroll 4
         for (int v = 0; v < kVectors; ++v)
           store_vector(out + v * kLanes, Products::across(row + v * kLanes, row_stride, G, kLanes));
@@ -103,9 +106,9 @@ void pack_panel(const T* b, int64_t row_stride, int64_t col_stride, int64_t k, i
         for (int i = 0; i < kLanes; ++i) block[i] = Products::along(corner + i * col_stride);
       } else {
         for (int64_t i = 0; i < kLanes; ++i) {
-          block[i] = i >= lanes             ? Words{}
-                     : values >= kLanes * G ? Products::along(corner + i * col_stride)
-                                            : Products::along(corner + i * col_stride, values);
+          block[i] = i >= lanes || values <= 0 ? Words{}
+                     : values >= kLanes * G    ? Products::along(corner + i * col_stride)
+                                               : Products::along(corner + i * col_stride, values);
         }
       }
       transpose(block);
@@ -134,10 +137,36 @@ struct RowsOfA {
 
 constexpr int64_t kRowBlock = 96;  // rows of A of one task; tiles do not cross blocks
 
-// A is read where it is if it has the type of the products, k runs along its rows and ends with a whole group.
+// A is read where it is if it has the type of the products, k runs along its rows and ends with whole groups.
 template <typename Products>
 bool readable_in_place(const GemmOperand& a, int64_t k) {
-  return Products::kInPlace && a.dtype == Products::kNative && a.col_stride == 1 && k % Products::kGroup == 0;
+  return Products::kInPlace && a.dtype == Products::kNative && a.col_stride == 1 &&
+         k % (Products::kGroup * kGroupStep<Products>) == 0;
+}
+
+// Rows of a transposed A one after another, by blocks of kLanes rows x kLanes groups.
+template <typename Products, typename T>
+void transpose_rows(const T* a, int64_t col_stride, int64_t m, int64_t k, bool alone, uint32_t* out) {
+  constexpr int64_t G = Products::kGroup;
+  const int64_t groups = group_count<Products>(k), blocks = div_up(m, kLanes);
+  // Several blocks side by side share the cache lines of A.
+  const int64_t grain = alone ? blocks : std::max<int64_t>(64 / (kLanes * static_cast<int64_t>(sizeof(T))), 1) * 2;
+  parallel_for(blocks, grain, [&](int64_t begin, int64_t end, int) {
+    for (int64_t g = 0; g < groups; g += kLanes) {
+      for (int64_t block = begin; block < end; ++block) {
+        const int64_t row = block * kLanes, rows = std::min<int64_t>(kLanes, m - row);
+        Words words[kLanes];
+        for (int64_t i = 0; i < kLanes; ++i) {
+          const int64_t present = std::min(G, k - (g + i) * G);
+          words[i] =
+              present <= 0 ? Words{} : Products::across(a + (g + i) * G * col_stride + row, col_stride, present, rows);
+        }
+        transpose(words);
+        uint32_t* to = out + row * groups + g;
+        for (int64_t i = 0; i < rows; ++i) store_words(to + i * groups, words[i], groups - g);
+      }
+    }
+  });
 }
 
 template <typename Products>
@@ -158,9 +187,17 @@ RowsOfA rows_of(const GemmOperand& a, int64_t m, int64_t k, bool alone, int slot
           uint32_t* to = copy + row * groups;
           int64_t g = 0;
           for (; (g + kLanes) * G <= k; g += kLanes) store_vector(to + g, Products::along(from + g * G));
-          if (g < groups) store_words(to + g, Products::along(from + g * G, k - g * G), groups - g);
+          if (g * G < k) {
+            store_words(to + g, Products::along(from + g * G, k - g * G), groups - g);
+            g += kLanes;
+          }
+          if (g < groups) store_words(to + g, Words{}, groups - g);
         }
       });
+      return;
+    }
+    if constexpr (kInTileRegisters<Products>) {
+      transpose_rows<Products>(data, a.col_stride, m, k, alone, copy);
       return;
     }
     // Pieces of 64 groups, so that a task's rows of A stay in the L1 cache for all tiles of the block.
@@ -202,7 +239,7 @@ RowsOfA rows_of(const GemmOperand& a, int64_t m, int64_t k, bool alone, int slot
       }
     });
   });
-  const bool tiled = a.col_stride != 1;
+  const bool tiled = a.col_stride != 1 && !kInTileRegisters<Products>;
   return {reinterpret_cast<const char*>(copy), groups * 4, 4, tiled};
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "kernels/cpu/gemm/pack.h"
+#include "kernels/cpu/gemm/tile_registers.h"
 
 SENSORIUM_ISA_BEGIN
 namespace {
@@ -33,7 +34,8 @@ void for_tiles(int64_t m, int64_t n, int64_t k, const RowsOfA& a, const PanelsOf
   const int64_t tasks = div_up(panels, width) * blocks;
   const bool waiting = chunks > 1;  // sums of a task outlive a chunk
   parallel_for(tasks, alone ? tasks : 1, [&](int64_t begin, int64_t end, int) {
-    const int64_t sums_count = waiting ? width * kRowBlock * kColumns : kTileRows * kColumns;
+    const int64_t sums_count = waiting ? width * kRowBlock * kColumns : kMostTileRows<Products> * kColumns;
+    [[maybe_unused]] TileRegisters registers;
     const int64_t packed_count = b.panels == nullptr ? std::min(chunk, groups) * kColumns : 0;
     auto* packed =
         static_cast<uint32_t*>(thread_scratch(static_cast<size_t>(sums_count + packed_count) * 4, kScratchTask));
@@ -60,14 +62,20 @@ void for_tiles(int64_t m, int64_t n, int64_t k, const RowsOfA& a, const PanelsOf
                                    column, columns, g0, g1, packed);
             });
           }
-          const int64_t prefetch_bytes = (g1 - g0) * 64;  // of a tile: a line per group
+          // Of a tile: a line per group and pass.
+          const int64_t prefetch_bytes = (g1 - g0) * 64 * (kInTileRegisters<Products> ? div_up(columns, 32) : 1);
           const char* prefetch_end = prefetch + kColumns * 4 * (g1 - g0);
           Sum* tile_sums = sums + (waiting ? (panel - first_panel) * kRowBlock * kColumns : 0);
           for (int64_t row = first_row; row < last_row;) {
-            const int64_t rows = next_tile(last_row - row);
+            const int64_t rows = next_tile_of<Products>(last_row - row);
             TileRows tile = a.tile(row, rows);
             tile.data += g0 * tile.group_bytes;
-            kMicroKernels<Products>[rows - 1](tile, words, g1 - g0, prefetch, c > 0, tile_sums);
+            if constexpr (kInTileRegisters<Products>) {
+              multiply_tile_registers<Products>(registers, tile, rows, columns, words, g1 - g0, prefetch, c > 0,
+                                                tile_sums);
+            } else {
+              kMicroKernels<Products>[rows - 1](tile, words, g1 - g0, prefetch, c > 0, tile_sums);
+            }
             if (c + 1 == chunks) finish(row, column, rows, columns, tile_sums);
             if (waiting) tile_sums += rows * kColumns;
             if (prefetch != nullptr && (prefetch += prefetch_bytes) >= prefetch_end) prefetch = nullptr;
