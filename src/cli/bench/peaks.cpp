@@ -99,21 +99,22 @@ struct alignas(64) TileShape {
   product(1, 4, 5);                   \
   product(2, 4, 5);                   \
   product(3, 4, 5);
-#define SENSORIUM_TILES(product)             \
-  const TileShape shape;                     \
-  _tile_loadconfig(&shape);                  \
-  const float zeros[256] = {};               \
-  _tile_loadd(4, zeros, 64);                 \
-  _tile_loadd(5, zeros, 64);                 \
-  for (int64_t n = 0; n < iterations; ++n) { \
-    SENSORIUM_FOUR_TILES(product)            \
-    SENSORIUM_FOUR_TILES(product)            \
-    SENSORIUM_FOUR_TILES(product)            \
-    SENSORIUM_FOUR_TILES(product)            \
-  }                                          \
-  float sums[256];                           \
-  _tile_stored(0, sums, 64);                 \
-  _tile_release();                           \
+#define SENSORIUM_TILES(product)               \
+  const TileShape shape;                       \
+  asm volatile("" : : "r"(&shape) : "memory"); \
+  _tile_loadconfig(&shape);                    \
+  const float zeros[256] = {};                 \
+  _tile_loadd(4, zeros, 64);                   \
+  _tile_loadd(5, zeros, 64);                   \
+  for (int64_t n = 0; n < iterations; ++n) {   \
+    SENSORIUM_FOUR_TILES(product)              \
+    SENSORIUM_FOUR_TILES(product)              \
+    SENSORIUM_FOUR_TILES(product)              \
+    SENSORIUM_FOUR_TILES(product)              \
+  }                                            \
+  float sums[256];                             \
+  _tile_stored(0, sums, 64);                   \
+  _tile_release();                             \
   return sums[0];
 __attribute__((target("amx-tile,amx-bf16"))) float amx_bf16(int64_t iterations) { SENSORIUM_TILES(_tile_dpbf16ps) }
 __attribute__((target("amx-tile,amx-int8"))) float amx_int8(int64_t iterations) { SENSORIUM_TILES(_tile_dpbusd) }

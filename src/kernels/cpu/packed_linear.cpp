@@ -1,5 +1,6 @@
 // Products with packed weights, and rows of them.
 #include "kernels/cpu/cpu.h"
+#include "kernels/cpu/packed/tile_registers.h"
 #include "kernels/cpu/packed/tiles.h"
 
 SENSORIUM_ISA_BEGIN
@@ -42,6 +43,7 @@ void multiply_packed(const PackedLinearArgs& args) {
                         : blocks == 1 ? std::max<int64_t>(tasks / (kRunsPerThread * thread_count()), 1)
                                       : 1;
   parallel_for(tasks, grain, [&](int64_t begin, int64_t end, int) {
+    [[maybe_unused]] TileRegisters registers;
     for (int64_t task = begin; task < end; ++task) {
       const int64_t row_begin = task % blocks * kRowBlock, row_end = std::min(args.m, row_begin + kRowBlock);
       const int64_t panel_begin = task / blocks * width, panel_end = std::min(panels, panel_begin + width);
@@ -63,6 +65,14 @@ void multiply_packed(const PackedLinearArgs& args) {
                                                         : data + (layout.panel_bytes() - first * walk.unit_bytes);
           const std::byte* next_end = std::min(next + chunk_bytes, args.w.data + layout.bytes());
           if (rows <= kTileRows) next = next_end;
+          if constexpr (kPackedInTileRegisters) {
+            if (Kind::kType == PackedType::bf16 || rows > kTileRows) {
+              auto* space =
+                  static_cast<std::byte*>(thread_scratch(static_cast<size_t>(spread_bytes<Kind>(walk)), kScratchTask));
+              multiply_packed_registers<Kind>(registers, x.from(row_begin), rows, data, walk, first, last, space, to);
+              continue;
+            }
+          }
           for (int64_t row = 0; row < rows;) {
             const int64_t count = next_tile(rows - row);
             kPackedTiles<Kind>[count - 1](x.from(row_begin + row), data, walk, first, last,

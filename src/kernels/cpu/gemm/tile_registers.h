@@ -11,8 +11,11 @@ namespace {
 #if defined(__AMX_TILE__)
 constexpr int64_t kRegisterRows = 16;
 
+// GCC 12 does not know that tile loads read memory: what they read must be written before.
+inline void finish_writes(const void* local = nullptr) { asm volatile("" : : "r"(local) : "memory"); }
+
 // Shapes the calling thread's registers for tiles of `rows` rows, and gives them back at the end: other code of the process may
-// use them too.
+// use them too. Registers 0..3 are of C (2 and 3: its lower rows if there are more than 16), 4 and 5 of A, 6 and 7 of B.
 class TileRegisters {
  public:
   TileRegisters() = default;
@@ -27,10 +30,11 @@ class TileRegisters {
     rows_ = rows;
     Configuration configuration;
     const auto upper = static_cast<uint8_t>(std::min(rows, kRegisterRows));
-    const auto lower = static_cast<uint8_t>(rows > kRegisterRows ? rows - kRegisterRows : 1);  // at least one row
+    const auto lower = rows > kRegisterRows ? static_cast<uint8_t>(rows - kRegisterRows) : upper;
     configuration.rows[0] = configuration.rows[1] = configuration.rows[4] = upper;
     configuration.rows[2] = configuration.rows[3] = configuration.rows[5] = lower;
     configuration.rows[6] = configuration.rows[7] = kRegisterRows;
+    finish_writes(&configuration);
     _tile_loadconfig(&configuration);
   }
 
@@ -103,6 +107,7 @@ inline void multiply_tile_registers(TileRegisters& registers, const TileRows& a,
                                     const uint32_t* panel, int64_t groups, const char* prefetch, bool go_on,
                                     typename Products::Sum* sums) {
   registers.shape(rows);
+  finish_writes();
   for (int64_t column = 0; column < columns; column += 32, panel += 32, sums += 32) {
     const bool wide = columns - column > 16;
     const auto multiply =

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "kernels/cpu/gemm/micro.h"
 #include "kernels/cpu/packed/words.h"
 
 SENSORIUM_ISA_BEGIN
@@ -84,7 +85,7 @@ inline ActivationRows quantize_rows(const PackedLinearArgs& args, int32_t zero, 
   const int64_t groups = layout.groups(), row_bytes = (layout.k + 63) / 64 * 64;
   const int64_t table_bytes = (args.m * groups * 4 + 63) / 64 * 64;
   auto* scales =
-      static_cast<float*>(thread_scratch(static_cast<size_t>(2 * table_bytes + args.m * row_bytes), kScratchRows));
+      static_cast<float*>(thread_scratch(static_cast<size_t>(2 * table_bytes + args.m * row_bytes + 64), kScratchRows));
   auto* starts = reinterpret_cast<int32_t*>(reinterpret_cast<std::byte*>(scales) + table_bytes);
   auto* words = reinterpret_cast<std::byte*>(starts) + table_bytes;
   with_type(args.x.dtype, [&](auto* tag) {
@@ -103,10 +104,10 @@ inline ActivationRows quantize_rows(const PackedLinearArgs& args, int32_t zero, 
   return {words, row_bytes, scales, starts, args.m};
 }
 
-// bf16 rows where they are, or a rounded copy.
+// bf16 rows where they are, or a rounded copy, filled up with zeros.
 inline ActivationRows brain_rows(const PackedLinearArgs& args, bool alone) {
   const int64_t k = args.w.layout.k;
-  if (args.x.dtype == DType::bf16 && k % 2 == 0) {
+  if (args.x.dtype == DType::bf16 && k % (2 * kGroupStep<BrainProducts>) == 0) {
     return {static_cast<const std::byte*>(args.x.data), args.x_stride * 2, nullptr, nullptr, 0};
   }
   const int64_t row_bytes = (k * 2 + 63) / 64 * 64;
@@ -118,7 +119,7 @@ inline ActivationRows brain_rows(const PackedLinearArgs& args, bool alone) {
         auto* out = reinterpret_cast<Brain*>(words + row * row_bytes);
         map(
             k, out, [](Floats v) { return v; }, x + row * args.x_stride);
-        if (k % 2 != 0) out[k].bits = 0;
+        std::fill(out + k, out + row_bytes / 2, Brain{});
       }
     });
   });
