@@ -17,7 +17,8 @@ LEVELS = [
     ["generate", "train"],
     ["eval"],
     ["apps"],
-    ["server", "cli"],
+    ["server"],
+    ["cli"],
 ]
 
 root = pathlib.Path(__file__).resolve().parent.parent

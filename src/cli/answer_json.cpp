@@ -1,6 +1,6 @@
 #include "cli/answer_json.h"
 
-#include "base/utf8.h"
+#include "generate/token_json.h"
 
 namespace sensorium::cli {
 namespace {
@@ -16,14 +16,6 @@ const char* finish_reason(generate::StopReason reason) {
       return "interrupted";
   }
   return "";
-}
-
-// As OpenAI's API writes it. A token may be a part of a character: "bytes" are exact.
-OrderedJson token_json(const generate::TokenProbability& entry, const text::Tokenizer& tokenizer) {
-  const std::string_view bytes = tokenizer.token_bytes(entry.token);
-  OrderedJson values = OrderedJson::array();
-  for (const char byte : bytes) values.push_back(static_cast<unsigned char>(byte));
-  return {{"token", repair_utf8(bytes)}, {"id", entry.token}, {"logprob", entry.log_probability}, {"bytes", values}};
 }
 
 }  // namespace
@@ -42,11 +34,7 @@ OrderedJson answer_json(const generate::Generated& generated, std::span<const st
   if (!generated.log_probabilities.empty()) {
     OrderedJson tokens = OrderedJson::array();
     for (const generate::TokenLogProbabilities& token : generated.log_probabilities) {
-      OrderedJson entry = token_json(token.chosen, tokenizer);
-      entry["top_logprobs"] = OrderedJson::array();
-      for (const generate::TokenProbability& other : token.top)
-        entry["top_logprobs"].push_back(token_json(other, tokenizer));
-      tokens.push_back(entry);
+      tokens.push_back(generate::token_json(token, tokenizer));
     }
     json["logprobs"] = tokens;
   }

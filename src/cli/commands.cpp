@@ -21,15 +21,17 @@ void add_fetch_plan(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_pull(CLI::App& app);
 void add_quantize(CLI::App& app);
+void add_serve(CLI::App& app);
 void add_train(CLI::App& app);
 void add_validate(CLI::App& app);
 void add_world(CLI::App& app);
 
 namespace {
 
-constexpr std::array<Command, 12> kCommands = {{
+constexpr std::array<Command, 13> kCommands = {{
     {"ask", add_ask},
     {"chat", add_chat},
+    {"serve", add_serve},
     {"train", add_train},
     {"eval", add_eval},
     {"inspect", add_inspect},

@@ -48,6 +48,9 @@ class Generation {
   Generation(models::ChatSession& session, const GenerateOptions& options, OnText on_text = {});
 
   models::ChatSession& session() const { return session_; }
+  // So far; valid until step() or finish().
+  std::span<const int32_t> tokens() const { return result_.tokens; }
+  std::span<const TokenLogProbabilities> token_log_probabilities() const { return result_.log_probabilities; }
   // Chooses a token by the session's logits. Returns the one that the session must accept before the next step, or none if
   // the answer is complete.
   std::optional<int32_t> step();

@@ -1,0 +1,26 @@
+// POST /v1/completions, the older API of texts without roles.
+#pragma once
+
+#include <array>
+
+#include "server/routes/route.h"
+
+namespace sensorium::server {
+
+inline constexpr std::array kCompletionFields = std::to_array<Field>({
+    {"model", kString, true, "as in a chat"},
+    {"prompt", kString | kArray, true,
+     "a text, or a list of texts that are answered one by one; the models are chat models, so a prompt is what a user "
+     "says"},
+    {"stream", kBoolean, false, "as in a chat; of one prompt"},
+    {"stream_options", kObject, false, "as in a chat"},
+    {"max_tokens", kInteger, false, "longest answer"},
+    {"temperature", kNumber, false, "as in a chat, like top_p, top_k, min_p, the penalties, logit_bias, stop, seed"},
+    {"n", kInteger, false, "answers to each prompt, 1..16"},
+    {"echo", kBoolean, false, "the answer begins with the prompt"},
+    {"logprobs", kInteger, false, "log-probabilities of the tokens, and of so many alternatives, 0..20"},
+});
+
+void completions(Call& call);
+
+}  // namespace sensorium::server

@@ -1,0 +1,13 @@
+// Routes of what models can do that this server has none of. They say which kind of model is missing, in the client's own form.
+#pragma once
+
+#include "server/routes/route.h"
+
+namespace sensorium::server {
+
+void no_embeddings(Call& call);
+void no_transcription(Call& call);
+void no_speech(Call& call);
+void no_image_generation(Call& call);
+
+}  // namespace sensorium::server

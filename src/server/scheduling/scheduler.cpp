@@ -1,0 +1,349 @@
+#include "server/scheduling/scheduler.h"
+
+#include <algorithm>
+#include <new>
+#include <utility>
+
+#include "base/log.h"
+#include "models/decoder/session.h"
+#include "text/grammar/constraint.h"
+
+namespace sensorium::server {
+namespace {
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+int64_t reused_tokens(const models::ChatSession& session) {
+  const auto* const decoder = dynamic_cast<const models::DecoderSession*>(&session);
+  return decoder == nullptr ? 0 : decoder->reused_rows();
+}
+
+// Whose fault an error of a model is.
+JobSink::Fault fault_of(const Error& error) {
+  switch (error.kind()) {
+    case ErrorKind::usage:
+    case ErrorKind::not_found:
+    case ErrorKind::invalid_data:
+    case ErrorKind::unsupported:
+    case ErrorKind::limit:
+      return JobSink::Fault::request;
+    case ErrorKind::interrupted:
+      return JobSink::Fault::shutdown;
+    default:
+      return JobSink::Fault::server;
+  }
+}
+
+}  // namespace
+
+struct Scheduler::Waiting {
+  Job job;
+  Clock::time_point since = Clock::now();
+};
+
+// A job whose answers are in the making.
+struct Scheduler::Running {
+  Job job;
+  std::shared_ptr<LoadedModel> model;
+  Clock::time_point since;  // it was submitted
+  size_t left = 0;          // answers
+  bool over = false;        // failed, or nobody wants it
+  bool first_token_told = false;
+};
+
+struct Scheduler::Answer {
+  std::shared_ptr<Running> running;
+  int64_t sample = 0;
+  std::unique_ptr<models::ChatSession> session;
+  std::unique_ptr<generate::Generation> generation;
+  std::string piece;  // of text that the sink has not heard
+  size_t told_log_probabilities = 0;
+  int32_t token = 0;  // that the session accepts in this pass
+  bool over = false;
+};
+
+Scheduler::Scheduler(ModelPool& models, Metrics& metrics, const SchedulerOptions& options)
+    : models_(models), metrics_(metrics), options_(options) {
+  models_.on_change([this] {
+    const std::lock_guard lock(mutex_);
+    changed_ = true;
+    wake_.notify_all();
+  });
+  thread_ = std::thread([this] { loop(); });
+}
+
+Scheduler::~Scheduler() {
+  models_.on_change({});
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  thread_.join();
+}
+
+bool Scheduler::submit(Job job) {
+  require(models_.has(job.model), ErrorKind::not_found, "there is no model \"{}\"", job.model);
+  const std::lock_guard lock(mutex_);
+  if (stopping_ || waiting_.size() >= options_.max_waiting) {
+    ++metrics_.jobs_refused;
+    return false;
+  }
+  const std::string client = job.client;
+  waiting_.push(client, std::make_shared<Waiting>(Waiting{.job = std::move(job)}));
+  metrics_.waiting = static_cast<int64_t>(waiting_.size());
+  changed_ = true;
+  wake_.notify_all();
+  return true;
+}
+
+int64_t Scheduler::retry_after_s() const {
+  const std::lock_guard lock(mutex_);
+  const double rounds = 1.0 + static_cast<double>(waiting_.size()) / static_cast<double>(options_.max_running);
+  return std::clamp<int64_t>(static_cast<int64_t>(rounds * job_seconds_.load() + 0.5), 1, 60);
+}
+
+void Scheduler::loop() {
+  for (bool busy = false;;) {
+    {
+      std::unique_lock lock(mutex_);
+      // Clients that leave and deadlines that pass are looked for while jobs wait for a model.
+      if (!busy) {
+        wake_.wait_for(lock, std::chrono::milliseconds(waiting_.size() > 0 ? 100 : 60'000),
+                       [&] { return changed_ || stopping_; });
+      }
+      changed_ = false;
+      if (stopping_) break;
+    }
+    drop_unwanted();
+    busy = begin_one();
+    step_all();
+    busy = busy || !answers_.empty();
+    update_gauges();
+  }
+  const Error stopped(ErrorKind::interrupted, "the server is being stopped");
+  for (const std::unique_ptr<Answer>& answer : answers_) fail_job(*answer->running, JobSink::Fault::shutdown, stopped);
+  answers_.clear();
+  const std::lock_guard lock(mutex_);
+  waiting_.remove_if([&](const WaitingPtr& waiting) {
+    waiting->job.sink->failed(JobSink::Fault::shutdown, stopped);
+    return true;
+  });
+}
+
+void Scheduler::update_gauges() {
+  metrics_.running = static_cast<int64_t>(answers_.size());
+  const std::lock_guard lock(mutex_);
+  metrics_.waiting = static_cast<int64_t>(waiting_.size());
+}
+
+// Drops the jobs whose clients have left or whose time is over.
+void Scheduler::drop_unwanted() {
+  const Clock::time_point now = Clock::now();
+  const Error late(ErrorKind::limit, "the request took longer than this server allows");
+  std::vector<WaitingPtr> too_late;
+  {
+    const std::lock_guard lock(mutex_);
+    waiting_.remove_if([&](const WaitingPtr& waiting) {
+      if (!waiting->job.sink->wanted()) {
+        ++metrics_.jobs_cancelled;
+        return true;
+      }
+      if (now < waiting->job.deadline) return false;
+      too_late.push_back(waiting);
+      return true;
+    });
+  }
+  for (const WaitingPtr& waiting : too_late) {
+    ++metrics_.jobs_failed;
+    waiting->job.sink->failed(JobSink::Fault::deadline, late);
+  }
+  for (const std::unique_ptr<Answer>& answer : answers_) {
+    Running& running = *answer->running;
+    if (!running.over && !running.job.sink->wanted()) {
+      ++metrics_.jobs_cancelled;
+      running.over = true;
+    } else if (!running.over && now >= running.job.deadline) {
+      fail_job(running, JobSink::Fault::deadline, late);
+    }
+  }
+  std::erase_if(answers_, [](const std::unique_ptr<Answer>& answer) { return answer->running->over; });
+}
+
+void Scheduler::fail_job(Running& running, JobSink::Fault fault, const Error& error) {
+  if (std::exchange(running.over, true)) return;
+  ++metrics_.jobs_failed;
+  running.job.sink->failed(fault, error);
+}
+
+// Reads the prompt of the next job whose model is there.
+bool Scheduler::begin_one() {
+  if (answers_.size() >= options_.max_running) return false;
+  WaitingPtr next;
+  std::shared_ptr<LoadedModel> model;
+  std::optional<Error> unloadable;
+  {
+    const std::lock_guard lock(mutex_);
+    next = waiting_.take([&](const WaitingPtr& waiting) {
+      if (waiting->job.samples > 1 && !answers_.empty() &&
+          answers_.size() + static_cast<size_t>(waiting->job.samples) > options_.max_running)
+        return false;
+      try {
+        model = models_.get(waiting->job.model);
+      } catch (const Error& error) {
+        unloadable = error;
+      }
+      return model != nullptr || unloadable.has_value();
+    });
+  }
+  if (!next) return false;
+  if (unloadable) {
+    ++metrics_.jobs_failed;
+    next->job.sink->failed(JobSink::Fault::server, *unloadable);
+  } else {
+    begin(next, model);
+  }
+  return true;
+}
+
+void Scheduler::begin(const WaitingPtr& waiting, const std::shared_ptr<LoadedModel>& model) {
+  const auto running = std::make_shared<Running>();
+  running->job = std::move(waiting->job);
+  running->model = model;
+  running->since = waiting->since;
+  Job& job = running->job;
+  try {
+    const Clock::time_point start = Clock::now();
+    std::unique_ptr<models::ChatSession> session = model->model->start(job.messages);
+    metrics_.prompt_s.observe(seconds_since(start));
+    metrics_.prompt_tokens += static_cast<uint64_t>(session->prompt_tokens());
+    metrics_.reused_tokens += static_cast<uint64_t>(reused_tokens(*session));
+    std::vector<models::ChatMessage>().swap(job.messages);
+    // Known now and not when the first token is chosen: an answer that streams has begun by then.
+    for (const auto& [token, bias] : job.options.sampling.logit_bias) {
+      require(token < static_cast<int64_t>(session->logits().size()), ErrorKind::usage,
+              "logit_bias: token {} is outside the vocabulary of {}", token, session->logits().size());
+    }
+    generate::GenerateOptions options = job.options;
+    if (job.grammar) {
+      options.constraint =
+          std::make_shared<text::grammar::Constraint>(job.grammar, model->tokens(), model->model->tokenizer());
+    }
+    std::vector<std::unique_ptr<Answer>> answers;
+    for (int64_t i = 0; i < job.samples; ++i) {
+      auto answer = std::make_unique<Answer>();
+      answer->running = running;
+      answer->sample = i;
+      answer->session = i + 1 < job.samples ? session->fork() : nullptr;
+      if (i + 1 == job.samples) answer->session = std::move(session);
+      generate::GenerateOptions own = options;
+      own.sampling.seed += static_cast<uint64_t>(i);
+      Answer* const raw = answer.get();
+      answer->generation = std::make_unique<generate::Generation>(
+          *answer->session, own, [raw](std::string_view piece) { raw->piece += piece; });
+      answers.push_back(std::move(answer));
+    }
+    running->left = answers.size();
+    const models::ChatSession& any = answers.empty() ? *session : *answers.front()->session;
+    job.sink->started(any.prompt_tokens(), reused_tokens(any));
+    if (answers.empty()) {
+      ++metrics_.jobs_done;
+      job.sink->done();
+    }
+    for (std::unique_ptr<Answer>& answer : answers) answers_.push_back(std::move(answer));
+  } catch (const Error& error) {
+    fail_job(*running, fault_of(error), error);
+  } catch (const std::bad_alloc&) {
+    fail_job(*running, JobSink::Fault::overload, Error(ErrorKind::limit, "out of memory"));
+  } catch (const std::exception& error) {
+    fail_job(*running, JobSink::Fault::server, Error(ErrorKind::io, error.what()));
+  }
+}
+
+void Scheduler::tell(Answer& answer) {
+  Running& running = *answer.running;
+  const std::span<const generate::TokenLogProbabilities> all = answer.generation->token_log_probabilities();
+  const auto fresh = all.subspan(std::min(answer.told_log_probabilities, all.size()));
+  if (answer.piece.empty() && fresh.empty()) return;
+  if (!std::exchange(running.first_token_told, true)) metrics_.first_token_s.observe(seconds_since(running.since));
+  running.job.sink->text(answer.sample, answer.piece, fresh, running.model->model->tokenizer());
+  answer.told_log_probabilities = all.size();
+  answer.piece.clear();
+}
+
+void Scheduler::finish(Answer& answer, std::optional<generate::StopReason> stop) {
+  Running& running = *answer.running;
+  answer.over = true;
+  // What finish() adds to the text is told with it; its log-probabilities have been.
+  const generate::Generated generated = answer.generation->finish(stop);
+  if (!answer.piece.empty()) {
+    running.job.sink->text(answer.sample, answer.piece, {}, running.model->model->tokenizer());
+    answer.piece.clear();
+  }
+  running.job.sink->finished(answer.sample, generated, running.model->model->tokenizer());
+  if (--running.left > 0) return;
+  running.over = true;
+  ++metrics_.jobs_done;
+  const double seconds = seconds_since(running.since);
+  metrics_.job_s.observe(seconds);
+  job_seconds_ = 0.9 * job_seconds_ + 0.1 * seconds;
+  running.job.sink->done();
+}
+
+// A token for every answer: the answers of one model in one pass.
+void Scheduler::step_all() {
+  std::vector<std::pair<LoadedModel*, std::vector<Answer*>>> groups;
+  for (const std::unique_ptr<Answer>& answer : answers_) {
+    if (answer->over || answer->running->over) continue;
+    try {
+      const size_t before = answer->generation->tokens().size();
+      const std::optional<int32_t> token = answer->generation->step();
+      metrics_.generated_tokens += answer->generation->tokens().size() - before;
+      tell(*answer);
+      if (!token) {
+        finish(*answer, std::nullopt);
+        continue;
+      }
+      answer->token = *token;
+    } catch (const Error& error) {
+      fail_job(*answer->running, fault_of(error), error);
+      continue;
+    } catch (const std::exception& error) {
+      fail_job(*answer->running, JobSink::Fault::server, Error(ErrorKind::io, error.what()));
+      continue;
+    }
+    LoadedModel* const model = answer->running->model.get();
+    auto group = std::ranges::find_if(groups, [&](const auto& known) { return known.first == model; });
+    if (group == groups.end()) group = groups.insert(groups.end(), {model, {}});
+    group->second.push_back(answer.get());
+  }
+  for (auto& [model, answers] : groups) step(answers);
+  std::erase_if(answers_, [](const std::unique_ptr<Answer>& answer) { return answer->over || answer->running->over; });
+}
+
+void Scheduler::step(std::vector<Answer*>& answers) {
+  while (!answers.empty()) {
+    std::erase_if(answers, [](const Answer* answer) { return answer->running->over; });
+    std::vector<models::ChatSession*> sessions;
+    std::vector<int32_t> tokens;
+    for (Answer* const answer : answers) {
+      sessions.push_back(answer->session.get());
+      tokens.push_back(answer->token);
+    }
+    if (sessions.empty()) return;
+    try {
+      sessions.front()->accept_all(sessions, tokens);
+      ++metrics_.passes;
+      metrics_.passed_tokens += sessions.size();
+      return;
+    } catch (const Error& error) {
+      // Memory is reserved before anything is computed, so the others go on without the youngest.
+      const JobSink::Fault fault = error.kind() == ErrorKind::limit ? JobSink::Fault::overload : fault_of(error);
+      fail_job(*answers.back()->running, fault, error);
+    } catch (const std::bad_alloc&) {
+      fail_job(*answers.back()->running, JobSink::Fault::overload, Error(ErrorKind::limit, "out of memory"));
+    }
+  }
+}
+
+}  // namespace sensorium::server

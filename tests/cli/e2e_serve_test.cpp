@@ -1,0 +1,99 @@
+// `sensorium serve` as a process: the official clients run unchanged, replicas work together, signals are obeyed.
+#include <gtest/gtest.h>
+
+#include "base/json.h"
+#include "cli/binary.h"
+#include "server/http_client.h"
+
+namespace sensorium::cli {
+namespace {
+
+// A server on a free port until the end of the test.
+class ServeProcess {
+ public:
+  explicit ServeProcess(std::vector<std::string> more = {}) {
+    std::vector<std::string> arguments = {"serve",   "--port",     "0",
+                                          "--quiet", "--database", folder_ / "conversations.db"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    child_ = start_binary(arguments, {.output = folder_ / "out", .errors = folder_ / "err"});
+    const bool said = server::eventually([&] { return read_file(folder_ / "out").find('\n') != std::string::npos; });
+    EXPECT_TRUE(said) << read_file(folder_ / "err");
+    if (said) {
+      const std::string line = read_file(folder_ / "out");
+      port_ = std::atoi(line.c_str() + line.find(':', line.find("://") + 3) + 1);
+      EXPECT_TRUE(server::eventually([&] { return server::ask_once(port_, "GET", "/ready").status == 200; }));
+    }
+  }
+  ~ServeProcess() {
+    if (child_ > 0) end(SIGKILL);
+  }
+  int port() const { return port_; }
+  std::string address() const { return "http://127.0.0.1:" + std::to_string(port_); }
+  int end(int signal) {
+    kill(child_, signal);
+    return wait_for_exit(std::exchange(child_, -1));
+  }
+
+ private:
+  TemporaryFolder folder_;
+  pid_t child_ = -1;
+  int port_ = 0;
+};
+
+// Runs a shell command and gives its exit code; what it printed becomes part of a failure.
+int run_shell(const std::string& command, std::string& output) {
+  const TemporaryFolder folder;
+  const int status = std::system((command + " >'" + folder / "out" + "' 2>&1").c_str());
+  output = read_file(folder / "out");
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+const std::string kSource = SENSORIUM_SOURCE_DIR;
+
+TEST(E2eServe, OfficialClientsRunUnchanged) {
+  const ServeProcess serving;
+  const char* python = std::getenv("SENSORIUM_TEST_PYTHON");
+  std::string output;
+  const int code = run_shell(std::string(python == nullptr ? "python3" : python) + " '" + kSource +
+                                 "/tools/conformance/clients.py' " + serving.address() + " default '" + kSource +
+                                 "/examples/site.jpg'",
+                             output);
+  if (code == 77) GTEST_SKIP() << output;
+  EXPECT_EQ(code, 0) << output;
+}
+
+TEST(E2eServe, ReplicasShareTheirState) {
+  std::string output;
+  const int code = run_shell("'" + kSource + "/deploy/test_replicas.sh' '" + binary().string() + "'", output);
+  if (code == 77) GTEST_SKIP() << output;
+  EXPECT_EQ(code, 0) << output;
+}
+
+TEST(E2eServe, SignalsEndItInOrder) {
+  for (const int signal : {SIGINT, SIGTERM}) {
+    ServeProcess serving;
+    EXPECT_EQ(server::ask_once(serving.port(), "GET", "/").status, 200);
+    EXPECT_EQ(serving.end(signal), 0);
+  }
+}
+
+TEST(E2eServe, SaysWhatIsWrongBeforeItServes) {
+  expect_one_line_error(run_binary({"serve", "--host", "0.0.0.0"}), 2, "--keys");
+  expect_one_line_error(run_binary({"serve", "--model", "/nowhere"}), 1, "/nowhere");
+  expect_one_line_error(run_binary({"serve", "--model", "default", "--model", "default"}), 2, "two models are named");
+  expect_one_line_error(run_binary({"serve", "--tls-cert", "x"}), 2, "--tls-key");
+  expect_one_line_error(run_binary({"serve", "--keys", "/nowhere"}), 1, "/nowhere");
+  expect_one_line_error(run_binary({"serve", "--host", "no such host"}), 2, "no such host");
+  const ServeProcess serving;
+  expect_one_line_error(run_binary({"serve", "--database", "none", "--port", std::to_string(serving.port())}), 1,
+                        "cannot listen");
+}
+
+TEST(E2eServe, MakesKeys) {
+  const Finished made = run_binary({"serve", "--new-key", "ann"});
+  EXPECT_EQ(made.exit_code, 0) << made.err;
+  EXPECT_NE(made.out.find("sk-"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace sensorium::cli

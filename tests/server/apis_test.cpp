@@ -1,0 +1,334 @@
+// The other APIs: completions, responses, files, Gemini's, Ollama's, conversations, the page.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <filesystem>
+#include <thread>
+
+#include "base/file.h"
+#include "server/running_server.h"
+
+namespace sensorium::server {
+namespace {
+
+const Json kAsk = {{"model", "tiny"}};
+
+std::string chat_text(const RunningServer& server, const std::string& text = "how many dogs?") {
+  return server.chat({}, text).json().at("choices").at(0).at("message").at("content");
+}
+
+TEST(Completions, AnswersPrompts) {
+  const RunningServer server;
+  Json body = kAsk;
+  body["prompt"] = {"how many dogs?", "what is it?"};
+  const Json json = server.post("/v1/completions", body).json();
+  EXPECT_EQ(json.at("choices").at(0).at("text"), chat_text(server));
+  EXPECT_EQ(json.at("choices").at(1).at("text"), chat_text(server, "what is it?"));
+  EXPECT_EQ(json.at("choices").at(1).at("index"), 1);
+  EXPECT_EQ(json.at("usage").at("completion_tokens"), 24);
+  body["prompt"] = "how many dogs?";
+  body["echo"] = body["stream"] = true;
+  std::string streamed;
+  for (const Json& event : events_of(server.post("/v1/completions", body)))
+    streamed += event.at("choices").at(0).at("text");
+  EXPECT_EQ(streamed, "how many dogs?" + chat_text(server));
+  for (const Json& prompt : {Json(3), Json::array(), Json::array({1, 2})}) {
+    body["prompt"] = prompt;
+    EXPECT_EQ(server.post("/v1/completions", body).status, 400) << prompt;
+  }
+}
+
+// "event: NAME\ndata: JSON\n\n"
+std::vector<Json> named_events(const Answer& answer) {
+  std::vector<Json> events;
+  for (size_t at = 0; (at = answer.body.find("event: ", at)) != std::string::npos;) {
+    const size_t data = answer.body.find("\ndata: ", at), end = answer.body.find("\n\n", at);
+    events.push_back(parse_json(std::string_view(answer.body).substr(data + 7, end - data - 7)).value());
+    EXPECT_EQ(events.back().at("type"), answer.body.substr(at + 7, data - at - 7));
+    EXPECT_EQ(events.back().at("sequence_number"), events.size() - 1);
+    at = end;
+  }
+  return events;
+}
+
+TEST(Responses, AnswersInItems) {
+  const RunningServer server;
+  Json body = kAsk;
+  body["input"] = "how many dogs?";
+  const Json json = server.post("/v1/responses", body).json();
+  EXPECT_EQ(json.at("object"), "response");
+  EXPECT_EQ(json.at("status"), "incomplete");
+  EXPECT_EQ(json.at("output").at(0).at("content").at(0).at("text"), chat_text(server));
+  body["stream"] = true;
+  std::string streamed;
+  const std::vector<Json> events = named_events(server.post("/v1/responses", body));
+  for (const Json& event : events)
+    streamed += event.at("type") == "response.output_text.delta" ? event.at("delta").get<std::string>() : "";
+  EXPECT_EQ(streamed, chat_text(server));
+  EXPECT_EQ(events.front().at("type"), "response.created");
+  EXPECT_EQ(events.back().at("type"), "response.incomplete");
+  body["stream"] = false;
+  body["max_output_tokens"] = 100;
+  body["tools"] = {
+      {{"type", "function"},
+       {"name", "count"},
+       {"parameters", {{"type", "object"}, {"properties", Json::object()}, {"additionalProperties", false}}}}};
+  body["tool_choice"] = "required";
+  const Json called = server.post("/v1/responses", body).json();
+  EXPECT_EQ(called.at("output").at(0).at("type"), "function_call");
+  EXPECT_EQ(called.at("output").at(0).at("name"), "count");
+  body["previous_response_id"] = "resp_1";
+  EXPECT_EQ(server.post("/v1/responses", body).status, 400);
+}
+
+std::string form(const std::string& content, const std::string& name = "file") {
+  return "--b\r\nContent-Disposition: form-data; name=\"purpose\"\r\n\r\nvision\r\n--b\r\nContent-Disposition: "
+         "form-data; name=\"" +
+         name + "\"; filename=\"a.png\"\r\nContent-Type: image/png\r\n\r\n" + content + "\r\n--b--\r\n";
+}
+const std::string kFormType = "Content-Type: multipart/form-data; boundary=b\r\n";
+
+TEST(Files, AreKeptForTheirOwner) {
+  ServerOptions options = tiny_options();
+  options.gate.keys = {{.name = "ann", .digest = sha256(std::string_view("a"))},
+                       {.name = "bob", .digest = sha256(std::string_view("b"))}};
+  const RunningServer server(std::move(options));
+  const std::string ann = "Authorization: Bearer a\r\n", bob = "Authorization: Bearer b\r\n";
+  const std::string picture = media::encode_png(models::tiny_image(1, 64, 48));
+  const Answer stored = ask_once(server.port(), "POST", "/v1/files", form(picture), kFormType + ann);
+  ASSERT_EQ(stored.status, 200) << stored.body;
+  const std::string id = stored.json().at("id");
+  EXPECT_EQ(stored.json().at("bytes"), picture.size());
+  EXPECT_EQ(stored.json().at("purpose"), "vision");
+  const Answer content = ask_once(server.port(), "GET", "/v1/files/" + id + "/content", "", ann);
+  EXPECT_EQ(content.body, picture);
+  EXPECT_EQ(content.headers.at("Content-Disposition"), "attachment");
+  const Json file_part = {
+      {"messages",
+       {{{"role", "user"},
+         {"content", {{{"type", "file"}, {"file", {{"file_id", id}}}}, {{"type", "text"}, {"text", "what?"}}}}}}}};
+  EXPECT_EQ(server.post("/v1/chat/completions", RunningServer::chat_body(file_part), ann).status, 200);
+  EXPECT_EQ(server.post("/v1/chat/completions", RunningServer::chat_body(file_part), bob).status, 404);
+  for (const char* path : {"", "/content"})
+    EXPECT_EQ(ask_once(server.port(), "GET", "/v1/files/" + id + path, "", bob).status, 404);
+  EXPECT_TRUE(ask_once(server.port(), "GET", "/v1/files", "", bob).json().at("data").empty());
+  EXPECT_EQ(ask_once(server.port(), "DELETE", "/v1/files/" + id, "", bob).status, 404);
+  EXPECT_EQ(ask_once(server.port(), "DELETE", "/v1/files/" + id, "", ann).status, 200);
+  EXPECT_EQ(ask_once(server.port(), "GET", "/v1/files/" + id, "", ann).status, 404);
+}
+
+TEST(Files, RefusesWhatIsNoForm) {
+  ServerOptions options = tiny_options();
+  options.max_files_bytes = 100'000;
+  const RunningServer server(std::move(options));
+  const auto upload = [&](const std::string& body, const std::string& type = kFormType) {
+    return ask_once(server.port(), "POST", "/v1/files", body, type).status;
+  };
+  EXPECT_EQ(upload("x"), 400);
+  EXPECT_EQ(upload(form("abc"), "Content-Type: text/plain\r\n"), 400);
+  EXPECT_EQ(upload(form("abc"), "Content-Type: multipart/form-data\r\n"), 400);
+  EXPECT_EQ(upload(form("abc"), "Content-Type: multipart/form-data; boundary=other\r\n"), 400);
+  EXPECT_EQ(upload(form("abc").substr(0, 120)), 400);
+  EXPECT_EQ(upload(form("abc", "other")), 400);
+  EXPECT_EQ(upload(form("")), 400);
+  EXPECT_EQ(upload(form(std::string(200'000, 'x'))), 413);
+  EXPECT_EQ(upload(form("abc")), 200);
+  EXPECT_EQ(ask_once(server.port(), "GET", "/v1/files/..%2f..%2fetc%2fpasswd").status, 404);
+}
+
+TEST(Files, ManyUploadsAtOnce) {
+  const RunningServer server;
+  std::vector<std::thread> threads;
+  std::atomic<int> good{0};
+  for (int i = 0; i < 100; ++i) {
+    threads.emplace_back([&] {
+      good +=
+          ask_once(server.port(), "POST", "/v1/files", form(std::string(50'000, 'x')), kFormType).status == 200 ? 1 : 0;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(good, 100);
+  EXPECT_EQ(ask_once(server.port(), "GET", "/v1/files").json().at("data").size(), 100U);
+}
+
+Json gemini_body(const std::string& text = "how many dogs?") {
+  return {{"contents", {{{"role", "user"}, {"parts", {{{"text", text}}}}}}}};
+}
+
+TEST(Gemini, Generates) {
+  const RunningServer server;
+  const std::string model = "/v1beta/models/tiny";
+  const Json json = server.post(model + ":generateContent", gemini_body()).json();
+  EXPECT_EQ(json.at("candidates").at(0).at("content").at("parts").at(0).at("text"), chat_text(server));
+  EXPECT_EQ(json.at("candidates").at(0).at("finishReason"), "MAX_TOKENS");
+  EXPECT_EQ(json.at("usageMetadata").at("candidatesTokenCount"), 12);
+  const Answer list = server.post(model + ":streamGenerateContent", gemini_body());
+  std::string streamed;
+  for (const Json& event : list.json())
+    streamed += event.at("candidates").at(0).at("content").at("parts").at(0).at("text");
+  EXPECT_EQ(streamed, chat_text(server));
+  const Answer events = server.post(model + ":streamGenerateContent?alt=sse", gemini_body());
+  EXPECT_TRUE(events.body.starts_with("data: {"));
+  EXPECT_EQ(server.post(model + ":countTokens", gemini_body()).json().at("totalTokens"),
+            json.at("usageMetadata").at("promptTokenCount"));
+  EXPECT_EQ(ask_once(server.port(), "GET", "/v1beta/models").json().at("models").at(0).at("name"), "models/tiny");
+}
+
+TEST(Gemini, UnderstandsPicturesSchemasAndFunctions) {
+  const RunningServer server;
+  const std::string path = "/v1beta/models/tiny:generateContent";
+  std::string data = base64_encode(media::encode_png(models::tiny_image(1, 64, 48)));
+  for (char& c : data) c = c == '+' ? '-' : c == '/' ? '_' : c;  // as the official client writes it
+  Json body = gemini_body();
+  body["contents"][0]["parts"].push_back({{"inlineData", {{"mimeType", "image/png"}, {"data", data}}}});
+  EXPECT_GT(server.post(path, body).json().at("usageMetadata").at("promptTokenCount").get<int>(), 12);
+  const std::string schema =
+      R"({"contents":"hi","generationConfig":{"maxOutputTokens":200,"responseMimeType":"application/json","responseSchema":)"
+      R"({"type":"OBJECT","properties":{"a":{"type":"BOOLEAN"},"b":{"type":"STRING","maxLength":"3","nullable":true}},)"
+      R"("required":["a","b"],"propertyOrdering":["b","a"]}}})";
+  const Answer answer = ask_once(server.port(), "POST", path, schema);
+  ASSERT_EQ(answer.status, 200) << answer.body;
+  const std::string text = answer.json().at("candidates").at(0).at("content").at("parts").at(0).at("text");
+  EXPECT_TRUE(parse_json(text).value().at("a").is_boolean()) << text;
+  EXPECT_LT(text.find("\"b\""), text.find("\"a\""));
+  Json calling = gemini_body();
+  calling["generationConfig"] = {{"maxOutputTokens", 100}};
+  calling["tools"] = {{{"functionDeclarations",
+                        {{{"name", "count"},
+                          {"parameters",
+                           {{"type", "OBJECT"},
+                            {"properties", {{"kind", {{"type", "STRING"}, {"enum", {"dog"}}}}}},
+                            {"required", {"kind"}}}}}}}}};
+  calling["toolConfig"] = {{"functionCallingConfig", {{"mode", "ANY"}}}};
+  const Answer called = server.post(path, calling);
+  ASSERT_EQ(called.status, 200) << called.body;
+  const Json call = called.json().at("candidates").at(0).at("content").at("parts").at(0).at("functionCall");
+  EXPECT_EQ(call.at("name"), "count");
+  EXPECT_EQ(call.at("args").at("kind"), "dog");
+}
+
+TEST(Gemini, RefusesInItsOwnForm) {
+  const RunningServer server;
+  const Json unknown = server.post("/v1beta/models/other:generateContent", gemini_body()).json();
+  EXPECT_EQ(unknown.at("error").at("code"), 404);
+  EXPECT_EQ(unknown.at("error").at("status"), "NOT_FOUND");
+  for (const Json& body : {Json::object(), Json{{"contents", {{{"parts", {{{"smell", 1}}}}}}}},
+                           Json{{"contents", {{{"role", "robot"}, {"parts", {{{"text", "x"}}}}}}}}}) {
+    const Answer answer = server.post("/v1beta/models/tiny:generateContent", body);
+    EXPECT_EQ(answer.json().at("error").at("status"), "INVALID_ARGUMENT") << body;
+  }
+}
+
+TEST(Ollama, ChatsInLines) {
+  const RunningServer server;
+  Json body = {{"model", "tiny:latest"}, {"messages", {{{"role", "user"}, {"content", "how many dogs?"}}}}};
+  const Answer lines = server.post("/api/chat", body);
+  std::string streamed;
+  Json last;
+  for (size_t at = 0; at < lines.body.size();) {
+    const size_t end = lines.body.find('\n', at);
+    last = parse_json(lines.body.substr(at, end - at)).value();
+    streamed += last.at("message").at("content").get<std::string>();
+    at = end + 1;
+  }
+  EXPECT_EQ(streamed, chat_text(server));
+  EXPECT_EQ(last.at("done"), true);
+  EXPECT_EQ(last.at("done_reason"), "length");
+  EXPECT_EQ(last.at("eval_count"), 12);
+  body["stream"] = false;
+  EXPECT_EQ(server.post("/api/chat", body).json().at("message").at("content"), chat_text(server));
+  body["messages"][0]["images"] = {base64_encode(media::encode_png(models::tiny_image(1, 64, 48)))};
+  EXPECT_GT(server.post("/api/chat", body).json().at("prompt_eval_count").get<int>(),
+            last.at("prompt_eval_count").get<int>());
+  EXPECT_EQ(server.post("/api/generate", {{"model", "tiny"}, {"prompt", "how many dogs?"}, {"stream", false}})
+                .json()
+                .at("response"),
+            chat_text(server));
+  EXPECT_EQ(ask_once(server.port(), "GET", "/api/tags").json().at("models").at(0).at("name"), "tiny");
+  EXPECT_TRUE(
+      server.post("/api/chat", {{"model", "other"}, {"messages", Json::array()}}).json().at("error").is_string());
+}
+
+TEST(Apis, WhatNoModelCanIsSaid) {
+  const RunningServer server;
+  for (const char* path :
+       {"/v1/embeddings", "/v1/audio/transcriptions", "/v1/audio/speech", "/v1/images/generations"}) {
+    const Answer answer = server.post(path, Json::object());
+    EXPECT_EQ(answer.status, 400) << path;
+    EXPECT_EQ(answer.json().at("error").at("code"), "unsupported_model") << path;
+  }
+}
+
+TEST(Conversations, AreKeptChangedAndExported) {
+  ServerOptions options = tiny_options();
+  const std::string file = testing::TempDir() + "conversations_api.db";
+  for (const char* end : {"", "-wal", "-shm"}) std::filesystem::remove(file + end);
+  options.database = file;
+  std::string id;
+  {
+    const RunningServer server(options);
+    const auto put = [&](const std::string& path, const Json& body) {
+      return ask_once(server.port(), "PUT", path, body.dump());
+    };
+    id = server.post("/api/conversations", {{"title", "Dogs"}}).json().at("id");
+    const std::string path = "/api/conversations/" + id;
+    EXPECT_EQ(put(path + "/messages/m1", {{"role", "user"},
+                                          {"content",
+                                           {{{"type", "text"}, {"text", "How many?"}},
+                                            {{"type", "image_url"}, {"image_url", {{"url", "data:x"}}}}}}})
+                  .status,
+              200);
+    EXPECT_EQ(put(path + "/messages/m2", {{"role", "assistant"}, {"content", "Two"}}).status, 200);
+    EXPECT_EQ(put(path + "/messages/m2", {{"role", "assistant"}, {"content", std::string("Three\0!", 7)}}).status, 200);
+    EXPECT_EQ(put(path, {{"title", "Many dogs"}}).status, 200);
+    EXPECT_EQ(put("/api/conversations/own-id", {{"title", "x"}}).status, 200);
+    EXPECT_EQ(put(path + "/messages/m3", {{"role", "robot"}, {"content", ""}}).status, 400);
+    EXPECT_EQ(put(path + "/messages/m%204", {{"role", "user"}, {"content", ""}}).status, 400);
+    EXPECT_EQ(put("/api/conversations/none/messages/m", {{"role", "user"}, {"content", ""}}).status, 404);
+  }
+  const RunningServer server(options);
+  const std::string path = "/api/conversations/" + id;
+  const Json whole = ask_once(server.port(), "GET", path).json();
+  EXPECT_EQ(whole.at("title"), "Many dogs");
+  ASSERT_EQ(whole.at("messages").size(), 2U);
+  EXPECT_EQ(whole.at("messages").at(0).at("content").at(0).at("text"), "How many?");
+  EXPECT_EQ(whole.at("messages").at(1).at("content"), std::string("Three\0!", 7));
+  EXPECT_EQ(ask_once(server.port(), "GET", "/api/conversations").json().at("conversations").size(), 2U);
+  EXPECT_EQ(ask_once(server.port(), "GET", "/api/conversations?limit=1&offset=1").json().at("conversations").size(),
+            1U);
+  EXPECT_EQ(ask_once(server.port(), "GET", "/api/conversations?limit=x").status, 400);
+  const Answer text = ask_once(server.port(), "GET", path + "/export?format=markdown");
+  EXPECT_NE(text.body.find("# Many dogs"), std::string::npos);
+  EXPECT_NE(text.body.find("## user\n\nHow many?\n\n*(image_url)*"), std::string::npos) << text.body;
+  EXPECT_EQ(ask_once(server.port(), "GET", path + "/export").json(), whole);
+  EXPECT_EQ(ask_once(server.port(), "DELETE", path + "/messages/m1").status, 200);
+  EXPECT_EQ(ask_once(server.port(), "DELETE", path + "/messages/m1").status, 404);
+  EXPECT_EQ(ask_once(server.port(), "DELETE", path).status, 200);
+  EXPECT_EQ(ask_once(server.port(), "GET", path).status, 404);
+}
+
+TEST(Conversations, WithoutADatabaseThisIsSaid) {
+  const RunningServer server;
+  EXPECT_EQ(ask_once(server.port(), "GET", "/api/conversations").status, 501);
+}
+
+TEST(Page, IsServedStrictly) {
+  ServerOptions options = tiny_options();
+  options.web = std::filesystem::path(SENSORIUM_SOURCE_DIR) / "web";
+  const RunningServer server(std::move(options));
+  const Answer page = ask_once(server.port(), "GET", "/");
+  EXPECT_EQ(page.status, 200);
+  EXPECT_EQ(page.headers.at("Content-Type"), "text/html; charset=utf-8");
+  EXPECT_EQ(page.headers.at("Content-Security-Policy").find("unsafe"), std::string::npos);
+  EXPECT_EQ(page.headers.at("X-Frame-Options"), "DENY");
+  const Answer again = ask_once(server.port(), "GET", "/", "",
+                                "Connection: close\r\nIf-None-Match: " + page.headers.at("ETag") + "\r\n");
+  EXPECT_EQ(again.status, 304);
+  EXPECT_EQ(ask_once(server.port(), "GET", "/web/app.js").headers.at("Content-Type"), "text/javascript; charset=utf-8");
+  for (const char* path :
+       {"/web/none.js", "/web/", "/web/..%2fREADME.md", "/web/%2e%2e/weights/default/config.json", "/web//etc/passwd"})
+    EXPECT_EQ(ask_once(server.port(), "GET", path).status, 404) << path;
+}
+
+}  // namespace
+}  // namespace sensorium::server
