@@ -38,6 +38,7 @@ void forward(const AttentionArgs& args, const Longest& longest) {
   const int64_t parts = pairs >= kSplitTasks ? 1 : ceil_divide(longest.queries, kSplitRows);
   const int64_t part_rows = ceil_divide(longest.queries, parts * Tiles<Simd>::kRowBlock) * Tiles<Simd>::kRowBlock;
   parallel_for(pairs * parts, 1, [&](int64_t begin, int64_t end, int) {
+    [[maybe_unused]] const TileRegisterScope scope;
     for (int64_t task = begin; task < end; ++task) {
       const int64_t pair = task / parts, sequence = pair / args.kv_heads;
       const int64_t rows = args.query_offsets[sequence + 1] - args.query_offsets[sequence];
@@ -92,6 +93,7 @@ template <class Simd>
 void backward(const AttentionBackwardArgs& args) {
   const int64_t kv_heads = args.forward.kv_heads;
   parallel_for(args.forward.sequences * kv_heads, 1, [&](int64_t begin, int64_t end, int) {
+    [[maybe_unused]] const TileRegisterScope scope;
     for (int64_t task = begin; task < end; ++task) AttentionBackward<Simd>::run(args, task / kv_heads, task % kv_heads);
   });
 }

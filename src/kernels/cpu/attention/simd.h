@@ -69,6 +69,7 @@ inline float row_dot(const void* a, const void* b, DType type, int64_t count) {
 // GCC's and Clang's vector extensions: one source for every width.
 struct F32 {
   static constexpr DType kType = DType::f32;
+  static constexpr bool kInTileRegisters = false;
   static constexpr int kLanes = kF32Lanes, kUnit = 1, kRows = 6, kVectors = kF32TileVectors;
   using Elem = float;
   typedef float Vec __attribute__((vector_size(kLanes * 4)));
@@ -222,7 +223,14 @@ inline void F32::transpose_units(const Elem* from, int64_t row_stride, int64_t r
 #if defined(__AVX512BF16__)
 struct Bf16 {
   static constexpr DType kType = DType::bf16;
-  static constexpr int kLanes = 16, kUnit = 2, kRows = 6, kVectors = 4;
+#if defined(__AMX_TILE__)
+  static constexpr bool kInTileRegisters = true;
+  static constexpr int kRows = 16;
+#else
+  static constexpr bool kInTileRegisters = false;
+  static constexpr int kRows = 6;
+#endif
+  static constexpr int kLanes = 16, kUnit = 2, kVectors = 4;
   using Elem = uint16_t;
   using Vec = __m512;
   using Units = __m512bh;

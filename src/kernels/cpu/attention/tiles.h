@@ -3,7 +3,7 @@
 // Every product is c_MN += a_MK * b_KN on the same register tile: rows of `a` are broadcast one unit at a time, columns of
 // `b` are vectors. A unit is what one multiply-add consumes along k: Simd::kUnit elements (2 for bf16, 1 for f32), so a packed
 // operand is [K / unit][columns][unit]. `a` is read through two strides, which makes a block packed for the role of `b`
-// readable as its own transpose.
+// readable as its own transpose. With tile registers (AMX) the same operands go through them, 16 units at a time.
 //
 // Legend: D head size, T query rows, S keys, U unit, W lanes. Offsets of rows are within their sequence.
 #pragma once
@@ -13,6 +13,7 @@
 
 #include "kernels/cpu/attention/kv_rows.h"
 #include "kernels/cpu/attention/simd.h"
+#include "kernels/cpu/gemm/tile_registers.h"
 
 SENSORIUM_ISA_BEGIN
 namespace {
@@ -24,6 +25,22 @@ constexpr float kLn2 = 0.69314718055994531f;
 // What decode writes for one query row of one head: the largest score (base 2), the sum of exponentials, two floats of
 // padding, and D sums of values, not normalised.
 constexpr int64_t decode_record(int64_t head_dim) { return 4 + head_dim; }
+
+#if defined(__AMX_TILE__)
+// The tile registers of the calling thread, shaped by the products between the begin and the end of a scope.
+inline TileRegisters& thread_tile_registers() {
+  thread_local TileRegisters registers;
+  return registers;
+}
+struct TileRegisterScope {
+  TileRegisterScope() = default;
+  ~TileRegisterScope() { thread_tile_registers().release(); }
+  TileRegisterScope(const TileRegisterScope&) = delete;
+  TileRegisterScope& operator=(const TileRegisterScope&) = delete;
+};
+#else
+struct TileRegisterScope {};
+#endif
 
 template <class Simd>
 struct Tiles {
@@ -181,9 +198,92 @@ struct Tiles {
         if constexpr (N >= 4) return fixed_tile<kR, 4>(p, epilogue);
     }
   }
+#if defined(__AMX_TILE__)
+  template <int kN, typename Epilogue>
+  static SENSORIUM_INLINE void register_tile(int64_t rows, const Product& p, Epilogue& epilogue) {
+    constexpr int64_t kUnits = 16, kWords = 16;  // of a register's rows
+    alignas(64) float sums[kRegisterRows * kN * W];
+    alignas(64) Elem a_rows[kRegisterRows * kWords * U], b_rows[kUnits * kN * W * U];
+    thread_tile_registers().shape(rows);
+    _tile_zero(0);
+    if constexpr (kN > 1) _tile_zero(1);
+    if constexpr (kN > 2) _tile_zero(2);
+    if constexpr (kN > 3) _tile_zero(3);
+    for (int64_t u = 0; u < p.units; u += kUnits) {
+      const int64_t left = min(kUnits, p.units - u);
+      const Elem* a = p.a + u * p.a_unit;
+      const Elem* b = p.b + u * p.b_unit;
+      int64_t a_bytes = p.a_row * 2, b_bytes = p.b_unit * 2;
+      if (p.a_unit != U) {
+        transpose_words(reinterpret_cast<const char*>(a), p.a_unit * 2, left, rows, reinterpret_cast<char*>(a_rows),
+                        64);
+        a = a_rows;
+        a_bytes = 64;
+      } else if (left < kUnits) {
+        const auto present = static_cast<__mmask16>((1u << left) - 1);
+        for (int64_t r = 0; r < rows; ++r)
+          _mm512_store_si512(a_rows + r * kWords * U, _mm512_maskz_loadu_epi32(present, a + r * p.a_row));
+        a = a_rows;
+        a_bytes = 64;
+      }
+      if (left < kUnits) {
+        for (int64_t i = 0; i < kUnits; ++i) {
+          SENSORIUM_UNROLL
+          for (int v = 0; v < kN; ++v) {
+            const __m512i words = i < left ? _mm512_loadu_si512(b + i * p.b_unit + v * W * U) : _mm512_setzero_si512();
+            _mm512_store_si512(b_rows + (i * kN + v) * W * U, words);
+          }
+        }
+        b = b_rows;
+        b_bytes = kN * 64;
+      }
+      finish_writes();
+      _tile_loadd(4, a, a_bytes);
+      _tile_loadd(6, b, b_bytes);
+      _tile_dpbf16ps(0, 4, 6);
+      if constexpr (kN > 1) {
+        _tile_loadd(7, b + W * U, b_bytes);
+        _tile_dpbf16ps(1, 4, 7);
+      }
+      if constexpr (kN > 2) {
+        _tile_loadd(6, b + 2 * W * U, b_bytes);
+        _tile_dpbf16ps(2, 4, 6);
+      }
+      if constexpr (kN > 3) {
+        _tile_loadd(7, b + 3 * W * U, b_bytes);
+        _tile_dpbf16ps(3, 4, 7);
+      }
+    }
+    _tile_stored(0, sums, kN * 64);
+    if constexpr (kN > 1) _tile_stored(1, sums + W, kN * 64);
+    if constexpr (kN > 2) _tile_stored(2, sums + 2 * W, kN * 64);
+    if constexpr (kN > 3) _tile_stored(3, sums + 3 * W, kN * 64);
+    for (int r = 0; r < rows; ++r) {
+      Vec acc[kN];
+      SENSORIUM_UNROLL
+      for (int v = 0; v < kN; ++v) acc[v] = Simd::load(sums + (r * kN + v) * W);
+      epilogue(r, acc, std::integral_constant<int, kN>());
+    }
+  }
+#endif
+
   // The epilogue gets (row, vectors of that row, their number as a constant) for each row in turn.
   template <typename Epilogue>
   static SENSORIUM_INLINE void tile(int64_t rows, int64_t vectors, const Product& p, Epilogue epilogue) {
+#if defined(__AMX_TILE__)
+    if constexpr (Simd::kInTileRegisters) {
+      switch (vectors) {
+        case 1:
+          return register_tile<1>(rows, p, epilogue);
+        case 2:
+          return register_tile<2>(rows, p, epilogue);
+        case 3:
+          return register_tile<3>(rows, p, epilogue);
+        default:
+          return register_tile<4>(rows, p, epilogue);
+      }
+    }
+#endif
     switch (rows) {
       case 1:
         return tile_of_rows<1>(vectors, p, epilogue);

@@ -19,12 +19,14 @@ inline void finish_writes(const void* local = nullptr) { asm volatile("" : : "r"
 class TileRegisters {
  public:
   TileRegisters() = default;
-  ~TileRegisters() {
-    if (rows_ != 0) _tile_release();
-  }
+  ~TileRegisters() { release(); }
   TileRegisters(const TileRegisters&) = delete;
   TileRegisters& operator=(const TileRegisters&) = delete;
 
+  void release() {
+    if (rows_ != 0) _tile_release();
+    rows_ = 0;
+  }
   void shape(int64_t rows) {
     if (rows == rows_) return;
     rows_ = rows;
