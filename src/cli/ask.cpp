@@ -8,9 +8,9 @@
 #include "base/utf8.h"
 #include "cli/answer_json.h"
 #include "cli/command.h"
+#include "cli/media_files.h"
 #include "cli/options.h"
 #include "generate/generate.h"
-#include "media/decode.h"
 #include "media/draw.h"
 #include "media/encode.h"
 
@@ -24,7 +24,7 @@ constexpr size_t kMaxTextBytes = size_t{16} << 20;
 struct AskOptions {
   std::string question;
   std::vector<std::string> files;
-  std::string model = "default", annotate;
+  std::string as, model = "default", annotate;
   models::LoadOptions load;
   GenerateFlags generate;
   int64_t samples = 1;
@@ -94,15 +94,15 @@ class AnnotatedPictures {
   std::vector<std::string> names_;
 };
 
-void print_json(const AskOptions& options, const text::Tokenizer& tokenizer,
+void print_json(std::span<const std::string> pictures, const text::Tokenizer& tokenizer,
                 const std::vector<generate::Generated>& results, int64_t prompt_tokens, const OrderedJson& timings) {
-  OrderedJson json = answer_json(results.front(), options.files, tokenizer);
+  OrderedJson json = answer_json(results.front(), pictures, tokenizer);
   size_t generated = 0;
   for (const generate::Generated& result : results) generated += result.tokens.size();
   if (results.size() > 1) {
     json["samples"] = OrderedJson::array();
     for (const generate::Generated& result : results) {
-      OrderedJson sample = answer_json(result, options.files, tokenizer);
+      OrderedJson sample = answer_json(result, pictures, tokenizer);
       sample["tokens"] = {{"generated", result.tokens.size()}};
       json["samples"].push_back(sample);
     }
@@ -118,15 +118,18 @@ void ask(const AskOptions& options) {
   require(options.generate.options.top_log_probabilities < 0 || options.json, ErrorKind::usage,
           "--logprobs needs --json, which has a place for them");
   const std::string question = read_question(options);
-  std::optional<AnnotatedPictures> annotated;
-  if (!options.annotate.empty()) annotated.emplace(options.annotate, options.files.size());
   std::vector<std::shared_ptr<const media::Image>> images;
+  std::vector<std::string> pictures;  // their files
   models::ChatMessage message{.role = "user", .parts = {}};
   for (const std::string& file : options.files) {
-    images.push_back(std::make_shared<media::Image>(media::load_image(file)));
-    message.parts.push_back({.text = {}, .image = images.back()});
+    message.parts.push_back(load_media_part(file, options.as));
+    if (message.parts.back().image == nullptr) continue;
+    images.push_back(message.parts.back().image);
+    pictures.push_back(file);
   }
   message.parts.push_back({.text = question, .image = nullptr});
+  std::optional<AnnotatedPictures> annotated;
+  if (!options.annotate.empty()) annotated.emplace(options.annotate, images.size());
   const Clock::time_point decoded = Clock::now();
   const std::unique_ptr<models::Model> model = open_model(options.model, options.load);
   model->configure_cache(cache_options(options.generate));
@@ -150,7 +153,7 @@ void ask(const AskOptions& options) {
   const Clock::time_point end = Clock::now();
   const std::string report = annotated ? annotated->write(images, result.answer.boxes) : std::string();
   if (options.json) {
-    print_json(options, model->tokenizer(), results, session->prompt_tokens(),
+    print_json(pictures, model->tokenizer(), results, session->prompt_tokens(),
                {{"decode_media", milliseconds(start, decoded)},
                 {"load_model", milliseconds(decoded, loaded)},
                 {"prefill", milliseconds(loaded, prefilled)},
@@ -167,9 +170,12 @@ void ask(const AskOptions& options) {
 
 void add_ask(CLI::App& app) {
   auto options = std::make_shared<AskOptions>();
-  CLI::App* command = app.add_subcommand("ask", "Answer a question about pictures and text");
+  CLI::App* command = app.add_subcommand("ask", "Answer a question about pictures, sounds, motion and text");
   command->add_option("question", options->question, "The question; - reads it from stdin")->required();
-  command->add_option("files", options->files, "Pictures: JPEG, PNG or WebP");
+  command->add_option("files", options->files,
+                      "Pictures: JPEG, PNG or WebP; sounds: WAV, FLAC, and through ffmpeg MP3, OGG and others; "
+                      "motion: CSV, .npy");
+  add_kind_option(*command, options->as);
   command->add_option("--model,-m", options->model, "Folder or GGUF file of the model")->capture_default_str();
   add_load_options(*command, options->load);
   command
@@ -190,6 +196,8 @@ void add_ask(CLI::App& app) {
   command->footer(
       "Examples:\n"
       "  sensorium ask \"How many people wear a safety helmet?\" site.jpg --annotate found.png\n"
+      "  sensorium ask \"What do you hear?\" dog.wav\n"
+      "  sensorium ask \"What is the person doing?\" walk.npy --as imu\n"
       "  echo \"What is the main object?\" | sensorium ask - photo.jpg --json");
   command->callback([options] { ask(*options); });
 }

@@ -8,9 +8,9 @@
 #include "base/interrupt.h"
 #include "base/utf8.h"
 #include "cli/command.h"
+#include "cli/media_files.h"
 #include "cli/options.h"
 #include "generate/generate.h"
-#include "media/decode.h"
 
 namespace sensorium::cli {
 namespace {
@@ -34,12 +34,10 @@ class Conversation {
     waiting_.clear();
   }
 
-  // The picture goes with the next message.
-  void show(const std::string& file) {
-    waiting_.push_back({.text = {}, .image = std::make_shared<media::Image>(media::load_image(file))});
-  }
+  // The picture or recording goes with the next message.
+  void show(const std::string& file, const std::string& as) { waiting_.push_back(load_media_part(file, as)); }
 
-  // Prints the answer. If it fails, nothing has been said, and pictures still wait.
+  // Prints the answer. If it fails, nothing has been said, and files still wait.
   void say(const std::string& text) {
     std::vector<models::ChatMessage> messages = messages_;
     messages.push_back({.role = "user", .parts = waiting_});
@@ -88,11 +86,23 @@ struct ChatCommand {
 
 std::string commands_help();
 
-constexpr std::array<ChatCommand, 4> kChatCommands = {{
+constexpr std::array<ChatCommand, 6> kChatCommands = {{
     {"/image", "FILE", "show a picture with your next message",
      [](Conversation& conversation, const std::string& file) {
        require(!file.empty(), ErrorKind::usage, "/image needs the name of a picture: /image FILE");
-       conversation.show(file);
+       conversation.show(file, "image");
+       return true;
+     }},
+    {"/audio", "FILE", "let hear a sound with your next message",
+     [](Conversation& conversation, const std::string& file) {
+       require(!file.empty(), ErrorKind::usage, "/audio needs the name of a sound: /audio FILE");
+       conversation.show(file, "audio");
+       return true;
+     }},
+    {"/imu", "FILE", "give motion sensors with your next message",
+     [](Conversation& conversation, const std::string& file) {
+       require(!file.empty(), ErrorKind::usage, "/imu needs the name of a recording: /imu FILE");
+       conversation.show(file, "imu");
        return true;
      }},
     {"/new", "", "start over",

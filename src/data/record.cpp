@@ -1,19 +1,18 @@
 #include "data/record.h"
 
+#include <algorithm>
+
 #include "base/utf8.h"
 #include "data/record_reader.h"
 
 namespace sensorium::data {
 namespace {
 
+// What no model perceives, in words.
 std::string_view name_of(PartKind kind) {
   switch (kind) {
     case PartKind::depth:
       return "depth pictures";
-    case PartKind::audio:
-      return "sound";
-    case PartKind::imu:
-      return "motion sensors";
     case PartKind::video:
       return "video";
     default:
@@ -82,6 +81,14 @@ std::vector<std::string> RecordReader::ignored() const {
 }
 
 }  // namespace detail
+
+const MessagePart* recording_of(const Record& record) {
+  if (!record.image.empty()) return nullptr;
+  const auto found = std::find_if(record.media.begin(), record.media.end(), [](const MessagePart& part) {
+    return part.kind == PartKind::audio || part.kind == PartKind::imu;
+  });
+  return found == record.media.end() ? nullptr : &*found;
+}
 
 std::string_view sense_beyond_models(const Record& record) {
   // Beside a picture, what else was recorded can be left out.

@@ -57,8 +57,14 @@ struct Record {
 // fields. Paths become folder / path. Errors: invalid_data that says what is wrong with which field.
 Result<Record> parse_record(const Json& json, const std::string& folder, const std::string& where);
 
-// What the record is about that no model perceives yet ("sound", "video"), or "": pictures and text are perceived. Without
-// it, a model could only guess.
+// The recording that a record without a picture is about, by a sense that models may have (PartKind::audio, imu); nullptr:
+// none.
+const MessagePart* recording_of(const Record& record);
+// The name of a kind in records and content parts: "audio".
+std::string_view field_name(PartKind kind);
+
+// What the record is about that no model perceives yet ("video"), or "": pictures, sound, motion and text are perceived.
+// Without it, a model could only guess.
 std::string_view sense_beyond_models(const Record& record);
 
 // The question that asks whether a statement is true, as the sets put it.

@@ -129,3 +129,14 @@ void parse_messages(RecordReader& reader, Record& record) {
 }
 
 }  // namespace sensorium::data::detail
+
+namespace sensorium::data {
+
+std::string_view field_name(PartKind kind) {
+  for (const detail::PartType& type : detail::kPartTypes) {
+    if (type.kind == kind) return type.name;
+  }
+  return "text";
+}
+
+}  // namespace sensorium::data

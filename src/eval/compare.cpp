@@ -6,7 +6,7 @@
 
 #include "base/interrupt.h"
 #include "data/dataset.h"
-#include "media/decode.h"
+#include "eval/examiner.h"
 
 namespace sensorium::eval {
 namespace {
@@ -34,10 +34,6 @@ int32_t likeliest(std::span<const float> logits) {
   return static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
 }
 
-std::shared_ptr<const media::Image> picture(const std::string& path) {
-  return std::make_shared<media::Image>(media::load_image(path));
-}
-
 // The conversation up to its last question, each question about the picture, or the text as a user's message.
 std::vector<Conversation> prompts_of(const data::Record& record) {
   std::vector<Conversation> prompts;
@@ -52,7 +48,7 @@ std::vector<Conversation> prompts_of(const data::Record& record) {
         if (part.kind == data::PartKind::text) {
           turn.parts.push_back({.text = part.value});
         } else {
-          turn.parts.push_back({.image = picture(part.value)});
+          turn.parts.push_back(load_part(part));
         }
       }
     }
@@ -60,7 +56,8 @@ std::vector<Conversation> prompts_of(const data::Record& record) {
   const auto ask = [&](const std::string& text) {
     models::ChatMessage& turn = prompts.emplace_back().emplace_back();
     turn.role = "user";
-    if (!record.image.empty()) turn.parts.push_back({.image = picture(record.image)});
+    if (!record.image.empty()) turn.parts.push_back(load_part({data::PartKind::image, record.image}));
+    if (const data::MessagePart* media = data::recording_of(record)) turn.parts.push_back(load_part(*media));
     turn.parts.push_back({.text = text});
   };
   for (const data::QuestionAnswer& question : record.questions) ask(question.question);

@@ -6,9 +6,9 @@
 namespace sensorium::eval {
 namespace {
 
-std::shared_ptr<const media::Image> load(const std::string& path, const std::string& where) {
+models::ChatPart load(const data::MessagePart& part, const std::string& where) {
   try {
-    return std::make_shared<media::Image>(media::load_image(path));
+    return load_part(part);
   } catch (const Error& error) {
     throw error.with_context(where);
   }
@@ -16,22 +16,37 @@ std::shared_ptr<const media::Image> load(const std::string& path, const std::str
 
 }  // namespace
 
+models::ChatPart load_part(const data::MessagePart& part) {
+  if (const modality::SenseKind* sense = modality::find_sense(data::field_name(part.kind)))
+    return {.recording = std::make_shared<modality::Recording>(sense->load(part.value))};
+  return {.image = std::make_shared<media::Image>(media::load_image(part.value))};
+}
+
 void Examiner::open(const data::Record& record) {
   record_ = &record;
   answers_.clear();
+  recording_.reset();
 }
 
 std::shared_ptr<const media::Image> Examiner::picture() {
   if (!picture_ || picture_path_ != record_->image) {
-    picture_ = load(record_->image, record_->where);
+    picture_ = load({data::PartKind::image, record_->image}, record_->where).image;
     picture_path_ = record_->image;
   }
   return picture_;
 }
 
+models::ChatPart Examiner::percept() {
+  if (!record_->image.empty()) return {.image = picture()};
+  const data::MessagePart* media = data::recording_of(*record_);
+  if (media == nullptr) return {};
+  if (!recording_) recording_ = load(*media, record_->where).recording;
+  return {.recording = recording_};
+}
+
 std::unique_ptr<models::ChatSession> Examiner::start(const std::string& question) {
   models::ChatMessage message{.role = "user", .parts = {}};
-  if (!record_->image.empty()) message.parts.push_back({.text = {}, .image = picture()});
+  if (models::ChatPart seen = percept(); seen.image || seen.recording) message.parts.push_back(std::move(seen));
   message.parts.push_back({.text = question, .image = nullptr});
   try {
     return model_.start({&message, 1});
@@ -62,7 +77,7 @@ models::ChatAnswer Examiner::answer(std::span<const data::Message> messages) {
     turn.role = message.role;
     for (const data::MessagePart& part : message.parts) {
       if (part.kind != data::PartKind::text) {
-        turn.parts.push_back({.text = {}, .image = load(part.value, record_->where)});
+        turn.parts.push_back(load(part, record_->where));
       } else {
         turn.parts.push_back({.text = part.value, .image = nullptr});
       }

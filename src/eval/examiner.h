@@ -14,6 +14,9 @@
 
 namespace sensorium::eval {
 
+// The file of a picture or a recording as a part of a message. Throws Error as their readers.
+models::ChatPart load_part(const data::MessagePart& part);
+
 class Examiner {
  public:
   Examiner(const models::Model& model, int64_t max_tokens) : model_(model), max_tokens_(max_tokens) {}
@@ -25,9 +28,11 @@ class Examiner {
 
   // The decoded picture of the record. Throws Error with the record's file and line.
   std::shared_ptr<const media::Image> picture();
-  // The greedy answer to a question about the record's picture, or without one if it has none.
+  // The record's picture or recording as a part of a message; empty if it has neither. Throws the same.
+  models::ChatPart percept();
+  // The greedy answer to a question about the record's picture or recording, or without one if it has none.
   const models::ChatAnswer& ask(const std::string& question);
-  // The greedy answer to a conversation of texts and pictures that ends with a user's message.
+  // The greedy answer to a conversation of texts, pictures and recordings that ends with a user's message.
   models::ChatAnswer answer(std::span<const data::Message> messages);
   // The boxes that the model gives as evidence when asked for these things, at its own thresholds.
   std::vector<models::AnswerBox> evidence(std::span<const std::string> labels);
@@ -43,7 +48,8 @@ class Examiner {
   const data::Record* record_ = nullptr;
   std::string picture_path_;
   std::shared_ptr<const media::Image> picture_;
-  std::map<std::string, models::ChatAnswer> answers_;  // by question
+  std::shared_ptr<const modality::Recording> recording_;  // of the open record, once it is needed
+  std::map<std::string, models::ChatAnswer> answers_;     // by question
 };
 
 }  // namespace sensorium::eval

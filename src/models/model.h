@@ -11,17 +11,19 @@
 
 #include "base/json.h"
 #include "media/image.h"
+#include "modality/senses.h"
 #include "models/checkpoint/options.h"
 #include "nn/parameter_store.h"
 #include "text/tokenizer.h"
 
 namespace sensorium::models {
 
-// A piece of a message: text, a picture or a video.
+// A piece of a message: text, a picture, a video or a recording.
 struct ChatPart {
   std::string text;
   std::shared_ptr<const media::Image> image;
   std::vector<std::shared_ptr<const media::Image>> frames;  // of a video, in their order
+  std::shared_ptr<const modality::Recording> recording;     // of a sense beside sight
 };
 struct ChatMessage {
   std::string role;  // system, user or assistant
@@ -108,9 +110,14 @@ class Model {
                                               std::span<const std::string> phrases) const = 0;
   // Probabilities of labels for a picture; they sum to 1.
   virtual std::vector<float> classify(const media::Image& image, std::span<const std::string> labels) const = 0;
+  // The same for a picture or a recording. Throws Error(unsupported) for a sense that the model lacks.
+  virtual std::vector<float> classify_part(const ChatPart& part, std::span<const std::string> labels) const;
   // Sum of the negative log-likelihoods (nats) of a text's tokens after the first, and how many.
   virtual std::pair<double, int64_t> text_nll(std::string_view text) const = 0;
 };
+
+// Throws Error(unsupported) if the part is a recording: for models that have no sense but sight.
+void require_no_recording(const ChatPart& part);
 
 class Checkpoint;
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "train/augment_recording.h"
 #include "train/cutmix.h"
 
 namespace sensorium::train {
@@ -32,8 +33,12 @@ int index_of(const std::vector<std::string>& names, const std::string& name) {
 std::vector<Exchange> derived_exchanges(const Lesson& lesson, const std::vector<std::string>& objects) {
   std::vector<Exchange> result;
   for (const std::string& caption : lesson.captions) {
-    result.push_back({kCaptionQuestions[result.size() % std::size(kCaptionQuestions)], caption});
+    result.push_back({lesson.recording ? std::string(lesson.recording->sense->caption_question)
+                                       : kCaptionQuestions[result.size() % std::size(kCaptionQuestions)],
+                      caption});
   }
+  if (lesson.recording && !lesson.label.empty())
+    result.push_back({std::string(lesson.recording->sense->question), lesson.label});
   if (!lesson.boxes_known) return result;
   for (const std::string& object : objects) {
     const auto count = std::count_if(lesson.objects.begin(), lesson.objects.end(),
@@ -68,11 +73,15 @@ std::vector<int> BatchBuilder::unknown_objects(const SetRecipe& set) const {
   return unknown;
 }
 
+const std::vector<std::string>& BatchBuilder::labels_for(const Lesson& lesson) const {
+  return lesson.recording ? model_.sense(*lesson.recording->sense).labels() : model_.config().heads.labels;
+}
+
 models::Evidence BatchBuilder::told(const Lesson& lesson, const std::vector<models::Box>& boxes, int width, int height,
                                     const SetRecipe& set, Rng& rng) const {
   models::Evidence evidence;
   const std::string& label = lesson.label.empty() ? set.scene : lesson.label;
-  const std::vector<std::string>& labels = model_.config().heads.labels;
+  const std::vector<std::string>& labels = labels_for(lesson);
   if (!label.empty()) {
     evidence.labels.push_back(label);
     const uint64_t further = rng.chance(kOneLabel) ? 0 : 1 + rng.below(2);
@@ -129,11 +138,12 @@ std::vector<Exchange> BatchBuilder::questions(const Lesson& lesson, bool all_vis
 }
 
 void BatchBuilder::add(models::TrainingBatch& batch, const Lesson& lesson, const SetRecipe& set, Rng& rng) {
-  if (!lesson.has_picture()) {
+  if (!lesson.has_percept()) {
     if (recipe_.losses.language > 0) add_text(batch, lesson, rng);
     return;
   }
   if (!lesson.turns.empty()) return add_conversation(batch, lesson, set, rng);
+  if (lesson.recording) return add_recorded_lesson(batch, lesson, set, rng);
   std::vector<models::Box> boxes;
   for (const Lesson::Object& object : lesson.objects) boxes.push_back(object.box);
   AugmentedImage augmented = augment(*lesson.image, boxes, augment_policy(set.augment), model_.config().prepare, rng);
@@ -161,16 +171,37 @@ void BatchBuilder::add(models::TrainingBatch& batch, const Lesson& lesson, const
   cutmix_.back() = set.cutmix;
   if (recipe_.losses.language > 0) {
     models::Evidence truth = told(lesson, augmented.boxes, width, height, set, rng);
-    pending_.push_back({batch.images.size() - 1, std::move(truth), questions(lesson, all_visible, set, rng), {}});
+    pending_.push_back(
+        {{{false, batch.images.size() - 1}}, std::move(truth), questions(lesson, all_visible, set, rng), {}});
   }
+}
+
+BatchBuilder::Percept BatchBuilder::add_recording(models::TrainingBatch& batch, const modality::Recording& recording,
+                                                  const std::string& label, const SetRecipe& set, Rng& rng) const {
+  const models::Sense& sense = model_.sense(*recording.sense);
+  const Tensor& window_TC = recording.windows[rng.below(recording.windows.size())];
+  const Tensor changed_TC = augment_recording(window_TC, sense.kind(), set.augment, rng);
+  batch.recordings.push_back({.sense = recording.sense,
+                              .signal = sense.kind().signal(changed_TC),
+                              .label = label.empty() ? -1 : index_of(sense.labels(), label)});
+  return {true, batch.recordings.size() - 1};
+}
+
+void BatchBuilder::add_recorded_lesson(models::TrainingBatch& batch, const Lesson& lesson, const SetRecipe& set,
+                                       Rng& rng) {
+  const Percept percept = add_recording(batch, *lesson.recording, lesson.label, set, rng);
+  if (recipe_.losses.language > 0)
+    pending_.push_back({{percept}, told(lesson, {}, 0, 0, set, rng), questions(lesson, true, set, rng), {}});
 }
 
 void BatchBuilder::add_conversation(models::TrainingBatch& batch, const Lesson& lesson, const SetRecipe& set,
                                     Rng& rng) {
-  const size_t first = batch.images.size();
+  std::vector<Percept> percepts;
   for (const models::ChatMessage& turn : lesson.turns) {
     for (const models::ChatPart& part : turn.parts) {
+      if (part.recording) percepts.push_back(add_recording(batch, *part.recording, "", set, rng));
       if (!part.image) continue;
+      percepts.push_back({false, batch.images.size()});
       AugmentedImage augmented = augment(*part.image, {}, augment_policy(set.augment), model_.config().prepare, rng);
       models::TrainingImage image;
       image.image = std::move(augmented.image);
@@ -178,17 +209,18 @@ void BatchBuilder::add_conversation(models::TrainingBatch& batch, const Lesson& 
       batch.images.push_back(std::move(image));
     }
   }
-  if (recipe_.losses.language > 0) pending_.push_back({first, {}, {}, lesson.turns});
+  if (recipe_.losses.language > 0) pending_.push_back({std::move(percepts), {}, {}, lesson.turns});
 }
 
 void BatchBuilder::add_reading(models::TrainingBatch& batch, const Lesson& lesson, const SetRecipe& set, Rng& rng) {
-  require(lesson.has_picture(), ErrorKind::usage,
+  require(lesson.has_percept(), ErrorKind::usage,
           "{}: has no picture, which a set of \"readings\" needs: list it under \"texts\"", lesson.where);
   if (!lesson.turns.empty()) {
     std::vector<View> views;
     for (const models::ChatMessage& turn : lesson.turns) {
       for (const models::ChatPart& part : turn.parts) {
-        if (part.image) views.push_back({-1, 0, seen(part.image)});
+        if (part.image || part.recording)
+          views.push_back({.sense = part.recording ? part.recording->sense : nullptr, .evidence = perceived(part)});
       }
     }
     return push_if_it_fits(batch, conversation(lesson.turns, views));
@@ -196,28 +228,38 @@ void BatchBuilder::add_reading(models::TrainingBatch& batch, const Lesson& lesso
   const bool complete = set.objects.empty() ? !lesson.label.empty() : lesson.boxes_known;
   std::vector<models::Box> boxes;
   for (const Lesson::Object& object : lesson.objects) boxes.push_back(object.box);
-  const models::Evidence evidence =
-      complete ? told(lesson, boxes, lesson.image->width, lesson.image->height, set, rng) : seen(lesson.image);
+  const int width = lesson.image ? lesson.image->width : 0, height = lesson.image ? lesson.image->height : 0;
+  View view{.sense = lesson.recording ? lesson.recording->sense : nullptr, .evidence = {}};
+  view.evidence = complete ? told(lesson, boxes, width, height, set, rng)
+                           : perceived({.text = "", .image = lesson.image, .recording = lesson.recording});
   const std::vector<Exchange> exchanges = questions(lesson, true, set, rng);
-  if (!exchanges.empty()) push_if_it_fits(batch, conversation(exchanges, -1, 0, evidence));
+  if (!exchanges.empty()) push_if_it_fits(batch, conversation(exchanges, view));
 }
 
-models::TokenSequence BatchBuilder::conversation(const std::vector<Exchange>& exchanges, int picture,
-                                                 int64_t picture_tokens, const models::Evidence& evidence) const {
+void BatchBuilder::show(models::TokenSequence& sequence, const View& view) const {
+  const models::PromptWriter& writer = model_.prompt();
+  if (view.sense != nullptr) {
+    writer.recording(sequence, *view.sense, view.index, view.tokens);
+  } else if (view.tokens > 0) {
+    writer.image(sequence, view.index, view.tokens);
+  }
+  writer.evidence(sequence, view.evidence);
+}
+
+models::TokenSequence BatchBuilder::conversation(const std::vector<Exchange>& exchanges, const View& view) const {
   const models::PromptWriter& writer = model_.prompt();
   models::TokenSequence sequence;
   writer.begin(sequence);
   for (size_t i = 0; i < exchanges.size(); ++i) {
     writer.begin_turn(sequence, "user");
-    if (i == 0 && picture >= 0) writer.image(sequence, picture, picture_tokens);
-    if (i == 0 && (picture >= 0 || !evidence.empty())) writer.evidence(sequence, evidence);
+    if (i == 0 && (view.tokens > 0 || !view.evidence.empty())) show(sequence, view);
     writer.text(sequence, exchanges[i].question);
     writer.end_turn(sequence);
     writer.begin_turn(sequence, "assistant");
     if (exchanges[i].find.empty()) {
       writer.text(sequence, exchanges[i].answer, 1.0f);
     } else {
-      writer.found(sequence, evidence, exchanges[i].find, kFoundAtMost, 1.0f, kBoxWeight);
+      writer.found(sequence, view.evidence, exchanges[i].find, kFoundAtMost, 1.0f, kBoxWeight);
     }
     writer.end_turn(sequence, 1.0f);
   }
@@ -234,13 +276,11 @@ models::TokenSequence BatchBuilder::conversation(const std::vector<models::ChatM
     const float weight = turn.role == "assistant" ? 1.0f : 0.0f;
     writer.begin_turn(sequence, turn.role);
     for (const models::ChatPart& part : turn.parts) {
-      if (!part.image) {
+      if (part.image || part.recording) {
+        show(sequence, views[next++]);
+      } else {
         writer.text(sequence, part.text, weight);
-        continue;
       }
-      const View& view = views[next++];
-      if (view.tokens > 0) writer.image(sequence, view.picture, view.tokens);
-      writer.evidence(sequence, view.evidence);
     }
     writer.end_turn(sequence, weight);
   }
@@ -273,13 +313,37 @@ models::Evidence BatchBuilder::seen(const std::shared_ptr<const media::Image>& i
   return entry.evidence;
 }
 
-std::vector<models::Evidence> BatchBuilder::find_evidence(models::TrainingBatch& batch) const {
+models::Evidence BatchBuilder::perceived(const models::ChatPart& part) {
+  return part.recording ? model_.perceive(*part.recording, recipe_.compute).evidence : seen(part.image);
+}
+
+BatchBuilder::Found BatchBuilder::find_evidence(models::TrainingBatch& batch) const {
   const NoGrad no_grad;
-  const modality::PreparedImages prepared = models::pack_pictures(batch, recipe_.compute);
-  modality::ImageFeatures features = model_.encode(prepared);
-  std::vector<models::Evidence> evidence = model_.find_evidence(features, prepared.pictures);
-  if (!trains({"image."})) batch.features = std::move(features);
-  return evidence;
+  Found found;
+  if (!batch.images.empty()) {
+    const modality::PreparedImages prepared = models::pack_pictures(batch, recipe_.compute);
+    modality::ImageFeatures features = model_.encode(prepared);
+    found.pictures = model_.find_evidence(features, prepared.pictures);
+    if (!trains({"image."})) batch.features = std::move(features);
+  }
+  for (const models::TrainingRecording& recording : batch.recordings) {
+    const models::Sense& sense = model_.sense(*recording.sense);
+    const modality::Signal* pointer = &recording.signal;
+    found.recordings.push_back(model_.find_evidence(sense, sense.encode({&pointer, 1}, recipe_.compute)));
+  }
+  return found;
+}
+
+BatchBuilder::View BatchBuilder::view_of(const models::TrainingBatch& batch, const Percept& percept,
+                                         models::Evidence evidence) const {
+  if (percept.recorded) {
+    const models::TrainingRecording& recording = batch.recordings[percept.index];
+    return {static_cast<int>(batch.images.size() + percept.index),
+            model_.sense(*recording.sense).token_count(recording.signal), recording.sense, std::move(evidence)};
+  }
+  const media::Image& image = batch.images[percept.index].image;
+  return {static_cast<int>(percept.index), model_.image_token_count(image.width, image.height), nullptr,
+          std::move(evidence)};
 }
 
 void BatchBuilder::finish(models::TrainingBatch& batch, Rng& rng) {
@@ -288,41 +352,37 @@ void BatchBuilder::finish(models::TrainingBatch& batch, Rng& rng) {
   if (pending_.empty()) return;
   std::vector<bool> use_predicted;
   for (size_t i = 0; i < pending_.size(); ++i) use_predicted.push_back(rng.chance(recipe_.predicted_evidence));
-  std::vector<models::Evidence> predicted(batch.images.size());
+  Found predicted;
   const bool conversations =
       std::any_of(pending_.begin(), pending_.end(), [](const auto& p) { return !p.turns.empty(); });
   if (recipe_.predicted_evidence > 0 || conversations) predicted = find_evidence(batch);
-  const auto token_count = [&](size_t picture) {
-    const media::Image& image = batch.images[picture].image;
-    return model_.image_token_count(image.width, image.height);
+  const auto found = [&](const Percept& percept) -> const models::Evidence& {
+    return (percept.recorded ? predicted.recordings : predicted.pictures)[percept.index];
   };
   for (size_t i = 0; i < pending_.size(); ++i) {
     const Pending& pending = pending_[i];
     if (!pending.turns.empty()) {
       std::vector<View> views;
-      const size_t end = i + 1 < pending_.size() ? pending_[i + 1].picture : batch.images.size();
-      for (size_t p = pending.picture; p < end; ++p) {
-        views.push_back({static_cast<int>(p), token_count(p), predicted[p]});
-      }
+      for (const Percept& percept : pending.percepts) views.push_back(view_of(batch, percept, found(percept)));
       push_if_it_fits(batch, conversation(pending.turns, views));
     } else if (!pending.exchanges.empty()) {
-      push_if_it_fits(batch,
-                      conversation(pending.exchanges, static_cast<int>(pending.picture), token_count(pending.picture),
-                                   use_predicted[i] ? predicted[pending.picture] : pending.truth));
+      const Percept& percept = pending.percepts.front();
+      const View view = view_of(batch, percept, use_predicted[i] ? found(percept) : pending.truth);
+      push_if_it_fits(batch, conversation(pending.exchanges, view));
     }
   }
   pending_.clear();
 }
 
 void BatchBuilder::add_text(models::TrainingBatch& batch, const Lesson& lesson, Rng& rng) {
-  require(!lesson.has_picture(), ErrorKind::usage,
+  require(!lesson.has_percept(), ErrorKind::usage,
           "{}: has a picture, a set of \"texts\" has none: list it under \"sets\"", lesson.where);
   models::TokenSequence sequence;
   const bool running_text = lesson.turns.empty() && lesson.exchanges.empty();
   if (!lesson.turns.empty()) {
     sequence = conversation(lesson.turns, {});
   } else if (!lesson.exchanges.empty()) {
-    sequence = conversation(lesson.exchanges, -1, 0, {});
+    sequence = conversation(lesson.exchanges, View{});
   } else {
     model_.prompt().begin(sequence);
     model_.prompt().text(sequence, lesson.text, 1.0f);

@@ -19,14 +19,14 @@ class BatchBuilder {
  public:
   BatchBuilder(const models::SensoriumModel& model, const Recipe& recipe);
 
-  // Adds a picture with what the heads should find in it, and remembers its questions; or the pictures of a conversation; or,
-  // of a lesson without a picture, its text.
+  // Adds a picture or a recording with what the heads should find in it, and remembers its questions; or those of a
+  // conversation; or, of a lesson with nothing to perceive, its text.
   void add(models::TrainingBatch& batch, const Lesson& lesson, const SetRecipe& set, Rng& rng);
-  // Adds a lesson whose picture the decoder does not see: evidence and questions alone, so that it learns to read evidence.
-  // It costs a fraction of a picture. The evidence is the truth where all of it is known, else what the heads find. Throws
-  // Error(usage) for a lesson without a picture.
+  // Adds a lesson whose picture or recording the decoder does not perceive: evidence and questions alone, so that it learns
+  // to read evidence. It costs a fraction of a picture. The evidence is the truth where all of it is known, else what the
+  // heads find. Throws Error(usage) for a lesson with nothing to perceive.
   void add_reading(models::TrainingBatch& batch, const Lesson& lesson, const SetRecipe& set, Rng& rng);
-  // Adds a text without a picture: a conversation, or a window of running text. Throws Error(usage) for one with a picture.
+  // Adds a text alone: a conversation, or a window of running text. Throws Error(usage) if there is something to perceive.
   void add_text(models::TrainingBatch& batch, const Lesson& lesson, Rng& rng);
   // Writes the sequences of all pictures added since the last call. A share of the pictures (recipe.predicted_evidence)
   // gets the evidence that the heads give now, the others the truth; those of conversations, whose truth nobody wrote down,
@@ -40,39 +40,57 @@ class BatchBuilder {
   const Fit& fit() const { return fit_; }
 
  private:
+  // A picture or a recording of the batch.
+  struct Percept {
+    bool recorded;
+    size_t index;  // among the batch's pictures, or its recordings
+  };
   struct Pending {
-    size_t picture;  // of the batch; of a conversation the first
+    std::vector<Percept> percepts;  // one, or those of a conversation in order
     models::Evidence truth;
     std::vector<Exchange> exchanges;
     std::vector<models::ChatMessage> turns;
   };
-  // A picture as the decoder meets it. `tokens` 0: it does not see the picture, only the evidence.
+  // A picture or a recording as the decoder meets it. `tokens` 0: it does not perceive it, only the evidence.
   struct View {
-    int picture;  // of the batch
-    int64_t tokens;
+    int index = -1;  // as TokenSequence::images counts
+    int64_t tokens = 0;
+    const modality::SenseKind* sense = nullptr;  // none: a picture
     models::Evidence evidence;
   };
+  // What the heads find now in the pictures and recordings of a batch.
+  struct Found {
+    std::vector<models::Evidence> pictures, recordings;
+  };
   void add_conversation(models::TrainingBatch& batch, const Lesson& lesson, const SetRecipe& set, Rng& rng);
+  void add_recorded_lesson(models::TrainingBatch& batch, const Lesson& lesson, const SetRecipe& set, Rng& rng);
+  // One window of a recording, augmented.
+  Percept add_recording(models::TrainingBatch& batch, const modality::Recording& recording, const std::string& label,
+                        const SetRecipe& set, Rng& rng) const;
+  View view_of(const models::TrainingBatch& batch, const Percept& percept, models::Evidence evidence) const;
+  // The labels that evidence may tell of a lesson's picture or recording.
+  const std::vector<std::string>& labels_for(const Lesson& lesson) const;
   // The truth as heads might report it: boxes a little off, further labels behind the right one.
   // `boxes`: of the lesson's objects, in pixels of a picture of this size; one without an area is not told.
   models::Evidence told(const Lesson& lesson, const std::vector<models::Box>& boxes, int width, int height,
                         const SetRecipe& set, Rng& rng) const;
   // A lesson's questions in random order; without those about numbers if not every object is in the picture.
   std::vector<Exchange> questions(const Lesson& lesson, bool all_visible, const SetRecipe& set, Rng& rng) const;
-  // What the heads find in every picture of the batch; keeps the encoder's features if the encoder does not train.
-  std::vector<models::Evidence> find_evidence(models::TrainingBatch& batch) const;
-  // What the heads find in a picture as it is; remembered if neither encoder nor heads train.
+  // Keeps the features of the pictures if their encoder does not train.
+  Found find_evidence(models::TrainingBatch& batch) const;
+  // What the heads find in a picture or recording as it is; of a picture remembered if neither encoder nor heads train.
   models::Evidence seen(const std::shared_ptr<const media::Image>& image);
+  models::Evidence perceived(const models::ChatPart& part);
   bool trains(std::initializer_list<std::string_view> modules) const;
   // Kinds that a set does not mark although it marks something more special: a black circle is a circle, too.
   std::vector<int> unknown_objects(const SetRecipe& set) const;
   int label_index(const std::string& label) const;
   int object_index(const std::string& object) const;
-  // `picture`: of the batch, with its count of tokens; -1: none, then evidence is told only if there is some.
-  models::TokenSequence conversation(const std::vector<Exchange>& exchanges, int picture, int64_t picture_tokens,
-                                     const models::Evidence& evidence) const;
-  // The turns as they were held: system messages and pictures stay where they are, the assistant's words are learned. `views`:
-  // of the pictures in their order.
+  // Questions and answers about what stands before the first of them; evidence alone is told only if there is some.
+  models::TokenSequence conversation(const std::vector<Exchange>& exchanges, const View& view) const;
+  void show(models::TokenSequence& sequence, const View& view) const;
+  // The turns as they were held: system messages, pictures and recordings stay where they are, the assistant's words are
+  // learned. `views`: of the pictures and recordings in their order.
   models::TokenSequence conversation(const std::vector<models::ChatMessage>& turns,
                                      const std::vector<View>& views) const;
   void push_if_it_fits(models::TrainingBatch& batch, models::TokenSequence sequence);

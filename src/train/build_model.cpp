@@ -1,6 +1,7 @@
 #include "train/build_model.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "base/file.h"
@@ -52,6 +53,28 @@ std::vector<std::string> with_all(std::vector<std::string> names, const std::set
   return names;
 }
 
+// Every sense that recordings of the sets are of must have its place in the model.
+void add_recorded_labels(models::SensoriumConfig& config,
+                         const std::map<std::string, std::set<std::string>>& recorded) {
+  for (const auto& [name, labels] : recorded) {
+    const auto sense = std::find_if(config.senses.begin(), config.senses.end(),
+                                    [&](const models::SenseConfig& s) { return s.kind->name == name; });
+    require(sense != config.senses.end(), ErrorKind::usage,
+            "the sets have recordings of {}, but the model has no such sense: give its sizes in model.senses.{}", name,
+            name);
+    sense->labels = with_all(sense->labels, labels);
+  }
+}
+
+// Whether a parameter belongs to a sense of which the file has nothing: then the sense is new and starts at random.
+bool is_of_new_sense(const std::string& parameter, const io::SafetensorsFile& weights) {
+  constexpr std::string_view kSenses = "senses.";
+  if (!parameter.starts_with(kSenses)) return false;
+  const std::string sense = parameter.substr(0, parameter.find('.', kSenses.size()) + 1);
+  const std::vector<std::string> names = weights.names();
+  return std::none_of(names.begin(), names.end(), [&](const std::string& name) { return name.starts_with(sense); });
+}
+
 // The sizes that the recipe gives, placed as in config.json: "query_dim" is one of the heads'.
 Json sizes_of(const Recipe& recipe) {
   Json sizes = recipe.model;
@@ -85,6 +108,8 @@ BuiltModel build_model(const Recipe& recipe, const Mixtures& mixtures) {
     pictures.sources[i]->collect_names(labels, objects);
     if (!pictures.sets[i].scene.empty()) labels.insert(pictures.sets[i].scene);
   }
+  std::map<std::string, std::set<std::string>> recorded;
+  for (const auto& source : pictures.sources) source->collect_recorded(recorded);
   BuiltModel built;
   models::SensoriumConfig config;
   const Json sizes = sizes_of(recipe);
@@ -100,6 +125,7 @@ BuiltModel build_model(const Recipe& recipe, const Mixtures& mixtures) {
     json["heads"]["labels"] = std::vector<std::string>(labels.begin(), labels.end());
     json["heads"]["objects"] = std::vector<std::string>(objects.begin(), objects.end());
     config = read_sizes(json, "recipe: model");
+    add_recorded_labels(config, recorded);
     config.name = recipe.name;
     config.licence = recipe.licence;
     config.trained_on = recipe.trained_on;
@@ -116,6 +142,7 @@ BuiltModel build_model(const Recipe& recipe, const Mixtures& mixtures) {
   config = read_sizes(json, config_path.string() + " with the recipe's model");
   config.heads.labels = with_all(config.heads.labels, labels);
   config.heads.objects = with_all(config.heads.objects, objects);
+  add_recorded_labels(config, recorded);
   if (!config.heads.thresholds.empty()) config.heads.thresholds.resize(config.heads.objects.size(), 0.3);
   if (!recipe.licence.empty()) config.licence = recipe.licence;
   if (!recipe.trained_on.empty()) config.trained_on = recipe.trained_on;
@@ -129,7 +156,7 @@ BuiltModel build_model(const Recipe& recipe, const Mixtures& mixtures) {
     const bool anew = std::any_of(recipe.reset.begin(), recipe.reset.end(), [&](const std::string& pattern) {
       return nn::matches_pattern(pattern, parameter.name);
     });
-    if (anew) continue;
+    if (anew || is_of_new_sense(parameter.name, weights)) continue;
     require(weights.contains(parameter.name), ErrorKind::invalid_data, "{}: tensor {} is missing",
             weights_path.string(), parameter.name);
     const Tensor tensor = weights.tensor(parameter.name);

@@ -1,5 +1,5 @@
-// What one record teaches: a picture and all that is known about it, a text, or a whole conversation. Every reader's records and
-// the synthetic world's samples become lessons; the batches are built from these alone.
+// What one record teaches: a picture or a recording and all that is known about it, a text, or a whole conversation. Every
+// reader's records and the synthetic world's samples become lessons; the batches are built from these alone.
 #pragma once
 
 #include <algorithm>
@@ -20,9 +20,10 @@ struct Exchange {
 };
 
 struct Lesson {
-  std::string where;                          // "file:line", for messages; "": made up
-  std::shared_ptr<const media::Image> image;  // none: text only
-  std::string label;                          // class of the whole picture; "": unknown
+  std::string where;                                     // "file:line", for messages; "": made up
+  std::shared_ptr<const media::Image> image;             // none: text only
+  std::shared_ptr<const modality::Recording> recording;  // or this
+  std::string label;                                     // class of the whole picture or recording; "": unknown
   struct Object {
     std::string name;
     models::Box box;  // pixels of the picture
@@ -35,11 +36,13 @@ struct Lesson {
   // A conversation as it was held, with any number of pictures in any order. Such a lesson has nothing else.
   std::vector<models::ChatMessage> turns;
 
-  bool has_picture() const {
-    return image != nullptr || std::any_of(turns.begin(), turns.end(), [](const models::ChatMessage& turn) {
-             return std::any_of(turn.parts.begin(), turn.parts.end(),
-                                [](const auto& part) { return part.image != nullptr; });
-           });
+  // Whether there is anything to perceive in it: a picture or a recording.
+  bool has_percept() const {
+    const auto holds_one = [](const models::ChatMessage& turn) {
+      return std::any_of(turn.parts.begin(), turn.parts.end(),
+                         [](const auto& part) { return part.image != nullptr || part.recording != nullptr; });
+    };
+    return image != nullptr || recording != nullptr || std::any_of(turns.begin(), turns.end(), holds_one);
   }
 };
 

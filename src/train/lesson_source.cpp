@@ -41,11 +41,38 @@ class ImageCache {
   std::unordered_map<std::string, std::shared_ptr<const media::Image>> images_;
 };
 
+// The same for recordings.
+class RecordingCache {
+ public:
+  explicit RecordingCache(int64_t megabytes) : room_(megabytes << 20) {}
+  std::shared_ptr<const modality::Recording> load(const data::MessagePart& part) {
+    {
+      std::lock_guard lock(mutex_);
+      if (const auto found = recordings_.find(part.value); found != recordings_.end()) return found->second;
+    }
+    const modality::SenseKind& sense = modality::sense_kind(data::field_name(part.kind));
+    auto recording = std::make_shared<const modality::Recording>(sense.load(part.value));
+    std::lock_guard lock(mutex_);
+    int64_t bytes = 0;
+    for (const Tensor& window : recording->windows) bytes += static_cast<int64_t>(window.bytes());
+    if (bytes <= room_ && recordings_.emplace(part.value, recording).second) room_ -= bytes;
+    return recording;
+  }
+
+ private:
+  std::mutex mutex_;
+  int64_t room_;
+  std::unordered_map<std::string, std::shared_ptr<const modality::Recording>> recordings_;
+};
+
 // Records of a data set, or of the part of it that the hash of their content selects.
 class RecordSource : public LessonSource {
  public:
   RecordSource(const SetRecipe& set, const Recipe& recipe, Part part)
-      : set_(set), dataset_(data::open_dataset(recipe.data_root / set.path)), cache_(recipe.cache_megabytes) {
+      : set_(set),
+        dataset_(data::open_dataset(recipe.data_root / set.path)),
+        cache_(recipe.cache_megabytes),
+        recordings_(recipe.cache_megabytes) {
     for (int64_t i = 0; i < dataset_->size(); ++i) {
       const bool validation = data::in_validation_part(*dataset_, i, recipe.validation_fraction);
       if (validation == (part == Part::validation)) indices_.push_back(i);
@@ -60,13 +87,25 @@ class RecordSource : public LessonSource {
   void collect_names(std::set<std::string>& labels, std::set<std::string>& objects) const override {
     objects.insert(set_.objects.begin(), set_.objects.end());
     for (int64_t i = 0; i < size(); ++i) {
-      const std::string label = record_at(i).label;
-      if (!label.empty()) labels.insert(label);
+      const data::Record record = record_at(i);
+      const std::string label = label_of(record);
+      if (!label.empty() && data::recording_of(record) == nullptr) labels.insert(label);
+    }
+  }
+
+  void collect_recorded(std::map<std::string, std::set<std::string>>& labels) const override {
+    for (int64_t i = 0; i < size(); ++i) {
+      const data::Record record = record_at(i);
+      const data::MessagePart* recording = data::recording_of(record);
+      if (recording == nullptr) continue;
+      std::set<std::string>& known = labels[std::string(data::field_name(recording->kind))];
+      const std::string label = label_of(record);
+      if (!label.empty()) known.insert(label);
     }
   }
 
  private:
-  enum class Pictures : uint8_t { load, leave_out };
+  enum class Pictures : uint8_t { load, leave_out };  // and recordings
 
   data::Record record_at(int64_t index) const {
     data::Record record = dataset_->get(indices_[static_cast<size_t>(index)]);
@@ -76,29 +115,45 @@ class RecordSource : public LessonSource {
     return record;
   }
 
+  // The class, or the answer to the question that the set's recipe names.
+  std::string label_of(const data::Record& record) const {
+    if (set_.label_question.empty()) return record.label;
+    for (const data::QuestionAnswer& qa : record.questions) {
+      if (qa.question == set_.label_question) return qa.answer;
+    }
+    return "";
+  }
+
   Lesson lesson_of(const data::Record& record, Pictures pictures) const {
     Lesson lesson;
     lesson.where = record.where;
-    const auto load = [&](const std::string& path) {
+    // Puts the file into a part of a conversation, or into the lesson, which has the same two members.
+    const auto load = [&](const data::MessagePart& media, auto& into) {
+      if (pictures == Pictures::leave_out) return;
       try {
-        return cache_.load(path);
+        if (media.kind == data::PartKind::audio || media.kind == data::PartKind::imu) {
+          into.recording = recordings_.load(media);
+        } else {
+          into.image = cache_.load(media.value);
+        }
       } catch (const Error& error) {
         throw error.with_context(record.where);
       }
     };
-    if (pictures == Pictures::load && !record.image.empty()) lesson.image = load(record.image);
+    if (!record.image.empty()) load({data::PartKind::image, record.image}, lesson);
+    if (const data::MessagePart* recording = data::recording_of(record)) load(*recording, lesson);
     for (const data::Message& message : record.messages) {
       models::ChatMessage turn{.role = message.role, .parts = {}};
       for (const data::MessagePart& part : message.parts) {
         if (part.kind == data::PartKind::text) {
-          turn.parts.push_back({.text = part.value, .image = nullptr});
+          turn.parts.push_back({.text = part.value});
         } else if (pictures == Pictures::load) {
-          turn.parts.push_back({.text = "", .image = load(part.value)});
+          load(part, turn.parts.emplace_back());
         }
       }
       lesson.turns.push_back(std::move(turn));
     }
-    lesson.label = record.label;
+    lesson.label = label_of(record);
     lesson.text = record.text;
     lesson.captions = record.captions;
     lesson.boxes_known = record.boxes.has_value() && !set_.objects.empty();
@@ -114,6 +169,7 @@ class RecordSource : public LessonSource {
   std::unique_ptr<data::Dataset> dataset_;
   std::vector<int64_t> indices_;
   mutable ImageCache cache_;
+  mutable RecordingCache recordings_;
 };
 
 class WorldSource : public LessonSource {

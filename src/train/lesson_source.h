@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -23,8 +24,10 @@ class LessonSource {
   // The same without the picture, and how many lessons hold (nearly) every word that the source uses.
   virtual Lesson get_words(int64_t index) const = 0;
   virtual int64_t word_lessons() const { return size(); }
-  // Labels and objects that the source teaches.
+  // Labels of pictures and objects that the source teaches.
   virtual void collect_names(std::set<std::string>& labels, std::set<std::string>& objects) const = 0;
+  // Labels of recordings, by the sense's name.
+  virtual void collect_recorded(std::map<std::string, std::set<std::string>>& /*labels*/) const {}
 };
 
 // A part of a data set: recipe.validation_fraction of the records, chosen by a hash of their content, are kept for tuning.

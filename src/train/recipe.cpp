@@ -5,6 +5,7 @@
 #include "base/sha256.h"
 #include "io/yaml.h"
 #include "train/augment.h"
+#include "train/augment_recording.h"
 
 namespace sensorium::train {
 namespace {
@@ -38,6 +39,11 @@ double number(ConfigReader& reader, const char* key, double fallback, double low
   return value;
 }
 
+// Policies are of pictures or of recordings; which the set has is not known yet.
+void check_augmentation(const std::string& name) {
+  if (!is_recording_policy(name)) augment_policy(name);
+}
+
 SetRecipe read_set(const Json& json, const std::string& where) {
   ConfigReader reader(json, where, ErrorKind::usage);
   SetRecipe set;
@@ -47,6 +53,7 @@ SetRecipe read_set(const Json& json, const std::string& where) {
   set.augment = reader.get_or<std::string>("augment", "none");
   set.objects = reader.get_or<std::vector<std::string>>("objects", {});
   set.scene = reader.get_or<std::string>("scene", "");
+  set.label_question = reader.get_or<std::string>("label_question", "");
   set.statements = reader.get_or<int64_t>("statements", 0);
   set.cutmix = number(reader, "cutmix", 0, 0, 1, where);
   reader.finish();
@@ -55,7 +62,7 @@ SetRecipe read_set(const Json& json, const std::string& where) {
   require(set.statements == 0 || !set.world.empty(), ErrorKind::usage, "{}: \"statements\" belongs to \"world\"",
           where);
   require(set.weight > 0, ErrorKind::usage, "{}: weight {} is not positive", where, set.weight);
-  augment_policy(set.augment);
+  check_augmentation(set.augment);
   return set;
 }
 
@@ -67,7 +74,7 @@ SetRecipe read_only_set(ConfigReader& data, const fs::path& path, const std::str
   set.objects = data.get_or<std::vector<std::string>>("objects", {});
   set.scene = data.get_or<std::string>("scene", "");
   set.augment = data.get_or<std::string>("augment", "none");
-  augment_policy(set.augment);
+  check_augmentation(set.augment);
   for (const char* key : {"objects", "scene", "augment"}) {
     require(!path.empty() || !data.has(key), ErrorKind::usage,
             "{}: data.{} belongs to data.train=FILE; a set of \"sets\" has its own", where, key);

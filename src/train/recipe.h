@@ -22,6 +22,7 @@ struct SetRecipe {
   bool boxed_objects = false;        // all kinds that have boxes in it, in place of `objects`
   std::string scene;                 // label of every picture that has no class of its own
   int64_t statements = 0;            // see data::WorldOptions
+  std::string label_question;        // the answer to this one of its questions is the label, in place of the class
   double cutmix = 0;                 // share of its labelled pictures that get a part of another one, see cutmix.h
 };
 

@@ -58,9 +58,12 @@ RunSummary run_recipe(const Recipe& recipe) {
     for (Draw& draw : draws.readings)
       builder.add_reading(batch, draw.lesson, mixtures.readings.sets[draw.set], draw.rng);
     for (Draw& draw : draws.texts) builder.add_text(batch, draw.lesson, draw.rng);
-    const auto images = static_cast<int64_t>(batch.images.size());
+    const auto images = static_cast<int64_t>(batch.images.size() + batch.recordings.size());
     const bool heads_learn = std::any_of(batch.images.begin(), batch.images.end(),
-                                         [&](const auto& image) { return teaches_heads(image, recipe.losses); });
+                                         [&](const auto& image) { return teaches_heads(image, recipe.losses); }) ||
+                             std::any_of(batch.recordings.begin(), batch.recordings.end(), [&](const auto& recording) {
+                               return recording.label >= 0 && recipe.losses.label > 0;
+                             });
     if (!heads_learn && (batch.sequences.empty() || recipe.losses.language == 0)) {
       require(++silent < kPatience, ErrorKind::usage, "{} batches in a row had nothing to learn from: {}", silent,
               why_silent(builder.fit(), model.config().decoder.context));
@@ -70,6 +73,7 @@ RunSummary run_recipe(const Recipe& recipe) {
     const models::BatchLosses losses = models::training_loss(model, batch, recipe.losses, recipe.compute);
     return BatchResult{.loss = losses.total,
                        .parts = {{"label", losses.label},
+                                 {"sense", losses.sense},
                                  {"center", losses.center},
                                  {"box", losses.box},
                                  {"language", losses.language}},

@@ -42,14 +42,27 @@ TEST(Record, SensesThatNoModelHas) {
   EXPECT_EQ(sense(R"({"image":"a.jpg"})"), "");
   EXPECT_EQ(sense(R"({"thermal":"a.jpg"})"), "");
   EXPECT_EQ(sense(R"({"text":"words"})"), "");
-  EXPECT_EQ(sense(R"({"audio":"a.wav","class":"dog"})"), "sound");
-  EXPECT_EQ(sense(R"({"imu":"a.npy","class":"walking"})"), "motion sensors");
+  EXPECT_EQ(sense(R"({"audio":"a.wav","class":"dog"})"), "");
+  EXPECT_EQ(sense(R"({"imu":"a.npy","class":"walking"})"), "");
   EXPECT_EQ(sense(R"({"frames":["a.jpg","b.jpg"],"class":"forest"})"), "video");
   EXPECT_EQ(sense(R"({"depth":"a.png","class":"room"})"), "depth pictures");
   EXPECT_EQ(sense(R"({"image":"a.jpg","depth":"b.png"})"), "");  // there is a picture to look at
-  EXPECT_EQ(sense(R"({"messages":[{"role":"user","content":[{"type":"image","image":"a.jpg"},{"type":"audio",
-    "audio":"a.wav"}]},{"role":"assistant","content":"a dog"}]})"),
-            "sound");
+  EXPECT_EQ(sense(R"({"messages":[{"role":"user","content":[{"type":"image","image":"a.jpg"},{"type":"video",
+    "video":"a.mp4"}]},{"role":"assistant","content":"a dog"}]})"),
+            "video");
+}
+
+TEST(Record, TheRecordingIsTheFirstOfItsMediaUnlessThereIsAPicture) {
+  const Record dog = parse(R"({"audio":"a.wav","class":"dog"})");
+  ASSERT_NE(recording_of(dog), nullptr);
+  EXPECT_EQ(recording_of(dog)->value, "dir/a.wav");
+  EXPECT_EQ(field_name(recording_of(dog)->kind), "audio");
+  const Record walk = parse(R"({"imu":["b.npy","c.npy"],"class":"walking"})");
+  ASSERT_NE(recording_of(walk), nullptr);
+  EXPECT_EQ(recording_of(walk)->value, "dir/b.npy");
+  EXPECT_EQ(field_name(recording_of(walk)->kind), "imu");
+  EXPECT_EQ(recording_of(parse(R"({"image":"a.jpg","audio":"b.wav"})")), nullptr);
+  EXPECT_EQ(recording_of(parse(R"({"text":"words"})")), nullptr);
 }
 
 TEST(Record, EmptyBoxesMeanNothingThereOrNotMarked) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -102,6 +103,12 @@ class FakeModel : public models::Model {
   explicit FakeModel(const std::vector<data::Record>& records) : records_(records) {
     for (const data::Record& record : records_) {
       if (!record.image.empty()) pictures_.push_back({media::load_image(record.image), &record});
+      if (const data::MessagePart* media = data::recording_of(record)) {
+        const modality::SenseKind& sense = modality::sense_kind(data::field_name(media->kind));
+        std::error_code missing;
+        if (std::filesystem::exists(media->value, missing))
+          recordings_.push_back({sense.load(media->value).windows.at(0).to_floats(), &record});
+      }
     }
     say = [](const data::Record*, const std::string&) { return "nonsense"; };
     see = [](const data::Record&) { return std::vector<models::AnswerBox>{}; };
@@ -116,6 +123,7 @@ class FakeModel : public models::Model {
     std::string question;
     for (const models::ChatPart& part : messages.back().parts) {
       if (part.image) record = find(*part.image);
+      if (part.recording) record = find(*part.recording);
       question += part.text;
     }
     return std::make_unique<FakeSession>(
@@ -132,6 +140,13 @@ class FakeModel : public models::Model {
     for (const std::string& label : labels) probabilities.push_back(label == recognise(*find(image)) ? 1.0f : 0.0f);
     return probabilities;
   }
+  std::vector<float> classify_part(const models::ChatPart& part, std::span<const std::string> labels) const override {
+    if (!part.recording) return Model::classify_part(part, labels);
+    std::vector<float> probabilities;
+    for (const std::string& label : labels)
+      probabilities.push_back(label == recognise(*find(*part.recording)) ? 1.0f : 0.0f);
+    return probabilities;
+  }
   // Half a nat a byte after the first.
   std::pair<double, int64_t> text_nll(std::string_view text) const override {
     const auto tokens = static_cast<int64_t>(text.size()) - 1;
@@ -145,7 +160,15 @@ class FakeModel : public models::Model {
     }
     fail(ErrorKind::not_found, "a picture that was never shown");
   }
+  const data::Record* find(const modality::Recording& recording) const {
+    const std::vector<float> values = recording.windows.at(0).to_floats();
+    for (const auto& [known, record] : recordings_) {
+      if (known == values) return record;
+    }
+    fail(ErrorKind::not_found, "a recording that was never played");
+  }
   std::vector<data::Record> records_;
+  std::vector<std::pair<std::vector<float>, const data::Record*>> recordings_;
   std::vector<std::pair<media::Image, const data::Record*>> pictures_;
   ByteTokenizer tokenizer_;
 };

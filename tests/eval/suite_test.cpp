@@ -13,6 +13,7 @@
 #include "data/world/world.h"
 #include "eval/fake_model.h"
 #include "eval/tasks/task.h"
+#include "media/audio.h"
 #include "media/encode.h"
 
 namespace sensorium::eval {
@@ -367,6 +368,28 @@ TEST(Suite, LimitTakesTheFirstRecordsAndProgressIsTold) {
   EXPECT_EQ(told, (std::vector<int64_t>{1, 2, 3, 4}));
 }
 
+TEST(Suite, RecordingsHaveClassesAndQuestions) {
+  const TemporaryFolder folder;
+  for (const int period : {8, 16}) {
+    media::Audio audio{16'000, 1, std::vector<float>(8'000)};
+    for (size_t i = 0; i < audio.samples.size(); ++i)
+      audio.samples[i] = i % static_cast<size_t>(period) < static_cast<size_t>(period) / 2 ? 0.5f : -0.5f;
+    write_file_atomic(folder.path() / fmt::format("{}.wav", period), media::encode_wav(audio));
+  }
+  const fs::path file = write_lines(folder.path(), R"({"audio":"8.wav","class":"high","qa":[{"q":"Loud?","a":"yes"}]}
+{"audio":"16.wav","class":"low","qa":[{"q":"Loud?","a":"no"}]}
+)");
+  const EvalReport report = evaluate(make_oracle(file), "m", options_for(file));
+  ASSERT_EQ(report.results.size(), 2u);
+  EXPECT_EQ(report.results[0].task, "qa");
+  EXPECT_EQ(report.results[0].metrics.at(0).second.value, 1.0);
+  EXPECT_EQ(report.results[1].task, "class");
+  EXPECT_EQ(report.results[1].n, 2);
+  EXPECT_EQ(report.results[1].metrics.at(0).second.value, 1.0);
+  EXPECT_EQ(report.results[0].metrics.size(), 1u)
+      << "no perplexity: that is for questions without anything to perceive";
+}
+
 TEST(Suite, SaysWhatIsWrong) {
   const TemporaryFolder folder;
   const fs::path file = write_lines(folder.path(), "{\"text\":\"Once upon a time\"}\n");
@@ -375,11 +398,11 @@ TEST(Suite, SaysWhatIsWrong) {
     return [&model, path, task] { evaluate(model, "m", options_for(path, task)); };
   };
   EXPECT_EQ(kind_of(run(file, "captoin"), "did you mean 'caption'"), ErrorKind::usage);
-  const fs::path sound = folder.path() / "sound.jsonl";
-  write_file_atomic(sound,
-                    R"({"audio":"a.flac","text":"hello","label":0,"qa":[{"q":"Which word is spoken?","a":"hello"}]})");
-  EXPECT_EQ(kind_of(run(sound, ""), "sound.jsonl:1: is about sound"), ErrorKind::unsupported);
-  EXPECT_EQ(kind_of(run(sound, "transcript"), "sound"), ErrorKind::unsupported);
+  const fs::path clip = folder.path() / "clip.jsonl";
+  write_file_atomic(clip,
+                    R"({"video":"a.mp4","text":"hello","label":0,"qa":[{"q":"Which word is spoken?","a":"hello"}]})");
+  EXPECT_EQ(kind_of(run(clip, ""), "clip.jsonl:1: is about video"), ErrorKind::unsupported);
+  EXPECT_EQ(kind_of(run(clip, "transcript"), "video"), ErrorKind::unsupported);
   EXPECT_EQ(kind_of(run(file, "boxes"), "only text"), ErrorKind::invalid_data);
   EXPECT_EQ(kind_of(run(folder.path() / "none.jsonl", ""), "none.jsonl"), ErrorKind::not_found);
   EXPECT_EQ(kind_of(run(write_lines(folder.path(), ""), ""), "no records"), ErrorKind::invalid_data);

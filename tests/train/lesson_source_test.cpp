@@ -6,6 +6,8 @@
 #include <functional>
 
 #include "data/temp_folder.h"
+#include "io/npy.h"
+#include "media/audio.h"
 
 namespace sensorium::train {
 namespace {
@@ -93,7 +95,7 @@ TEST_F(LessonSources, RecordsBecomeLessons) {
   EXPECT_NE(statement.exchanges[0].question.find("There is a dog"), std::string::npos);
   EXPECT_EQ(statement.exchanges[0].answer, "no");
   EXPECT_EQ(chat.where, (folder_ / "a.jsonl").string() + ":5");
-  EXPECT_FALSE(chat.has_picture());
+  EXPECT_FALSE(chat.has_percept());
   EXPECT_TRUE(chat.exchanges.empty());
   ASSERT_EQ(chat.turns.size(), 4u);
   EXPECT_EQ(chat.turns[2].role, "user");
@@ -120,7 +122,7 @@ TEST_F(LessonSources, ConversationsKeepTheirTurnsAndPictures) {
   recipe_.validation_fraction = 0;
   const auto source = open_source({.path = "a.jsonl"}, recipe_, Part::train);
   const Lesson lesson = source->get(0);
-  EXPECT_TRUE(lesson.has_picture());
+  EXPECT_TRUE(lesson.has_percept());
   EXPECT_FALSE(lesson.image);
   ASSERT_EQ(lesson.turns.size(), 3u);
   EXPECT_EQ(lesson.turns[0].role, "system");
@@ -133,13 +135,13 @@ TEST_F(LessonSources, ConversationsKeepTheirTurnsAndPictures) {
   ASSERT_TRUE(lesson.turns[1].parts[3].image);
   EXPECT_EQ(lesson.turns[1].parts[3].image->width, 20);
   const Lesson words = source->get_words(0);
-  EXPECT_FALSE(words.has_picture());
+  EXPECT_FALSE(words.has_percept());
   EXPECT_EQ(words.turns[1].parts.size(), 2u);
 }
 
 TEST_F(LessonSources, SensesThatNoModelHasAreRefusedByLine) {
   write("a.jsonl", R"({"text": "words"}
-{"audio": "bark.wav", "class": "dog"}
+{"video": "bark.mp4", "class": "dog"}
 )");
   recipe_.validation_fraction = 0;
   const auto source = open_source({.path = "a.jsonl"}, recipe_, Part::train);
@@ -152,8 +154,60 @@ TEST_F(LessonSources, SensesThatNoModelHasAreRefusedByLine) {
       ADD_FAILURE() << "it was taken";
     } catch (const Error& error) {
       EXPECT_EQ(error.kind(), ErrorKind::unsupported);
-      EXPECT_NE(error.message().find("a.jsonl:2: is about sound"), std::string::npos) << error.message();
+      EXPECT_NE(error.message().find("a.jsonl:2: is about video"), std::string::npos) << error.message();
     }
+  }
+}
+
+TEST_F(LessonSources, RecordingsAreLoadedOnceAndKeepTheirLabelsApart) {
+  media::Audio audio{16'000, 1, std::vector<float>(16'000)};
+  for (size_t i = 0; i < audio.samples.size(); ++i) audio.samples[i] = i % 16 < 8 ? 0.5f : -0.5f;
+  write("bark.wav", media::encode_wav(audio));
+  write("walk.npy", io::encode_npy(Tensor::zeros({100, 6})));
+  write_picture("cat.png");
+  write("a.jsonl", R"({"audio": "bark.wav", "class": "dog", "qa": [{"q": "How loud?", "a": "very"}]}
+{"imu": "walk.npy", "class": "walking"}
+{"image": "cat.png", "class": "cat"}
+{"messages": [{"role": "user", "content": [{"type": "audio", "audio": "bark.wav"}]}, {"role": "assistant", "content": "a dog"}]}
+)");
+  recipe_.validation_fraction = 0;
+  const auto source = open_source({.path = "a.jsonl"}, recipe_, Part::train);
+  const Lesson bark = source->get(0), walk = source->get(1), cat = source->get(2), chat = source->get(3);
+  ASSERT_NE(bark.recording, nullptr);
+  EXPECT_EQ(bark.recording->sense->name, "audio");
+  EXPECT_TRUE(bark.has_percept());
+  EXPECT_EQ(bark.label, "dog");
+  EXPECT_EQ(bark.image, nullptr);
+  ASSERT_NE(walk.recording, nullptr);
+  EXPECT_EQ(walk.recording->sense->name, "imu");
+  EXPECT_EQ(cat.recording, nullptr);
+  EXPECT_EQ(chat.turns.at(0).parts.at(0).recording, bark.recording) << "from the cache";
+  EXPECT_FALSE(source->get_words(0).has_percept());
+
+  std::set<std::string> labels, objects;
+  source->collect_names(labels, objects);
+  EXPECT_EQ(labels, (std::set<std::string>{"cat"}));
+  std::map<std::string, std::set<std::string>> recorded;
+  source->collect_recorded(recorded);
+  EXPECT_EQ(recorded, (std::map<std::string, std::set<std::string>>{{"audio", {"dog"}}, {"imu", {"walking"}}}));
+
+  // A recipe may take the answer to a question as the label.
+  const auto asked = open_source({.path = "a.jsonl", .label_question = "How loud?"}, recipe_, Part::train);
+  EXPECT_EQ(asked->get(0).label, "very");
+  EXPECT_EQ(asked->get(1).label, "");
+}
+
+TEST_F(LessonSources, ARecordingThatIsNotThereIsNamedWithItsLine) {
+  write("a.jsonl", R"({"audio": "gone.wav", "class": "dog"})");
+  recipe_.validation_fraction = 0;
+  const auto source = open_source({.path = "a.jsonl"}, recipe_, Part::train);
+  try {
+    source->get(0);
+    FAIL() << "it was loaded";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::not_found);
+    EXPECT_NE(error.message().find("a.jsonl:1"), std::string::npos) << error.message();
+    EXPECT_NE(error.message().find("gone.wav"), std::string::npos) << error.message();
   }
 }
 

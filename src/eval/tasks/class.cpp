@@ -1,4 +1,4 @@
-// The class of a whole picture.
+// The class of a whole picture or recording.
 #include <algorithm>
 #include <array>
 
@@ -34,9 +34,10 @@ class ClassTask : public Task {
       const auto meant = asked->second.find(normalize_answer(said));
       return meant == asked->second.end() ? said : meant->second;
     }
-    const std::vector<float> probabilities = examiner.model().classify(*examiner.picture(), overview_.labels);
+    const std::vector<std::string>& labels = overview_.labels.find(percept_kind(record))->second;
+    const std::vector<float> probabilities = examiner.model().classify_part(examiner.percept(), labels);
     const auto best = std::max_element(probabilities.begin(), probabilities.end()) - probabilities.begin();
-    return overview_.labels.at(static_cast<size_t>(best));
+    return labels.at(static_cast<size_t>(best));
   }
 
   const Overview& overview_;
@@ -45,7 +46,9 @@ class ClassTask : public Task {
 
 }  // namespace
 
-bool carries_class(const data::Record& record) { return !record.image.empty() && !record.label.empty(); }
+bool carries_class(const data::Record& record) {
+  return (!record.image.empty() || data::recording_of(record) != nullptr) && !record.label.empty();
+}
 std::unique_ptr<Task> make_class(const Overview& overview) { return std::make_unique<ClassTask>(overview); }
 
 }  // namespace sensorium::eval

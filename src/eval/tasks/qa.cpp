@@ -35,9 +35,9 @@ class QaTask : public Task {
     for (const data::QuestionAnswer& qa : record.questions) {
       if (!asked_statement(qa.question).empty()) continue;
       EvalItem item{.prediction = examiner.ask(qa.question).text, .references = {qa.answer}};
-      // Without a picture answers are often sentences, which match exactly by luck only: how likely the model finds the
-      // true one says more.
-      if (record.image.empty()) {
+      // Without a picture or recording answers are often sentences, which match exactly by luck only: how likely the model
+      // finds the true one says more.
+      if (record.image.empty() && data::recording_of(record) == nullptr) {
         std::tie(item.negative_log_likelihood, item.tokens) = examiner.answer_nll(qa.question, qa.answer);
       }
       groups_.add(qa.question, std::move(item));

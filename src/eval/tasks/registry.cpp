@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::array<TaskEntry, 8> kTasks = {{
     {"qa", "questions with short answers", carries_qa, make_qa},
-    {"class", "the class of a picture", carries_class, make_class},
+    {"class", "the class of a picture or a recording", carries_class, make_class},
     {"count", "numbers of things, counted by their boxes", carries_count, make_count},
     {"boxes", "boxes around things", carries_boxes, make_boxes},
     {"caption", "descriptions of pictures", carries_caption, make_caption},

@@ -38,11 +38,17 @@ std::string_view asked_statement(std::string_view question) {
   return question.starts_with(asked) ? question.substr(asked.size()) : std::string_view{};
 }
 
+std::string_view percept_kind(const data::Record& record) {
+  const data::MessagePart* recording = data::recording_of(record);
+  return data::field_name(recording != nullptr ? recording->kind : data::PartKind::image);
+}
+
 Overview survey(std::span<const data::Record> records) {
-  std::set<std::string> labels, box_classes, count_classes;
+  std::set<std::string> box_classes, count_classes;
+  std::map<std::string, std::set<std::string>, std::less<>> labels;
   std::map<std::string, Asked> questions;
   for (const data::Record& record : records) {
-    if (!record.label.empty()) labels.insert(record.label);
+    if (!record.label.empty()) labels[std::string(percept_kind(record))].insert(record.label);
     if (record.boxes) {
       for (const data::MarkedBox& box : *record.boxes) box_classes.insert(box.label);
     }
@@ -53,7 +59,8 @@ Overview survey(std::span<const data::Record> records) {
       questions[qa.question].add(normalize_answer(qa.answer), record.label);
     }
   }
-  Overview overview{sorted(labels), sorted(box_classes), sorted(count_classes), {}};
+  Overview overview{{}, sorted(box_classes), sorted(count_classes), {}};
+  for (const auto& [kind, names] : labels) overview.labels[kind] = sorted(names);
   for (auto& [question, asked] : questions) {
     if (asked.asks_for_class()) overview.class_questions.emplace(question, std::move(asked.class_of));
   }

@@ -2,6 +2,7 @@
 // file in this folder and a line in registry.cpp.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -18,13 +19,16 @@ namespace sensorium::eval {
 // What the data set is about as a whole, known before the first question is asked: the closed sets that models choose
 // from come from the whole file, so that a limited run asks the same as a full one.
 struct Overview {
-  std::vector<std::string> labels;         // classes of whole pictures, sorted
+  // Classes of what a record is about, sorted; by the kind of that ("image", "audio"), as no recording is of a picture's class.
+  std::map<std::string, std::vector<std::string>, std::less<>> labels;
   std::vector<std::string> box_classes;    // classes of the boxes, sorted
   std::vector<std::string> count_classes;  // classes that are counted and occur at least once, sorted
   // Questions that ask for the picture's class -> what answers (normalize_answer) mean: mostly the class itself, here
   // and there another word for it ("mixed" for the class "trash").
   std::map<std::string, std::map<std::string, std::string>> class_questions;
 };
+// The kind of a record's picture or recording, as Overview::labels has it.
+std::string_view percept_kind(const data::Record& record);
 Overview survey(std::span<const data::Record> records);
 
 class Task {

@@ -1,4 +1,4 @@
-// What is written in a picture, word by word and letter by letter.
+// What is written in a picture or said in a recording, word by word and letter by letter.
 #include <algorithm>
 #include <array>
 
@@ -7,7 +7,7 @@
 namespace sensorium::eval {
 namespace {
 
-constexpr const char* kQuestion = "What does the text say?";
+constexpr const char *kReadQuestion = "What does the text say?", *kHearQuestion = "What is said?";
 constexpr std::array<std::string_view, 2> kMetrics = {"wer", "cer"};
 
 class TranscriptTask : public Task {
@@ -17,7 +17,9 @@ class TranscriptTask : public Task {
     // The set's own question, if it asks for the text.
     const auto own = std::find_if(record.questions.begin(), record.questions.end(),
                                   [&](const data::QuestionAnswer& qa) { return qa.answer == record.transcript; });
-    const std::string question = own == record.questions.end() ? kQuestion : own->question;
+    const std::string question = own != record.questions.end() ? own->question
+                                 : record.image.empty()        ? kHearQuestion
+                                                               : kReadQuestion;
     items_.push_back({.prediction = examiner.ask(question).text, .references = {record.transcript}});
   }
   std::vector<EvalResult> results(const BootstrapOptions& bootstrap) const override {

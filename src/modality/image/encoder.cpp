@@ -27,6 +27,7 @@ ops::Pictures sizes_after(const nn::ConvNorm& conv, ops::Pictures pictures) {
 ImageEncoderConfig ImageEncoderConfig::from_json(const Json& json, const std::string& where) {
   ConfigReader reader(json, where);
   ImageEncoderConfig config;
+  config.channels = reader.get_int_or("channels", config.channels, 1, 64);
   config.stem_channels = reader.get<std::vector<int64_t>>("stem_channels");
   config.stem_blocks = reader.get<std::vector<int64_t>>("stem_blocks");
   config.norm_groups = reader.get_int("norm_groups", 1, 256);
@@ -57,14 +58,17 @@ ImageEncoderConfig ImageEncoderConfig::from_json(const Json& json, const std::st
 }
 
 OrderedJson ImageEncoderConfig::to_json() const {
-  return {{"stem_channels", stem_channels},
-          {"stem_blocks", stem_blocks},
-          {"norm_groups", norm_groups},
-          {"dim", dim},
-          {"layers", layers},
-          {"heads", heads},
-          {"mlp_width", mlp_width},
-          {"rope_theta", rope_theta}};
+  OrderedJson json;
+  if (channels != ImageEncoderConfig().channels) json["channels"] = channels;
+  json.update({{"stem_channels", stem_channels},
+               {"stem_blocks", stem_blocks},
+               {"norm_groups", norm_groups},
+               {"dim", dim},
+               {"layers", layers},
+               {"heads", heads},
+               {"mlp_width", mlp_width},
+               {"rope_theta", rope_theta}});
+  return json;
 }
 
 ImageEncoder::ImageEncoder(nn::ParameterStore& store, const std::string& name, const ImageEncoderConfig& config)
@@ -74,7 +78,7 @@ ImageEncoder::ImageEncoder(nn::ParameterStore& store, const std::string& name, c
     return nn::ConvNorm(store, name + suffix, in, out, kernel, stride, config.norm_groups, activation,
                         WeightStandardization::on);
   };
-  stem_ = conv(".stem", 3, config.stem_channels[0], 3, 2, NormActivation::relu);
+  stem_ = conv(".stem", config.channels, config.stem_channels[0], 3, 2, NormActivation::relu);
   for (size_t stage = 0; stage < 3; ++stage) {
     std::vector<Residual> blocks;
     for (int64_t i = 0; i < config.stem_blocks[stage]; ++i) {
@@ -118,10 +122,10 @@ Tensor ImageEncoder::run(const std::function<Tensor(const Tensor&)>& block, cons
   return checkpoint([block](const std::vector<Tensor>& inputs) { return block(inputs[0]); }, {x});
 }
 
-ImageFeatures ImageEncoder::operator()(const Tensor& pixels_P3, const ops::Pictures& pictures) const {
+ImageFeatures ImageEncoder::operator()(const Tensor& pixels_PC, const ops::Pictures& pictures) const {
   ImageFeatures features;
   ops::Pictures sizes = pictures;
-  Tensor x_PC = stem_(pixels_P3, sizes);
+  Tensor x_PC = stem_(pixels_PC, sizes);
   for (size_t stage = 0; stage < stages_.size(); ++stage) {
     for (const Residual& block : stages_[stage]) {
       const ops::Pictures before = std::exchange(sizes, sizes_after(block.conv1, sizes));

@@ -1,6 +1,7 @@
 // The native image encoder: a convolutional stem (residual blocks, GroupNorm and standardised filters: independent of the
 // batch) down to a sixteenth of the side, then a transformer over the positions of each picture with two-dimensional
-// rotary positions. Any aspect ratio; pictures of a batch are packed without padding.
+// rotary positions. Any aspect ratio; pictures of a batch are packed without padding. Other senses read pictures of their
+// signals (signal.h) with it.
 #pragma once
 
 #include <functional>
@@ -13,6 +14,7 @@
 namespace sensorium::modality {
 
 struct ImageEncoderConfig {
+  int64_t channels = 3;  // of the pictures
   // Channels after the stem's stages at 1/2, 1/4, 1/8 and 1/16 of the side, and residual blocks of the last three.
   std::vector<int64_t> stem_channels = {32, 64, 128, 256};
   std::vector<int64_t> stem_blocks = {1, 2, 2};
@@ -37,8 +39,8 @@ class ImageEncoder {
   ImageEncoder() = default;
   ImageEncoder(nn::ParameterStore& store, const std::string& name, const ImageEncoderConfig& config);
 
-  // pixels_P3 [P, 3] f32 or bf16 (this decides the compute type); pictures: their sizes.
-  ImageFeatures operator()(const Tensor& pixels_P3, const ops::Pictures& pictures) const;
+  // pixels_PC [P, channels] f32 or bf16 (this decides the compute type); pictures: their sizes.
+  ImageFeatures operator()(const Tensor& pixels_PC, const ops::Pictures& pictures) const;
   const ImageEncoderConfig& config() const { return config_; }
   // While on, blocks keep only their inputs for the backward pass and compute the rest again.
   void set_checkpointing(bool on) { checkpointing_ = on; }

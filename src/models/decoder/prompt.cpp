@@ -139,6 +139,7 @@ bool ChatPromptWriter::takes(Content content) const {
 }
 
 void ChatPromptWriter::require_readable(const ChatPart& part) const {
+  require_no_recording(part);
   require(!part.image || pictures_.place != Place::none, ErrorKind::usage,
           "this model reads text only, it was given a picture");
   require(part.frames.empty() || !pictures_.video_placeholder.empty(), ErrorKind::usage,

@@ -14,11 +14,19 @@ namespace {
 
 using SharedImage = std::shared_ptr<const media::Image>;
 
-// The turns with what is known of their pictures.
+Sha256Digest content_digest(const modality::Recording& recording) {
+  Sha256 hash;
+  for (const Tensor& window : recording.windows) {
+    hash.update({static_cast<const uint8_t*>(window.raw()), window.bytes()});
+  }
+  return hash.digest();
+}
+
+// The turns with what is known of their pictures and recordings.
 class Conversation {
  public:
-  struct Picture {
-    SharedImage image;
+  struct Percept {
+    SharedImage image;  // none: a recording
     std::shared_ptr<const Perception> perception;
     Sha256Digest content;
   };
@@ -29,11 +37,17 @@ class Conversation {
     offsets_ = {0};
     for (const ChatMessage& message : messages) {
       for (const ChatPart& part : message.parts) {
-        if (!part.image) continue;
-        const auto known =
-            perceptions.get(part.image, [&](const media::Image& image) { return model.perceive(image, compute); });
-        pictures_.push_back({part.image, known.value, known.content});
-        offsets_.push_back(offsets_.back() + pictures_.back().perception->image_tokens_TC.dim(0));
+        if (part.image) {
+          const auto known =
+              perceptions.get(part.image, [&](const media::Image& image) { return model.perceive(image, compute); });
+          percepts_.push_back({part.image, known.value, known.content});
+        } else if (part.recording) {
+          percepts_.push_back({nullptr, std::make_shared<const Perception>(model.perceive(*part.recording, compute)),
+                               content_digest(*part.recording)});
+        } else {
+          continue;
+        }
+        offsets_.push_back(offsets_.back() + percepts_.back().perception->image_tokens_TC.dim(0));
       }
     }
     prompt_ = write_prompt(messages);
@@ -42,8 +56,8 @@ class Conversation {
   // The prompt as the decoder's input.
   PromptRows embed(DType compute) const {
     const Tensor image_tokens_TC = Tensor::empty({offsets_.back(), model_.config().decoder.dim}, compute);
-    for (size_t i = 0; i < pictures_.size(); ++i) {
-      image_tokens_TC.slice(offsets_[i], offsets_[i + 1]).copy_from(pictures_[i].perception->image_tokens_TC);
+    for (size_t i = 0; i < percepts_.size(); ++i) {
+      image_tokens_TC.slice(offsets_[i], offsets_[i + 1]).copy_from(percepts_[i].perception->image_tokens_TC);
     }
     ops::Sequences packed;
     const TokenSequence* pointer = &prompt_;
@@ -53,15 +67,25 @@ class Conversation {
       if (rows.tokens[at] != place) continue;
       const size_t picture = rows.pictures.size();
       const auto begin = static_cast<int64_t>(at), end = begin + offsets_[picture + 1] - offsets_[picture];
-      rows.pictures.push_back({begin, end, pictures_[picture].content});
+      rows.pictures.push_back({begin, end, percepts_[picture].content});
       for (; static_cast<int64_t>(at) < end; ++at) rows.tokens[at] = -1;
       --at;
     }
     return rows;
   }
-  const std::vector<Picture>& pictures() const { return pictures_; }
+  // In order, without the recordings.
+  std::vector<const Percept*> pictures() const {
+    std::vector<const Percept*> pictures;
+    for (const Percept& percept : percepts_) {
+      if (percept.image) pictures.push_back(&percept);
+    }
+    return pictures;
+  }
   // Of the picture that boxes in an answer belong to.
-  Evidence last_evidence() const { return pictures_.empty() ? Evidence() : pictures_.back().perception->evidence; }
+  Evidence last_evidence() const {
+    const std::vector<const Percept*> seen = pictures();
+    return seen.empty() ? Evidence() : seen.back()->perception->evidence;
+  }
   const std::string& question() const { return question_; }
 
  private:
@@ -69,15 +93,20 @@ class Conversation {
     const PromptWriter& writer = model_.prompt();
     TokenSequence prompt;
     writer.begin(prompt);
-    int picture = 0;
+    int percept = 0;
     for (const ChatMessage& message : messages) {
       writer.begin_turn(prompt, message.role);
       if (message.role == "user") question_.clear();
       for (const ChatPart& part : message.parts) {
         require(part.frames.empty(), ErrorKind::usage, "this model reads no videos, it was given one");
-        if (part.image) {
-          const Perception& perception = *pictures_[static_cast<size_t>(picture)].perception;
-          writer.image(prompt, picture++, perception.image_tokens_TC.dim(0));
+        if (part.image || part.recording) {
+          const Perception& perception = *percepts_[static_cast<size_t>(percept)].perception;
+          const int64_t tokens = perception.image_tokens_TC.dim(0);
+          if (part.image) {
+            writer.image(prompt, percept++, tokens);
+          } else {
+            writer.recording(prompt, *part.recording->sense, percept++, tokens);
+          }
           writer.evidence(prompt, perception.evidence);
         } else {
           writer.text(prompt, part.text);
@@ -91,7 +120,7 @@ class Conversation {
   }
 
   const SensoriumModel& model_;
-  std::vector<Picture> pictures_;  // of the conversation, in order
+  std::vector<Percept> percepts_;  // of the conversation, in order
   std::vector<int64_t> offsets_;   // of their tokens
   TokenSequence prompt_;
   std::string question_;
@@ -123,10 +152,10 @@ class Session : public DecoderSession {
     ChatAnswer result{.text = answer.text, .boxes = {}};
     const auto first = result.text.find_first_not_of(' ');
     result.text.erase(0, first == std::string::npos ? result.text.size() : first);
-    const std::vector<Conversation::Picture>& pictures = conversation_.pictures();
+    const std::vector<const Conversation::Percept*> pictures = conversation_.pictures();
     const auto add = [&](const FoundObject& object, size_t picture) {
-      const auto width = static_cast<float>(pictures[picture].image->width);
-      const auto height = static_cast<float>(pictures[picture].image->height);
+      const auto width = static_cast<float>(pictures[picture]->image->width);
+      const auto height = static_cast<float>(pictures[picture]->image->height);
       result.boxes.push_back({object.label, object.score, static_cast<int>(picture), object.box.x0 * width,
                               object.box.y0 * height, object.box.x1 * width, object.box.y1 * height});
     };
@@ -138,7 +167,7 @@ class Session : public DecoderSession {
     }
     // No boxes in the words: the evidence for them.
     for (size_t i = 0; i < pictures.size(); ++i) {
-      const std::vector<FoundObject>& objects = pictures[i].perception->evidence.objects;
+      const std::vector<FoundObject>& objects = pictures[i]->perception->evidence.objects;
       for (const size_t shown : shown_objects(conversation_.question(), result.text, objects)) add(objects[shown], i);
     }
     return result;
@@ -173,8 +202,11 @@ class SensoriumChat : public Model {
     json["name"] = config.name;
     json["family"] = "sensorium";
     json["modalities_in"] = {"text", "image"};
+    for (const Sense& sense : model_.senses()) json["modalities_in"].push_back(sense.kind().name);
     json["modalities_out"] = {"text", "boxes"};
     json["image_encoder"] = config.image.to_json();
+    for (const SenseConfig& sense : config.senses)
+      json["senses"][std::string(sense.kind->name)] = {{"encoder", sense.encoder.to_json()}, {"labels", sense.labels}};
     json["decoder"] = native_decoder_json(config.decoder);
     json["max_image_pixels"] = config.prepare.max_pixels;
     json["context_tokens"] = config.decoder.context;
@@ -217,6 +249,15 @@ class SensoriumChat : public Model {
     std::vector<float> probabilities;
     for (const float logit : logits.span<float>()) probabilities.push_back(static_cast<float>(std::exp(logit - total)));
     return probabilities;
+  }
+
+  std::vector<float> classify_part(const ChatPart& part, std::span<const std::string> labels) const override {
+    if (!part.recording) return Model::classify_part(part, labels);
+    const NoGrad no_grad;
+    const Sense& sense = model_.sense(*part.recording->sense);
+    const std::vector<modality::Signal> signals = signals_of(*part.recording);
+    return sense.probabilities(sense.encode(pointers_to(signals), compute_),
+                               model_.queries({labels.begin(), labels.end()}));
   }
 
   std::pair<double, int64_t> text_nll(std::string_view text) const override {

@@ -57,6 +57,27 @@ OrderedJson HeadsConfig::to_json() const {
   return {{"query_dim", query_dim}, {"labels", labels}, {"objects", objects}, {"thresholds", thresholds}};
 }
 
+SenseConfig SenseConfig::from_json(const modality::SenseKind& kind, const Json& json, const std::string& where) {
+  ConfigReader reader(json, where);
+  SenseConfig config{.kind = &kind, .encoder = {}, .labels = {}};
+  require(reader.has("encoder"), ErrorKind::invalid_data, "{}: key \"encoder\" is missing (expected an object)", where);
+  config.encoder = modality::ImageEncoderConfig::from_json(reader.child("encoder"), where + ": encoder");
+  require(!json.at("encoder").contains("channels") || config.encoder.channels == kind.channels, ErrorKind::invalid_data,
+          "{}: encoder: channels is {}, signals of this sense have {}", where, config.encoder.channels, kind.channels);
+  config.encoder.channels = kind.channels;
+  config.merge = reader.get_int_or("merge", config.merge, 1, 16);
+  config.query_dim = reader.get_int_or("query_dim", config.query_dim, 8, 4096);
+  config.labels = reader.get_or<std::vector<std::string>>("labels", {});
+  reader.finish();
+  for (const std::string& label : config.labels)
+    require(!label.empty(), ErrorKind::invalid_data, "{}: an empty phrase among the labels", where);
+  return config;
+}
+
+OrderedJson SenseConfig::to_json() const {
+  return {{"encoder", encoder.to_json()}, {"merge", merge}, {"query_dim", query_dim}, {"labels", labels}};
+}
+
 SensoriumConfig SensoriumConfig::from_json(const Json& json, const std::string& where) {
   ConfigReader reader(json, where);
   SensoriumConfig config;
@@ -80,6 +101,18 @@ SensoriumConfig SensoriumConfig::from_json(const Json& json, const std::string& 
   config.decoder = read_native_decoder(reader.child("decoder"), where + ": decoder");
   require(reader.has("heads"), ErrorKind::invalid_data, "{}: key \"heads\" is missing (expected an object)", where);
   config.heads = HeadsConfig::from_json(reader.child("heads"), where + ": heads");
+  const Json& senses = reader.child("senses");
+  require(senses.is_object(), ErrorKind::invalid_data, "{}: \"senses\" is {}, expected an object", where,
+          senses.type_name());
+  for (const auto& [name, sense] : senses.items()) {
+    require(modality::find_sense(name) != nullptr, ErrorKind::unsupported,
+            "{}: senses: this program has no sense \"{}\"", where, name);
+  }
+  for (const modality::SenseKind& kind : modality::sense_kinds()) {
+    const auto sense = senses.find(kind.name);
+    if (sense == senses.end()) continue;
+    config.senses.push_back(SenseConfig::from_json(kind, *sense, fmt::format("{}: senses: {}", where, kind.name)));
+  }
   reader.child("quantization");  // for people: the names of packed tensors say the same
   reader.finish();
   return config;
@@ -98,6 +131,7 @@ OrderedJson SensoriumConfig::to_json() const {
   json["merge"] = merge;
   json["decoder"] = native_decoder_json(decoder);
   json["heads"] = heads.to_json();
+  for (const SenseConfig& sense : senses) json["senses"][std::string(sense.kind->name)] = sense.to_json();
   return json;
 }
 

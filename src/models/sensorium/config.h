@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "modality/image/encoder.h"
 #include "modality/image/prepare.h"
+#include "modality/senses.h"
 #include "models/decoder/decoder.h"
 
 namespace sensorium::models {
@@ -27,12 +28,25 @@ struct HeadsConfig {
   OrderedJson to_json() const;
 };
 
+// A sense beside sight: an encoder of its own kind of signals, with a classifier and a projector.
+struct SenseConfig {
+  const modality::SenseKind* kind = nullptr;
+  modality::ImageEncoderConfig encoder;  // its channels are the kind's
+  int64_t merge = 1;                     // as SensoriumConfig::merge
+  int64_t query_dim = 64;
+  std::vector<std::string> labels;  // what a recording can be of: "dog", "seven", "walking"
+
+  static SenseConfig from_json(const modality::SenseKind& kind, const Json& json, const std::string& where);
+  OrderedJson to_json() const;
+};
+
 struct SensoriumConfig {
   modality::ImagePrepareConfig prepare;
   modality::ImageEncoderConfig image;
   int64_t merge = 2;  // merge x merge neighbouring image tokens become one decoder token
   DecoderConfig decoder;
   HeadsConfig heads;
+  std::vector<SenseConfig> senses;  // in the order of modality::sense_kinds(); none: the model sees and reads only
   // For people: shown by `inspect`.
   std::string name = "sensorium", licence, trained_on;
 

@@ -137,11 +137,11 @@ std::vector<std::vector<Detection>> Detector::detect(const Output& output, const
   return results;
 }
 
-Classifier::Classifier(nn::ParameterStore& store, const std::string& name, const modality::ImageEncoderConfig& image,
-                       const HeadsConfig& config, int64_t vocabulary) {
-  pool_ = nn::Linear(store, name + ".pool", image.dim, config.query_dim, nn::Bias::none);
-  embedding_ = store.add(name + ".embedding", {vocabulary, config.query_dim}, nn::Init::normal, 1.0f);
-  query_ = nn::Linear(store, name + ".query", config.query_dim, config.query_dim, nn::Bias::none);
+Classifier::Classifier(nn::ParameterStore& store, const std::string& name, int64_t dim, int64_t query_dim,
+                       int64_t vocabulary) {
+  pool_ = nn::Linear(store, name + ".pool", dim, query_dim, nn::Bias::none);
+  embedding_ = store.add(name + ".embedding", {vocabulary, query_dim}, nn::Init::normal, 1.0f);
+  query_ = nn::Linear(store, name + ".query", query_dim, query_dim, nn::Bias::none);
 }
 
 Tensor Classifier::operator()(const modality::ImageFeatures& features, const Queries& queries) const {

@@ -61,13 +61,13 @@ class Detector {
   nn::Linear query_;
 };
 
-// Scores of phrases for whole pictures: logits [pictures, phrases]; softmax over the phrases in question gives
-// probabilities.
+// Scores of phrases for whole pictures, or windows of recordings: logits [pictures, phrases]; softmax over the phrases in
+// question gives probabilities.
 class Classifier {
  public:
   Classifier() = default;
-  Classifier(nn::ParameterStore& store, const std::string& name, const modality::ImageEncoderConfig& image,
-             const HeadsConfig& config, int64_t vocabulary);
+  // `dim`: of the encoder's tokens.
+  Classifier(nn::ParameterStore& store, const std::string& name, int64_t dim, int64_t query_dim, int64_t vocabulary);
   Tensor operator()(const modality::ImageFeatures& features, const Queries& queries) const;
 
  private:

@@ -8,6 +8,8 @@
 #include "base/file.h"
 #include "io/safetensors.h"
 #include "models/checkpoint/packed.h"
+#include "models/decoder/session.h"
+#include "models/sensorium/token_grid.h"
 #include "text/tokenizer_json.h"
 
 namespace sensorium::models {
@@ -16,6 +18,19 @@ namespace {
 constexpr double kDefaultThreshold = 0.3;
 constexpr size_t kKnownLabels = 3;
 constexpr float kLeastLabelProbability = 0.05f;
+
+// The likeliest labels, best first.
+std::vector<std::string> likeliest(std::span<const float> probabilities, const std::vector<std::string>& labels) {
+  std::vector<size_t> order(labels.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return probabilities[a] > probabilities[b]; });
+  std::vector<std::string> likely;
+  for (size_t k = 0; k < std::min(kKnownLabels, order.size()); ++k) {
+    if (k > 0 && probabilities[order[k]] < kLeastLabelProbability) break;
+    likely.push_back(labels[order[k]]);
+  }
+  return likely;
+}
 
 std::vector<std::vector<int32_t>> encode_phrases(const text::Tokenizer& tokenizer,
                                                  const std::vector<std::string>& phrases) {
@@ -37,12 +52,15 @@ SensoriumModel::SensoriumModel(SensoriumConfig config, std::shared_ptr<const tex
       prompt_(*tokenizer_, config_) {
   encoder_ = modality::ImageEncoder(store_, "image", config_.image);
   detector_ = Detector(store_, "detector", config_.image, config_.heads, config_.decoder.vocabulary);
-  classifier_ = Classifier(store_, "classifier", config_.image, config_.heads, config_.decoder.vocabulary);
+  classifier_ =
+      Classifier(store_, "classifier", config_.image.dim, config_.heads.query_dim, config_.decoder.vocabulary);
   projector_ = nn::Mlp(store_, "projector", config_.image.dim * config_.merge * config_.merge, config_.decoder.dim,
                        config_.decoder.dim);
   decoder_ = Decoder(store_, "decoder", config_.decoder);
   label_queries_ = queries(config_.heads.labels);
   object_queries_ = queries(config_.heads.objects);
+  for (const SenseConfig& sense : config_.senses)
+    senses_.emplace_back(store_, sense, config_.decoder, queries(sense.labels));
 }
 
 Queries SensoriumModel::queries(const std::vector<std::string>& phrases) const {
@@ -95,24 +113,17 @@ std::unique_ptr<SensoriumModel> SensoriumModel::load(const std::filesystem::path
 }
 
 int64_t SensoriumModel::image_token_count(int64_t width, int64_t height) const {
-  // Four convolutions of stride 2 and padding 1 round up, and so does the merge.
-  const auto tokens = [&](int64_t side) {
-    for (int i = 0; i < 4; ++i) side = (side + 1) / 2;
-    return (side + config_.merge - 1) / config_.merge;
-  };
-  return tokens(width) * tokens(height);
+  return merged_side(width, config_.merge) * merged_side(height, config_.merge);
 }
 
 void SensoriumModel::set_checkpointing(bool on) {
   encoder_.set_checkpointing(on);
+  for (Sense& sense : senses_) sense.set_checkpointing(on);
   decoder_.set_checkpointing(on);
 }
 
 Tensor SensoriumModel::project(const modality::ImageFeatures& features, std::vector<int64_t>& token_offsets) const {
-  ops::Pictures merged;
-  const Tensor blocks_TC = ops::space_to_depth(features.tokens_TC, features.coarse, config_.merge, merged);
-  token_offsets = merged.offsets();
-  return projector_(blocks_TC);
+  return projector_(merge_tokens(features, config_.merge, token_offsets));
 }
 
 std::vector<Evidence> SensoriumModel::find_evidence(const modality::ImageFeatures& features,
@@ -122,16 +133,12 @@ std::vector<Evidence> SensoriumModel::find_evidence(const modality::ImageFeature
   if (label_queries_.count() > 0) {
     const Tensor logits_NQ = classifier_(features, label_queries_);
     for (size_t i = 0; i < pictures.count(); ++i) {
-      const float* row = logits_NQ.data<float>() + static_cast<int64_t>(i) * logits_NQ.dim(1);
-      std::vector<int> order(static_cast<size_t>(logits_NQ.dim(1)));
-      std::iota(order.begin(), order.end(), 0);
-      std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return row[a] > row[b]; });
-      float sum = 0;
-      for (const int label : order) sum += std::exp(row[label] - row[order[0]]);
-      for (size_t k = 0; k < std::min(kKnownLabels, order.size()); ++k) {
-        if (k > 0 && std::exp(row[order[k]] - row[order[0]]) / sum < kLeastLabelProbability) break;
-        evidence[i].labels.push_back(config_.heads.labels[static_cast<size_t>(order[k])]);
-      }
+      const auto count = static_cast<size_t>(logits_NQ.dim(1));
+      const std::span<const float> row = logits_NQ.span<float>().subspan(i * count, count);
+      const double total = log_sum_exp(row);
+      std::vector<float> probabilities;
+      for (const float logit : row) probabilities.push_back(static_cast<float>(std::exp(logit - total)));
+      evidence[i].labels = likeliest(probabilities, config_.heads.labels);
     }
   }
   if (object_queries_.count() > 0) {
@@ -161,6 +168,32 @@ Perception SensoriumModel::perceive(const media::Image& image, DType compute) co
   Perception result{.image_tokens_TC = project(features, offsets), .evidence = {}};
   result.evidence = std::move(find_evidence(features, prepared.pictures).front());
   return result;
+}
+
+const Sense& SensoriumModel::sense(const modality::SenseKind& kind) const {
+  std::string known = "image";
+  for (const Sense& sense : senses_) {
+    if (&sense.kind() == &kind) return sense;
+    known += fmt::format(", {}", sense.kind().name);
+  }
+  fail(ErrorKind::unsupported, "this model has no sense of {}, it was given {}: it has {}", kind.faculty, kind.input,
+       known);
+}
+
+Evidence SensoriumModel::find_evidence(const Sense& sense, const modality::ImageFeatures& features) const {
+  const NoGrad no_grad;
+  if (sense.labels().empty()) return {};
+  return {.labels = likeliest(sense.probabilities(features, sense.label_queries()), sense.labels()), .objects = {}};
+}
+
+Perception SensoriumModel::perceive(const modality::Recording& recording, DType compute) const {
+  const NoGrad no_grad;
+  const Sense& found = sense(*recording.sense);
+  const std::vector<modality::Signal> signals = signals_of(recording);
+  const modality::ImageFeatures features = found.encode(pointers_to(signals), compute);
+  std::vector<int64_t> offsets;
+  const Tensor tokens_TC = found.project(features, offsets);
+  return {.image_tokens_TC = tokens_TC, .evidence = find_evidence(found, features)};
 }
 
 Tensor SensoriumModel::embed(std::span<const TokenSequence* const> sequences, const Tensor& image_tokens_TC,

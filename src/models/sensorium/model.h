@@ -1,4 +1,5 @@
-// The native model: image encoder with task heads, projector, decoder; interleaved text and pictures in any order and number.
+// The native model: image encoder with task heads, projector, further senses, decoder; interleaved text, pictures and
+// recordings in any order and number.
 #pragma once
 
 #include <filesystem>
@@ -12,13 +13,14 @@
 #include "models/sensorium/config.h"
 #include "models/sensorium/heads.h"
 #include "models/sensorium/prompt.h"
+#include "models/sensorium/sense.h"
 
 namespace sensorium::models {
 
-// What the encoder and its heads say about a picture.
+// What the encoder and its heads say about a picture or a recording.
 struct Perception {
   Tensor image_tokens_TC;  // [tokens, decoder dim]: what the decoder reads
-  Evidence evidence;       // boxes relative to the picture
+  Evidence evidence;       // boxes relative to the picture; of a recording labels alone
 };
 
 class SensoriumModel {
@@ -42,6 +44,9 @@ class SensoriumModel {
   const Queries& label_queries() const { return label_queries_; }
   const Queries& object_queries() const { return object_queries_; }
   Queries queries(const std::vector<std::string>& phrases) const;
+  std::span<const Sense> senses() const { return senses_; }
+  // Throws Error(unsupported) that says which senses this model has.
+  const Sense& sense(const modality::SenseKind& kind) const;
 
   // pictures already of their prepared size.
   modality::ImageFeatures encode(const modality::PreparedImages& images) const {
@@ -56,8 +61,12 @@ class SensoriumModel {
   std::vector<Evidence> find_evidence(const modality::ImageFeatures& features, const ops::Pictures& pictures) const;
   // All of the above without gradients, for a picture of any size.
   Perception perceive(const media::Image& image, DType compute = DType::bf16) const;
+  // The same for a recording: the tokens of its windows, one after another. Throws Error as sense().
+  Perception perceive(const modality::Recording& recording, DType compute = DType::bf16) const;
+  // What is likeliest of a recording, as evidence tells it.
+  Evidence find_evidence(const Sense& sense, const modality::ImageFeatures& features) const;
 
-  // Embeds sequences whose image places are filled, in order, with the token rows of their pictures.
+  // Embeds sequences whose image places are filled, in order, with the token rows of their pictures and recordings.
   Tensor embed(std::span<const TokenSequence* const> sequences, const Tensor& image_tokens_TC,
                std::span<const int64_t> token_offsets, DType compute, ops::Sequences& packed) const;
 
@@ -72,6 +81,7 @@ class SensoriumModel {
   Detector detector_;
   Classifier classifier_;
   Queries label_queries_, object_queries_;
+  std::vector<Sense> senses_;
 };
 
 // Writes config.json, tokenizer.json (copied from `tokenizer_json`) and model.safetensors (weights in `dtype`), each

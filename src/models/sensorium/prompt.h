@@ -54,7 +54,7 @@ std::array<int32_t, 4> location_tokens(const SpecialTokens& special, const Box& 
 struct TokenSequence {
   std::vector<int32_t> tokens;  // image places hold SpecialTokens::image
   std::vector<float> weights;
-  std::vector<int> images;  // the pictures whose tokens stand in the sequence, in order
+  std::vector<int> images;  // the pictures and recordings whose tokens stand in the sequence, in order
 
   void push(int32_t token, float weight = 0);
   void push(std::span<const int32_t> ids, float weight = 0);
@@ -70,6 +70,8 @@ class PromptWriter {
   void end_turn(TokenSequence& out, float weight = 0) const;
   // The places of picture `index` (`tokens` of them); its evidence follows.
   void image(TokenSequence& out, int index, int64_t tokens) const;
+  // The same of a recording, after the words that lead it in; these alone if it has no tokens.
+  void recording(TokenSequence& out, const modality::SenseKind& sense, int index, int64_t tokens) const;
   void evidence(TokenSequence& out, const Evidence& evidence) const;
   // The evidence's objects of one kind with their boxes, as an answer: " helmet<box>, helmet<box>", or "none". At most
   // `most`, in the order of the evidence. The location tokens weigh `box_weight`.

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 namespace sensorium::models {
 namespace {
@@ -93,7 +94,51 @@ Tensor label_loss(const Tensor& logits_NQ, const std::vector<TrainingImage>& ima
   return ops::weighted_sum({loss, other}, {1, 1});
 }
 
+// Decoder tokens of all recordings in their order, which may mix senses.
+struct RecordingTokens {
+  std::vector<Tensor> blocks_TC;                  // one a sense
+  std::vector<std::pair<int64_t, int64_t>> rows;  // of each recording, in the blocks one after another
+};
+
+Tensor label_loss(const Sense& sense, const modality::ImageFeatures& features, const TrainingBatch& batch,
+                  std::span<const size_t> recordings, float smoothing) {
+  std::vector<int32_t> labels;
+  for (const size_t i : recordings) labels.push_back(batch.recordings[i].label);
+  return ops::cross_entropy(sense.classify(features, sense.label_queries()),
+                            Tensor::from(labels, {static_cast<int64_t>(labels.size())}), {}, 0, smoothing);
+}
+
+// Behind the pictures' tokens those of the recordings, in the batch's order.
+void append_recordings(const RecordingTokens& tokens, Tensor& tokens_TC, std::vector<int64_t>& offsets) {
+  std::vector<Tensor> parts;
+  if (tokens_TC.defined()) parts.push_back(tokens_TC);
+  const int64_t pictures = offsets.back();
+  parts.insert(parts.end(), tokens.blocks_TC.begin(), tokens.blocks_TC.end());
+  std::vector<int32_t> order;
+  for (int64_t row = 0; row < pictures; ++row) order.push_back(static_cast<int32_t>(row));
+  for (const auto& [begin, end] : tokens.rows) {
+    for (int64_t row = begin; row < end; ++row) order.push_back(static_cast<int32_t>(pictures + row));
+    offsets.push_back(static_cast<int64_t>(order.size()));
+  }
+  tokens_TC = ops::gather_rows(ops::concat_rows(parts), Tensor::from(order, {static_cast<int64_t>(order.size())}));
+}
+
 }  // namespace
+
+std::vector<size_t> recordings_of(const TrainingBatch& batch, const Sense& sense) {
+  std::vector<size_t> found;
+  for (size_t i = 0; i < batch.recordings.size(); ++i) {
+    if (batch.recordings[i].sense == &sense.kind()) found.push_back(i);
+  }
+  return found;
+}
+
+modality::ImageFeatures encode_recordings(const Sense& sense, const TrainingBatch& batch,
+                                          std::span<const size_t> recordings, DType compute) {
+  std::vector<const modality::Signal*> pointers;
+  for (const size_t i : recordings) pointers.push_back(&batch.recordings[i].signal);
+  return sense.encode(pointers, compute);
+}
 
 modality::PreparedImages pack_pictures(const TrainingBatch& batch, DType compute) {
   std::vector<const media::Image*> pointers;
@@ -103,7 +148,7 @@ modality::PreparedImages pack_pictures(const TrainingBatch& batch, DType compute
 
 BatchLosses training_loss(const SensoriumModel& model, const TrainingBatch& batch, const LossWeights& weights,
                           DType compute) {
-  BatchLosses result{.label = kNothing, .center = kNothing, .box = kNothing, .language = kNothing};
+  BatchLosses result{.label = kNothing, .sense = kNothing, .center = kNothing, .box = kNothing, .language = kNothing};
   std::vector<Tensor> parts;
   std::vector<float> factors;
   const auto add = [&](const Tensor& loss, float weight) {
@@ -142,6 +187,33 @@ BatchLosses training_loss(const SensoriumModel& model, const TrainingBatch& batc
     }
     if (weights.language > 0 && !batch.sequences.empty()) image_tokens_TC = model.project(features, token_offsets);
   }
+
+  RecordingTokens recorded;
+  recorded.rows.resize(batch.recordings.size());
+  int64_t rows_before = 0;
+  std::vector<float> sense_losses;
+  for (const Sense& sense : model.senses()) {
+    const std::vector<size_t> recordings = recordings_of(batch, sense);
+    if (recordings.empty()) continue;
+    const modality::ImageFeatures features = encode_recordings(sense, batch, recordings, compute);
+    const bool labelled =
+        std::any_of(recordings.begin(), recordings.end(), [&](size_t i) { return batch.recordings[i].label >= 0; });
+    if (weights.label > 0 && labelled) {
+      sense_losses.push_back(
+          add(label_loss(sense, features, batch, recordings, weights.label_smoothing), weights.label));
+    }
+    if (weights.language == 0 || batch.sequences.empty()) continue;
+    std::vector<int64_t> offsets;
+    recorded.blocks_TC.push_back(sense.project(features, offsets));
+    for (size_t i = 0; i < recordings.size(); ++i)
+      recorded.rows[recordings[i]] = {rows_before + offsets[i], rows_before + offsets[i + 1]};
+    rows_before += offsets.back();
+  }
+  if (!sense_losses.empty()) {
+    result.sense =
+        std::accumulate(sense_losses.begin(), sense_losses.end(), 0.0f) / static_cast<float>(sense_losses.size());
+  }
+  if (!recorded.blocks_TC.empty()) append_recordings(recorded, image_tokens_TC, token_offsets);
 
   if (weights.language > 0 && !batch.sequences.empty()) {
     std::vector<const TokenSequence*> pointers;

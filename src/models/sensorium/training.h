@@ -24,11 +24,19 @@ struct TrainingImage {
   std::vector<int> unknown_objects;  // kinds that nobody has marked in this picture
 };
 
+struct TrainingRecording {
+  const modality::SenseKind* sense = nullptr;
+  modality::Signal signal;  // one window
+  int label = -1;           // index into the sense's labels; -1: unknown
+};
+
 struct TrainingBatch {
   std::vector<TrainingImage> images;
+  std::vector<TrainingRecording> recordings;
   // What the encoder says about the images, from whoever has asked it already; only for an encoder that does not train.
   std::optional<modality::ImageFeatures> features;
-  std::vector<TokenSequence> sequences;  // their `images` count this batch's pictures
+  // Their `images` count this batch's pictures and, behind these, its recordings.
+  std::vector<TokenSequence> sequences;
 };
 
 struct LossWeights {
@@ -38,13 +46,19 @@ struct LossWeights {
 
 struct BatchLosses {
   Tensor total;  // [1], with its graph
-  // Undetached parts for the log; NaN: the batch has no such part.
-  float label = 0, center = 0, box = 0, language = 0;
+  // Undetached parts for the log; NaN: the batch has no such part. `sense`: labels of recordings, the mean over the senses.
+  float label = 0, sense = 0, center = 0, box = 0, language = 0;
   int64_t text_tokens = 0;  // all tokens through the decoder
 };
 
 // The batch's pictures as the encoder takes them.
 modality::PreparedImages pack_pictures(const TrainingBatch& batch, DType compute);
+
+// Which of the batch's recordings are of a sense, in order.
+std::vector<size_t> recordings_of(const TrainingBatch& batch, const Sense& sense);
+// What the sense's encoder says about these recordings of the batch.
+modality::ImageFeatures encode_recordings(const Sense& sense, const TrainingBatch& batch,
+                                          std::span<const size_t> recordings, DType compute);
 
 // Runs the batch; a part with weight 0 is not computed. `compute`: f32 or bf16 activations.
 BatchLosses training_loss(const SensoriumModel& model, const TrainingBatch& batch, const LossWeights& weights,

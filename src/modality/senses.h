@@ -1,0 +1,34 @@
+// The senses beside sight, as a table: how a recording is loaded and prepared, and the words that go with it.
+#pragma once
+
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "modality/signal.h"
+
+namespace sensorium::modality {
+
+struct SenseKind {
+  std::string_view name;     // in config.json, in records, after --as
+  std::string_view faculty;  // "hearing": for messages
+  std::string_view input;    // "a sound": for messages
+  std::string_view lead;     // stands before the recording in a prompt
+  // What is asked where a data set asks nothing; answered by the recording's label and by its captions.
+  std::string_view question, caption_question;
+  std::span<const std::string_view> extensions;  // of files that are recordings of this sense, in lower case
+  int channels;                                  // of its signals
+  Recording (*load)(const std::filesystem::path& path);
+  Signal (*signal)(const Tensor& window_TC);
+};
+
+std::span<const SenseKind> sense_kinds();
+// nullptr if there is none.
+const SenseKind* find_sense(std::string_view name);
+// Throws Error(usage) that names those there are.
+const SenseKind& sense_kind(std::string_view name);
+// By the file's name; nullptr: no recording, or the name does not say of what.
+const SenseKind* sense_of_file(const std::filesystem::path& path);
+
+}  // namespace sensorium::modality

@@ -1,0 +1,66 @@
+// What senses other than sight take in: recordings, and the pictures of them that encoders read.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "ops/ops.h"
+#include "tensor/tensor.h"
+
+namespace sensorium::modality {
+
+struct SenseKind;  // senses.h
+
+// Measurements over time, cut into windows that a model takes one by one.
+struct Recording {
+  const SenseKind* sense = nullptr;
+  // f32 [steps, features] each, in order; what a feature is, in which unit and at which rate: the sense's prepare.h says it.
+  std::vector<Tensor> windows;
+  double seconds = 0;  // of the whole recording, of which the windows may be samples
+};
+
+// A window as the encoder takes it: a picture whose width is time. values [height, width, channels], about -1..1.
+struct Signal {
+  int height = 0, width = 0, channels = 0;
+  std::vector<float> values;
+
+  Signal() = default;
+  Signal(int rows, int columns, int depth)
+      : height(rows),
+        width(columns),
+        channels(depth),
+        values(static_cast<size_t>(rows) * static_cast<size_t>(columns) * static_cast<size_t>(depth)) {}
+  float& at(int y, int x, int c) {
+    return values[(static_cast<size_t>(y) * static_cast<size_t>(width) + static_cast<size_t>(x)) *
+                      static_cast<size_t>(channels) +
+                  static_cast<size_t>(c)];
+  }
+  float at(int y, int x, int c) const { return const_cast<Signal*>(this)->at(y, x, c); }
+};
+
+// A batch of signals as one packed list of positions.
+struct PreparedSignals {
+  Tensor values_PC;  // [sum height * width, channels] in `dtype`
+  ops::Pictures sizes;
+};
+// Signals of one sense. Throws Error(shape) if their channels differ.
+PreparedSignals pack_signals(std::span<const Signal* const> signals, DType dtype);
+
+// The windows that are kept of a recording whose length nobody knows before its end: of the first 2^n windows every 2^m-th, at
+// most kMost of them, so that memory does not grow and the kept ones lie evenly over what was recorded.
+class WindowSampler {
+ public:
+  static constexpr size_t kMost = 8;
+  // `make` is called for a window that is kept.
+  void add(const std::function<Tensor()>& make);
+  // The windows so far, in order.
+  std::vector<Tensor> take() { return std::move(kept_); }
+
+ private:
+  std::vector<Tensor> kept_;
+  int64_t seen_ = 0, stride_ = 1;
+};
+
+}  // namespace sensorium::modality
