@@ -3,7 +3,7 @@ BUILD := build/release
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
-SOURCES = git ls-files -z 'src/*.h' 'src/*.cpp' 'tests/*.h' 'tests/*.cpp' 'bench/*.h' 'bench/*.cpp'
+SOURCES = git ls-files -z '*.h' '*.cpp' '*.js'
 # The layers that read bytes from outside, and those below them.
 SANITIZED := base tensor io hub media text data
 
@@ -17,7 +17,7 @@ help:
 	@echo "make fuzz    run every fuzz target for FUZZ_SECONDS (60) with sanitizers"
 	@echo "make sanitize  run tests with address, undefined-behaviour and thread sanitizers"
 	@echo "make bench   measure this machine and the program's speed as JSON"
-	@echo "make format  format the C++ sources"
+	@echo "make format  format the C++ and JavaScript sources"
 	@echo "make lint    check layers and formatting"
 
 setup:

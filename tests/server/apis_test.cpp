@@ -324,7 +324,8 @@ TEST(Page, IsServedStrictly) {
   const Answer again = ask_once(server.port(), "GET", "/", "",
                                 "Connection: close\r\nIf-None-Match: " + page.headers.at("ETag") + "\r\n");
   EXPECT_EQ(again.status, 304);
-  EXPECT_EQ(ask_once(server.port(), "GET", "/web/app.js").headers.at("Content-Type"), "text/javascript; charset=utf-8");
+  EXPECT_EQ(ask_once(server.port(), "GET", "/web/js/app.js").headers.at("Content-Type"),
+            "text/javascript; charset=utf-8");
   for (const char* path :
        {"/web/none.js", "/web/", "/web/..%2fREADME.md", "/web/%2e%2e/weights/default/config.json", "/web//etc/passwd"})
     EXPECT_EQ(ask_once(server.port(), "GET", path).status, 404) << path;

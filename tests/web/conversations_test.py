@@ -1,0 +1,179 @@
+#!/usr/bin/env python3
+"""Conversations on the page: kept, found, renamed, deleted, exported; the API key; search.    conversations_test.py PROGRAM"""
+import hashlib
+import json
+import pathlib
+import tempfile
+import time
+
+from page import PageTest, ROOT, main
+
+SITE = ROOT / "examples/site.jpg"
+COUNT = "How many people wear a safety helmet?"
+
+
+class Conversations(PageTest):
+    def setUp(self):
+        super().setUp()
+        self.downloads = tempfile.TemporaryDirectory(prefix="sensorium_web_downloads_")
+        self.browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": self.downloads.name})
+
+    def tearDown(self):
+        self.downloads.cleanup()
+        super().tearDown()
+
+    def downloaded(self, ending):
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            found = list(pathlib.Path(self.downloads.name).glob("*" + ending))
+            if found and found[0].stat().st_size > 0:
+                return found[0].read_text(encoding="utf-8")
+            time.sleep(0.05)
+        self.fail(f"no download *{ending}")
+
+    def begin(self, text, *paths):
+        self.click("#new-chat")
+        return self.ask(text, *paths)
+
+    def titles(self):
+        return self.texts(".entry-title")
+
+    def kept(self):
+        """Until everything said has reached the server."""
+        self.js("const { store } = await import('/web/js/store.js'); await store.removeMessages({ id: '' }, [])")
+
+    def test_a_conversation_is_there_after_the_page_was_closed_with_its_boxes(self):
+        answer = self.begin(COUNT, SITE)
+        self.wait("document.querySelectorAll('.answer .box').length > 0")
+        boxes = len(self.all(".answer .box"))
+        self.kept()
+        self.load()
+        self.assertIn(COUNT, self.titles())
+        self.click(".entry-title")
+        self.wait(f"document.querySelectorAll('.answer .box').length === {boxes}")
+        self.assertEqual(self.texts(".answer .prose")[0], answer)
+        self.assertEqual(self.texts(".bubble"), [COUNT])
+        # And it can be gone on with.
+        self.assertIn("helmet", self.ask("Where are the helmets?"))
+
+    def test_rename_and_delete(self):
+        self.begin("A question to be renamed")
+        identity = self.one(".entry.open").get_attribute("data-id")
+        self.hover(".entry.open")
+        self.click(".entry.open [aria-label^='Rename']")
+        field = self.one("dialog input")
+        field.clear()
+        field.send_keys("Helmets on site")
+        self.click("dialog button[type=submit]")
+        self.wait("document.querySelector('.entry-title').textContent === 'Helmets on site'")
+        self.kept()
+        self.load()
+        self.assertIn("Helmets on site", self.titles())
+        count = len(self.titles())
+        self.hover(".entry[data-id='" + identity + "']")
+        self.click(".entry [aria-label='Delete: Helmets on site']")
+        self.click("dialog .danger")
+        self.wait(f"document.querySelectorAll('.entry').length === {count - 1}")
+        self.kept()
+        self.load()
+        self.assertNotIn("Helmets on site", self.titles())
+
+    def test_find_looks_into_messages_too(self):
+        self.begin("Zebras are striped, are they?")
+        self.ask("And wombats?")
+        self.begin("Something else")
+        self.kept()
+        self.one("#find").send_keys("wombats")
+        self.wait("document.querySelector('#find-status').textContent === '1 found'")
+        self.assertEqual(self.titles(), ["Zebras are striped, are they?"])
+        self.one("#find").clear()
+        self.one("#find").send_keys("quagga")
+        self.wait("document.querySelector('#find-status').textContent === 'Nothing found'")
+
+    def test_export_as_json_and_markdown(self):
+        answer = self.begin(COUNT, SITE)
+        self.click("#open-export")
+        self.click("dialog .actions .button")
+        exported = json.loads(self.downloaded(".json"))
+        self.assertEqual([message["role"] for message in exported["messages"]], ["user", "assistant"])
+        question, said = (message["content"] for message in exported["messages"])
+        self.assertTrue(question[0]["image_url"]["url"].startswith("data:image/jpeg;base64,"))
+        self.assertEqual(said[0], {"type": "text", "text": answer})
+        boxes = next(part["boxes"] for part in said if part["type"] == "boxes")
+        self.assertEqual(len(boxes), int(answer))
+        self.click("#open-export")
+        self.click("dialog .actions .button:last-child")
+        markdown = self.downloaded(".md")
+        self.assertIn(f"# {COUNT}\n\n## You\n\n![site.jpg](data:image/jpeg;base64,", markdown)
+        self.assertIn(f"## default\n\n{answer}\n", markdown)
+        self.assertEqual(markdown.count("| helmet | site.jpg |"), len(boxes))
+
+    def test_search_says_what_is_missing_where_the_server_has_no_index(self):
+        self.click("#open-search")
+        self.wait("document.querySelector('dialog .search').children.length > 0")
+        missing = "/api/search" not in self.js("return (await (await fetch('/openapi.json')).json()).paths")
+        self.assertEqual(bool(self.all(".search-missing")), missing)
+        self.assertEqual(bool(self.all(".search form")), not missing)
+
+
+class WithoutDatabase(PageTest):
+    server_options = ("--database", "none")
+    expected_in_log = ("501",)
+
+    def test_conversations_live_in_the_page_and_it_says_so(self):
+        self.assertTrue(self.one("#storage-note").is_displayed())
+        self.ask("What is 1 + 1?")
+        self.click("#new-chat")
+        self.assertEqual(self.all(".answer"), [])
+        self.click(".entry-title")
+        self.wait("document.querySelectorAll('.answer').length === 1")
+
+
+class WithKeys(PageTest):
+    expected_in_log = ("401",)
+
+    @classmethod
+    def setUpClass(cls):
+        cls.keys = tempfile.NamedTemporaryFile("w", suffix=".txt")
+        cls.keys.write("ann " + hashlib.sha256(b"open sesame").hexdigest() + "\n")
+        cls.keys.flush()
+        cls.server_options = ("--keys", cls.keys.name)
+        super().setUpClass()
+
+    @classmethod
+    def tearDownClass(cls):
+        super().tearDownClass()
+        cls.keys.close()
+
+    def load(self):
+        self.browser.get(self.server.url)
+        if not self.js("return sessionStorage.getItem('sensorium.key') ?? localStorage.getItem('sensorium.key')"):
+            self.wait("document.querySelector('dialog input[type=password]')")
+        else:
+            self.wait("'ready' in document.documentElement.dataset")
+
+    def give(self, key, remember=False):
+        self.one("dialog input[type=password]").send_keys(key)
+        if remember:
+            self.click("dialog input[type=checkbox]")
+        self.click("dialog button[type=submit]")
+
+    def test_a_wrong_key_is_asked_for_again_and_the_right_one_opens(self):
+        self.give("wrong")
+        self.wait("document.querySelector('dialog')?.textContent.includes('does not know this key')")
+        self.give("open sesame")
+        self.wait("'ready' in document.documentElement.dataset")
+        self.assertTrue(self.ask("What is 1 + 1?"))
+        self.assertIsNone(self.js("return localStorage.getItem('sensorium.key')"))
+
+    def test_a_remembered_key_can_be_forgotten(self):
+        self.give("open sesame", remember=True)
+        self.wait("'ready' in document.documentElement.dataset")
+        self.assertEqual(self.js("return localStorage.getItem('sensorium.key')"), "open sesame")
+        self.click("#open-settings")
+        self.click("#settings .actions .button:last-child")
+        self.assertIsNone(self.js("return localStorage.getItem('sensorium.key')"))
+
+
+if __name__ == "__main__":
+    main()
