@@ -14,13 +14,15 @@ class Chat(PageTest):
     def check_places(self, where):
         """The boxes lie on the picture where the table of coordinates says, and the picture keeps its shape."""
         places, expected, size = self.js("""
-            const [where] = arguments, image = document.querySelector(`${where} .stage img`), area = image.getBoundingClientRect();
+            const [where] = arguments, image = document.querySelector(`${where} .stage img`);
+            const area = image.getBoundingClientRect();
             const places = [...document.querySelectorAll(`${where} .box`)].map(box => {
               const { left, top, right, bottom } = box.getBoundingClientRect();
               const [x, y] = [area.width / image.naturalWidth, area.height / image.naturalHeight];
               return [(left - area.left) / x, (top - area.top) / y, (right - area.left) / x, (bottom - area.top) / y];
             });
-            const rows = [...document.querySelectorAll(".answer tbody tr")].map(row => row.children[1].textContent.split(", ").map(Number));
+            const rows = [...document.querySelectorAll(".answer tbody tr")].map(
+              row => row.children[1].textContent.split(", ").map(Number));
             return [places, rows, [area.width / area.height, image.naturalWidth / image.naturalHeight]];""", where)
         self.assertAlmostEqual(*size, delta=0.02)
         self.assertEqual(len(places), len(expected))

@@ -116,6 +116,81 @@ class Conversations(PageTest):
         self.assertEqual(bool(self.all(".search form")), not missing)
 
 
+    def test_search_shows_what_a_server_with_an_index_finds(self):
+        self.js("""
+            const real = fetch, answer = value => Promise.resolve(new Response(JSON.stringify(value)));
+            window.bodies = [];
+            window.fetch = (url, options) => {
+              if (url === "/openapi.json") return answer({ paths: { "/api/search": {} } });
+              if (url !== "/api/search") return real(url, options);
+              bodies.push(JSON.parse(options.body));
+              return answer({ results: [{ name: "site.jpg", type: "image/jpeg", score: 0.87, url: "/web/examples/site.jpg" }] });
+            };""")
+        self.click("#open-search")
+        self.wait("document.querySelector('dialog .search form')")
+        self.one("dialog input[type=search]").send_keys("helmets\n")
+        self.wait("document.querySelector('.result img')?.naturalWidth > 0")
+        self.assertEqual(self.texts(".result span"), ["site.jpg", "0.87"])
+        self.one("dialog input[type=file]").send_keys(str(SITE))
+        self.wait("bodies.length === 2")
+        words, picture = (body["query"] for body in self.js("return bodies"))
+        self.assertEqual(words, {"type": "text", "text": "helmets"})
+        self.assertEqual(picture["type"], "image_url")
+
+
+class Requests(PageTest):
+    """What is sent to a model of a conversation, by what the model takes."""
+
+    def request(self, messages, senses, column=0):
+        return self.js("""
+            const { requestOf, turnsOf } = await import("/web/js/conversation.js");
+            const { settings } = await import("/web/js/settings.js");
+            const [messages, senses, column] = arguments, model = { id: "m", details: senses && { modalities_in: senses } };
+            const { body, sources, empty } = requestOf(turnsOf(messages), model, column, settings.values);
+            return { messages: body.messages, sources, empty };""", messages, senses, column)
+
+    @staticmethod
+    def question(identity, *parts):
+        return {"id": identity, "role": "user", "content": list(parts)}
+
+    @staticmethod
+    def answer(text, column=0):
+        run = {"type": "run", "model": "m", "column": column}
+        return {"id": "a" + text, "role": "assistant", "content": [{"type": "text", "text": text}, run]}
+
+    FILM = {"type": "video_url", "video_url": {"url": "data:film"}, "name": "f",
+            "frames": [{"time": 0, "url": "data:0"}, {"time": 1, "url": "data:1"}]}
+    PICTURE = {"type": "image_url", "image_url": {"url": "data:p"}, "name": "p"}
+    SOUND = {"type": "input_audio", "input_audio": {"data": "", "format": "wav"}, "name": "s"}
+    WORDS = {"type": "text", "text": "?"}
+
+    def types(self, senses):
+        sent = self.request([self.question("q", self.FILM, self.PICTURE, self.SOUND, self.WORDS)], senses)
+        return [part["type"] for part in sent["messages"][0]["content"]], sent["sources"]
+
+    def test_each_model_gets_what_it_takes(self):
+        self.assertEqual(self.types(["text", "image", "video", "audio"])[0], ["video_url", "image_url", "input_audio", "text"])
+        self.assertEqual(self.types(None)[0], ["video_url", "image_url", "input_audio", "text"])
+        self.assertEqual(self.types(["text"]), (["text"], []))
+        types, sources = self.types(["text", "image"])
+        self.assertEqual(types, ["image_url"] * 3 + ["text"])
+        self.assertEqual([(source["part"], source["frame"]) for source in sources], [(0, 0), (0, 1), (1, None)])
+
+    def test_nothing_that_a_model_takes_is_no_request(self):
+        self.assertTrue(self.request([self.question("q", self.SOUND)], ["text", "image"])["empty"])
+
+    def test_of_two_models_each_sees_its_own_answers(self):
+        talk = [self.question("q", self.WORDS), self.answer("right", 1), self.answer("left", 0), self.question("r", self.WORDS)]
+        for column, expected in ((0, "left"), (1, "right")):
+            self.assertEqual(self.request(talk, None, column)["messages"][1], {"role": "assistant", "content": expected})
+
+    def test_a_question_without_an_answer_joins_the_next(self):
+        talk = [self.question("q", self.PICTURE), self.answer(""), self.question("r", self.WORDS)]
+        messages = self.request(talk, None)["messages"]
+        self.assertEqual([message["role"] for message in messages], ["user"])
+        self.assertEqual([part["type"] for part in messages[0]["content"]], ["image_url", "text"])
+
+
 class WithoutDatabase(PageTest):
     server_options = ("--database", "none")
     expected_in_log = ("501",)

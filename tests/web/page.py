@@ -217,7 +217,8 @@ def wav(seconds=1.0, frequency=440, rate=16000):
     import struct
     samples = [int(20000 * math.sin(2 * math.pi * frequency * i / rate)) for i in range(int(seconds * rate))]
     data = struct.pack(f"<{len(samples)}h", *samples)
-    head = struct.pack("<4sI8sIHHIIHH4sI", b"RIFF", 36 + len(data), b"WAVEfmt ", 16, 1, 1, rate, 2 * rate, 2, 16, b"data", len(data))
+    head = struct.pack("<4sI8sIHHIIHH4sI", b"RIFF", 36 + len(data), b"WAVEfmt ", 16, 1, 1, rate, 2 * rate, 2, 16, b"data",
+                       len(data))
     return head + data
 
 

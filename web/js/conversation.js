@@ -76,7 +76,12 @@ export function requestOf(turns, model, column, settings) {
   if (settings.system.trim()) messages.push({role: "system", content: settings.system});
   turns.forEach(({question, answers}, i) => {
     const parts = questionParts(question, senses, sources);
-    if (parts.length > 0) messages.push({role: "user", content: parts});
+    // A question that got no answer belongs to the next one: chat templates want the roles in turn.
+    if (messages.at(-1)?.role === "user") {
+      messages.at(-1).content.push(...parts);
+    } else if (parts.length > 0) {
+      messages.push({role: "user", content: parts});
+    }
     if (i === turns.length - 1 || parts.length === 0) return;
     const answer = answers.find(message => runOf(message).column === column && textOf(message)) ?? answers.find(textOf);
     if (answer) messages.push({role: "assistant", content: textOf(answer)});

@@ -231,7 +231,7 @@ const de = {
   reading: "{name} wird gelesen …",
   unreadable: "{name} kann dieser Browser nicht lesen. Bilder, Filme und Töne in den üblichen Formaten gehen.",
   tooLarge: "{name} hat {size} MB; höchstens {most} MB lassen sich senden.",
-  noSense: "{model} versteht kein(e) {sense}: Das bleibt hier und wird nicht gesendet.",
+  noSense: "{model} versteht das nicht ({sense}): Es bleibt hier und wird nicht gesendet.",
   filmAsFrames: "{model} versteht keine Filme: {count} Bilder daraus werden gesendet.",
   nothingToSend: "{model} kann damit nichts anfangen. Schreiben Sie eine Frage oder wählen Sie ein anderes Modell.",
   you: "Sie",
