@@ -20,7 +20,16 @@ finish() {
   rm -rf "$work"
 }
 trap finish EXIT
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+# Below the ports that the system gives to outgoing connections, which would take one between here and its use.
+free_port() {
+  python3 -c 'import random, socket
+while True:
+    port = random.randrange(20000, 32000)
+    with socket.socket() as s:
+        if s.connect_ex(("127.0.0.1", port)) != 0:
+            break
+print(port)'
+}
 wait_for() { for _ in $(seq 300); do "$@" >/dev/null 2>&1 && return; sleep 0.1; done; echo "never came: $*"; tail -n 20 "$work"/*.log; exit 1; }
 
 database_port=$(free_port) first=$(free_port) second=$(free_port) front=$(free_port)
@@ -31,7 +40,7 @@ as_user "pg_ctl -D $work/db -w -l $work/socket/log -o '-p $database_port -k $wor
 database="postgresql://sensorium@127.0.0.1:$database_port/postgres"
 
 start() {
-  "$program" serve --port "$1" --database "$database" --files "$work/files" --quiet --grace 20 >"$work/$1.log" 2>&1 &
+  "$program" serve --port "$1" --database "$database" --files "$work/files" --quiet --grace 20 --behind-proxy >"$work/$1.log" 2>&1 &
   pids+=($!)
 }
 start "$first"

@@ -149,6 +149,8 @@ void add_serve(CLI::App& app) {
   command->add_option("--allow-host", options->hosts, "A name under which clients may address this server; repeatable");
   command->add_option("--allow-origin", server.gate.origins,
                       "An origin whose web pages may call (https://app.example), or *; repeatable");
+  command->add_flag("--behind-proxy", server.gate.behind_proxy,
+                    "Clients are told apart by the last address in X-Forwarded-For, which a proxy must set");
   command->add_option("--tls-cert", options->certificate, "Certificate with its chain, PEM: serve https");
   command->add_option("--tls-key", options->tls_key, "Its private key, PEM");
   command->add_option("--parallel", options->parallel, "Answers that advance together")

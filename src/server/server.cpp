@@ -54,6 +54,7 @@ struct Server::Parts {
                  .gate = gate,
                  .media = media,
                  .files = files,
+                 .uploads = uploads,
                  .conversations = conversations.get(),
                  .defaults = options.defaults,
                  .request_timeout = options.request_timeout,
@@ -78,6 +79,7 @@ struct Server::Parts {
   Gate gate;
   MediaSource media;
   FileStore files;
+  UploadSessions uploads;
   std::unique_ptr<ConversationStore> conversations;
   ModelPool models;
   Scheduler scheduler;
@@ -90,9 +92,10 @@ struct Server::Parts {
 bool Server::Parts::answer_preflight(Exchange& exchange) {
   if (exchange.request().method != "OPTIONS") return false;
   Response response{.status = 204, .body = {}};
-  response.headers = {{"Access-Control-Allow-Methods", "GET, POST, PUT, DELETE"},
-                      {"Access-Control-Allow-Headers", "authorization, content-type, x-goog-api-key"},
-                      {"Access-Control-Max-Age", "600"}};
+  response.headers = {
+      {"Access-Control-Allow-Methods", "GET, POST, PUT, DELETE"},
+      {"Access-Control-Allow-Headers", std::string(exchange.request().header("access-control-request-headers"))},
+      {"Access-Control-Max-Age", "600"}};
   exchange.send(std::move(response));
   return true;
 }

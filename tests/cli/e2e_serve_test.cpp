@@ -11,11 +11,11 @@ namespace {
 // A server on a free port until the end of the test.
 class ServeProcess {
  public:
-  explicit ServeProcess(std::vector<std::string> more = {}) {
+  explicit ServeProcess(std::vector<std::string> more = {}, rlim_t file_limit = RLIM_INFINITY) {
     std::vector<std::string> arguments = {"serve",   "--port",     "0",
                                           "--quiet", "--database", folder_ / "conversations.db"};
     arguments.insert(arguments.end(), more.begin(), more.end());
-    child_ = start_binary(arguments, {.output = folder_ / "out", .errors = folder_ / "err"});
+    child_ = start_binary(arguments, {.file_limit = file_limit, .output = folder_ / "out", .errors = folder_ / "err"});
     const bool said = server::eventually([&] { return read_file(folder_ / "out").find('\n') != std::string::npos; });
     EXPECT_TRUE(said) << read_file(folder_ / "err");
     if (said) {
@@ -75,6 +75,25 @@ TEST(E2eServe, SignalsEndItInOrder) {
     EXPECT_EQ(server::ask_once(serving.port(), "GET", "/").status, 200);
     EXPECT_EQ(serving.end(signal), 0);
   }
+}
+
+TEST(E2eServe, AFullDiskIsSaidAndSurvived) {
+  const ServeProcess serving({}, rlim_t{1} << 20);
+  const std::string form = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n" +
+                           std::string(2 << 20, 'x') + "\r\n--b--\r\n";
+  const auto post = [&](const std::string& path, const std::string& body, const std::string& headers) {
+    return server::ask_once(serving.port(), "POST", path, body, headers);
+  };
+  EXPECT_EQ(post("/v1/files", form, "Content-Type: multipart/form-data; boundary=b\r\n").status, 507);
+  const server::Answer put = server::ask_once(serving.port(), "PUT", "/api/conversations/a", "{\"title\":\"t\"}");
+  EXPECT_EQ(put.status, 200) << put.body;
+  const std::string large = R"({"role":"user","content":")" + std::string(3 << 20, 'x') + R"("})";
+  EXPECT_EQ(server::ask_once(serving.port(), "PUT", "/api/conversations/a/messages/m", large).status, 503);
+  EXPECT_EQ(
+      server::ask_once(serving.port(), "PUT", "/api/conversations/a/messages/n", R"({"role":"user","content":"x"})")
+          .status,
+      200);
+  EXPECT_EQ(server::ask_once(serving.port(), "GET", "/api/conversations/a").json().at("messages").size(), 1U);
 }
 
 TEST(E2eServe, SaysWhatIsWrongBeforeItServes) {

@@ -136,6 +136,33 @@ TEST(Files, RefusesWhatIsNoForm) {
   EXPECT_EQ(ask_once(server.port(), "GET", "/v1/files/..%2f..%2fetc%2fpasswd").status, 404);
 }
 
+TEST(Files, ComeInPiecesToo) {
+  const RunningServer server;
+  const std::string picture = media::encode_png(models::tiny_image(1, 64, 48));
+  const Answer begun = server.post("/upload/v1beta/files", {{"file", {{"displayName", "p.png"}}}},
+                                   "X-Goog-Upload-Header-Content-Type: image/png\r\n");
+  ASSERT_EQ(begun.status, 200) << begun.body;
+  const std::string url = begun.headers.at("X-Goog-Upload-URL"), path = url.substr(url.find("/upload"));
+  const auto piece = [&](const std::string& bytes, size_t offset, const std::string& command) {
+    return ask_once(
+        server.port(), "POST", path, bytes,
+        "X-Goog-Upload-Command: " + command + "\r\nX-Goog-Upload-Offset: " + std::to_string(offset) + "\r\n");
+  };
+  EXPECT_EQ(piece(picture.substr(0, 100), 0, "upload").headers.at("X-Goog-Upload-Status"), "active");
+  EXPECT_EQ(piece("x", 7, "upload").status, 400);
+  const Answer last = piece(picture.substr(100), 100, "upload, finalize");
+  EXPECT_EQ(last.headers.at("X-Goog-Upload-Status"), "final");
+  const Json file = last.json().at("file");
+  EXPECT_EQ(file.at("mimeType"), "image/png");
+  EXPECT_EQ(ask_once(server.port(), "GET", "/v1/files/" + file.at("id").get<std::string>() + "/content").body, picture);
+  EXPECT_EQ(piece("x", 0, "upload").status, 404);
+  Json body = {
+      {"contents",
+       {{{"role", "user"},
+         {"parts", {{{"text", "what?"}}, {{"fileData", {{"fileUri", file.at("uri")}, {"mimeType", "image/png"}}}}}}}}}};
+  EXPECT_EQ(server.post("/v1beta/models/tiny:generateContent", body).status, 200);
+}
+
 TEST(Files, ManyUploadsAtOnce) {
   const RunningServer server;
   std::vector<std::thread> threads;

@@ -1,6 +1,7 @@
 // POST /v1/chat/completions, through a socket.
 #include <gtest/gtest.h>
 
+#include "media/audio.h"
 #include "server/running_server.h"
 
 namespace sensorium::server {
@@ -179,6 +180,9 @@ TEST(Chat, RefusesWhatIsWrongAndSaysWhy) {
   const auto image = [&](const std::string& url) {
     return with_part({{"type", "image_url"}, {"image_url", {{"url", url}}}});
   };
+  const auto sound = [&](const std::string& bytes) {
+    return with_part({{"type", "input_audio"}, {"input_audio", {{"data", base64_encode(bytes)}, {"format", "wav"}}}});
+  };
   std::string bomb = media::encode_png(media::Image(16, 16));
   bomb[16] = bomb[20] = '\x7f';  // says to be 2 billion pixels wide
   const std::vector<BadRequest> requests = {
@@ -190,7 +194,12 @@ TEST(Chat, RefusesWhatIsWrongAndSaysWhy) {
       {"UnknownRole", {{"messages", {{{"role", "robot"}, {"content", "x"}}}}}, 400, "robot"},
       {"ContentIsANumber", {{"messages", {{{"role", "user"}, {"content", 3}}}}}, 400, "messages[0]"},
       {"UnknownPart", with_part({{"type", "smell"}}), 400, "smell"},
-      {"Sound", with_part({{"type", "input_audio"}, {"input_audio", {{"data", ""}, {"format", "wav"}}}}), 400, "sound"},
+      {"NoSound", with_part({{"type", "input_audio"}, {"input_audio", {{"data", ""}, {"format", "wav"}}}}), 400,
+       "no data"},
+      {"DamagedSound", sound("RIFF----WAVEfmt "), 400, "cannot be read"},
+      {"SoundToTheDeaf",
+       sound(media::encode_wav({.sample_rate_hz = 16000, .channels = 1, .samples = std::vector<float>(16000, 0.1f)})),
+       400, "sound"},
       {"BadBase64", image("data:image/png;base64,@@@@"), 400, "base64"},
       {"NoDataUrl", image("data:image/png,xx"), 400, "data:TYPE;base64"},
       {"NoPicture", image("data:image/png;base64," + base64_encode("<html></html>")), 400, "cannot be read"},

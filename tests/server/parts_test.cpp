@@ -116,6 +116,14 @@ TEST(Gate, RefusesOtherHostsAndPagesFromElsewhere) {
   EXPECT_EQ(gate.allowed_origin(request_with("origin", "https://evil.example")), "");
 }
 
+TEST(Gate, KnowsClientsBehindAProxy) {
+  Gate direct({}), behind({.behind_proxy = true});
+  const Request request = request_with("x-forwarded-for", "6.6.6.6, 203.0.113.9");
+  EXPECT_EQ(direct.admit(request, Route::Access::key), "10.0.0.1");
+  EXPECT_EQ(behind.admit(request, Route::Access::key), "203.0.113.9");
+  EXPECT_EQ(behind.admit(request_with("x", "y"), Route::Access::key), "10.0.0.1");
+}
+
 bool is_public(const std::string& text) {
   if (text.find(':') == std::string::npos) {
     sockaddr_in address{};

@@ -199,6 +199,18 @@ def gemini_generate():
 
 
 @check
+def gemini_files():
+    stored = google.files.upload(file=io.BytesIO(BYTES), config=types.UploadFileConfig(mime_type=TYPE, display_name="site"))
+    assert stored.size_bytes == len(BYTES) and stored.mime_type == TYPE, stored
+    by_file = google.models.generate_content(model=MODEL, contents=[stored, QUESTION])
+    by_bytes = google.models.generate_content(model=MODEL, contents=[types.Part.from_bytes(data=BYTES, mime_type=TYPE), QUESTION])
+    assert by_file.text == by_bytes.text
+    assert stored.name in [file.name for file in google.files.list()]
+    google.files.delete(name=stored.name)
+    expect(genai_errors.ClientError, lambda: google.files.get(name=stored.name))
+
+
+@check
 def gemini_schema():
     config = types.GenerateContentConfig(response_mime_type="application/json", response_schema=types.Schema(
         type="OBJECT", properties={"count": types.Schema(type="INTEGER"), "note": types.Schema(type="STRING", max_length=20, nullable=True)},

@@ -11,7 +11,7 @@ inline constexpr std::array kChatFields = std::to_array<Field>({
     {"model", kString, true, "a name of GET /v1/models; \"default\" is the first"},
     {"messages", kArray, true,
      "[{role, content}]; roles system, developer, user, assistant, tool; content a text or a list of parts: text, "
-     "image_url (data URL; http(s) only from allowed hosts), video_url, file (file_id or file_data)"},
+     "image_url (data URL; http(s) only from allowed hosts), input_audio, video_url, file (file_id or file_data)"},
     {"stream", kBoolean, false, "answer in pieces, as server-sent events"},
     {"stream_options", kObject, false, "{include_usage}: a last event with the counts of tokens"},
     {"max_completion_tokens", kInteger, false, "longest answer"},

@@ -18,8 +18,8 @@ struct Collected {
   int64_t created_s = now_s();
   std::vector<OrderedJson> choices;
   int64_t prompt_tokens = 0, reused_tokens = 0, generated_tokens = 0;
-  size_t open = 0;  // prompts without their answers
-  bool failed = false;
+  size_t open = 0;                  // prompts without their answers
+  std::atomic<bool> failed{false};  // whoever sets it tells the client
   bool stream = false, include_usage = false;
 
   OrderedJson json(OrderedJson choices_json) const {
@@ -77,7 +77,7 @@ class CompletionSink : public AnswerSink {
     exchange_->send({.body = json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace)});
   }
   void failed(Fault fault, const Error& error) override {
-    if (std::exchange(all_->failed, true)) return;
+    if (all_->failed.exchange(true)) return;
     AnswerSink::failed(fault, error);
   }
 
@@ -153,7 +153,12 @@ void completions(Call& call) {
   for (size_t i = 0; i < prompts.size(); ++i) {
     Ask one = ask;
     one.job.messages = {{.role = "user", .parts = {{.text = prompts[i]}}}};
-    submit(call, std::move(one), std::make_shared<CompletionSink>(call, all, i * samples, echo ? prompts[i] : ""));
+    try {
+      submit(call, std::move(one), std::make_shared<CompletionSink>(call, all, i * samples, echo ? prompts[i] : ""));
+    } catch (const Error&) {
+      if (all->failed.exchange(true)) return;  // an earlier prompt's job has told the client already
+      throw;
+    }
   }
 }
 

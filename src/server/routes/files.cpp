@@ -4,14 +4,22 @@
 #include "server/routes/services.h"
 
 namespace sensorium::server {
-namespace {
-
 OrderedJson file_json(const StoredFile& file) {
-  return {{"id", file.id},         {"object", "file"},        {"bytes", file.bytes},  {"created_at", file.created_s},
-          {"filename", file.name}, {"purpose", file.purpose}, {"status", "processed"}};
+  const bool typed = file.purpose.find('/') != std::string::npos;  // Google's clients give a type, OpenAI's a purpose
+  return {{"id", file.id},
+          {"object", "file"},
+          {"bytes", file.bytes},
+          {"created_at", file.created_s},
+          {"filename", file.name},
+          {"purpose", typed ? "user_data" : file.purpose},
+          {"status", "processed"},
+          {"name", "files/" + file.id},
+          {"displayName", file.name},
+          {"mimeType", typed ? file.purpose : "application/octet-stream"},
+          {"sizeBytes", std::to_string(file.bytes)},
+          {"uri", "files/" + file.id},
+          {"state", "ACTIVE"}};
 }
-
-}  // namespace
 
 void upload_file(Call& call) {
   const Result<std::vector<FormPart>> parts =
@@ -32,7 +40,7 @@ void upload_file(Call& call) {
 void list_files(Call& call) {
   OrderedJson data = OrderedJson::array();
   for (const StoredFile& file : call.services.files.list(call.client)) data.push_back(file_json(file));
-  call.send_json({{"object", "list"}, {"data", data}, {"has_more", false}});
+  call.send_json({{"object", "list"}, {"data", data}, {"has_more", false}, {"files", data}});
 }
 
 void get_file(Call& call) { call.send_json(file_json(call.services.files.info(call.client, call.values[0]))); }

@@ -115,6 +115,16 @@ std::string Gate::allowed_origin(const Request& request) const {
   return {};
 }
 
+// The last entry is the proxy's own; what stands before it may be the client's invention.
+std::string Gate::address_of(const Request& request) const {
+  const std::string_view forwarded = request.header("x-forwarded-for");
+  if (!options_.behind_proxy || forwarded.empty()) return request.peer;
+  const size_t comma = forwarded.rfind(',');
+  const std::string_view last = comma == std::string_view::npos ? forwarded : forwarded.substr(comma + 1);
+  const size_t begin = last.find_first_not_of(' ');
+  return begin == std::string_view::npos ? request.peer : std::string(last.substr(begin, 64));
+}
+
 std::string Gate::admit(const Request& request, Route::Access access) {
   check_host(request);
   // A browser names the page that a request comes from; one from elsewhere must not spend this machine's time unseen.
@@ -126,7 +136,7 @@ std::string Gate::admit(const Request& request, Route::Access access) {
       throw ApiError(403, "pages of that origin may not call this server; --allow-origin names those that may",
                      "origin_not_allowed");
   }
-  if (options_.keys.empty() || access == Route::Access::open) return request.peer;
+  if (options_.keys.empty() || access == Route::Access::open) return address_of(request);
   const std::string key = presented_key(request);
   if (key.empty()) throw ApiError(401, "an API key is needed: Authorization: Bearer KEY", "missing_api_key");
   const Sha256Digest digest = sha256(key);

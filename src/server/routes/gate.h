@@ -34,7 +34,9 @@ NewKey make_key(const std::string& name);
 struct GateOptions {
   std::vector<ApiKey> keys;                // none: everybody may
   std::vector<std::string> allowed_hosts;  // names that a request's Host may have; none: any
-  std::vector<std::string> origins;        // of web pages elsewhere that may call ("https://app.example"; "*": any)
+  // The connections come from a proxy, which says in X-Forwarded-For who its client is.
+  bool behind_proxy = false;
+  std::vector<std::string> origins;  // of web pages elsewhere that may call ("https://app.example"; "*": any)
 };
 
 // Thread-safe.
@@ -57,6 +59,7 @@ class Gate {
     std::chrono::steady_clock::time_point refilled{};
     int64_t running = 0;
   };
+  std::string address_of(const Request& request) const;
   void check_host(const Request& request) const;
   void count(const ApiKey& key);
 

@@ -37,10 +37,6 @@ void read_part(const Call& call, const OrderedJson& part, models::ChatMessage& m
   if (const OrderedJson* text = member(part, "text")) {
     add_text(message, text_of(text));
   } else if (const OrderedJson* data = either(part, "inlineData")) {
-    const std::string type = text_of(either(*data, "mimeType"));
-    if (type.starts_with("audio/"))
-      throw ApiError(400, "no model of this server listens to sound; ask about pictures, films or text", "",
-                     "contents");
     add_media(call, message, decode_base64(text_of(member(*data, "data"))), media_count);
   } else if (const OrderedJson* file = either(part, "fileData")) {
     const std::string uri = text_of(either(*file, "fileUri"));

@@ -8,10 +8,14 @@
 #include "base/base64.h"
 #include "base/descriptor.h"
 #include "base/file.h"
+#include "media/audio.h"
+#include "modality/senses.h"
 #include "server/routes/api_error.h"
 
 namespace sensorium::server {
 namespace {
+
+constexpr double kMostSoundSeconds = 3600;
 
 ApiError bad_media(const std::string& message) { return {400, message, "invalid_image"}; }
 
@@ -45,10 +49,41 @@ class TemporaryFile {
   std::filesystem::path path_;
 };
 
+// An error's message without the name of the temporary file.
+std::string without_path(const Error& error, const TemporaryFile& file) {
+  const std::string prefix = file.path().string() + ": ";
+  return error.message().starts_with(prefix) ? error.message().substr(prefix.size()) : std::string("it is damaged");
+}
+
 // ISO media ("ftyp" at 4) and Matroska, the containers that browsers and phones make.
 bool looks_like_film(std::string_view bytes) {
   return bytes.substr(0, 12).find("ftyp") == 4 || bytes.starts_with("\x1a\x45\xdf\xa3") ||
          (bytes.starts_with("RIFF") && bytes.substr(0, 12).ends_with("AVI "));
+}
+
+// WAV, FLAC, Ogg, MP3 with and without a tag, AAC in its stream form.
+bool looks_like_sound(std::string_view bytes) {
+  const auto byte = [&](size_t i) { return i < bytes.size() ? static_cast<unsigned char>(bytes[i]) : 0; };
+  const bool frame = byte(0) == 0xff && (byte(1) & 0xe0) == 0xe0 && byte(1) != 0xff;
+  // JPEG begins with ff d8.
+  return (bytes.starts_with("RIFF") && bytes.substr(0, 12).ends_with("WAVE")) || bytes.starts_with("fLaC") ||
+         bytes.starts_with("OggS") || bytes.starts_with("ID3") || (frame && byte(1) != 0xd8);
+}
+
+models::ChatPart sound_part(const std::string& bytes) {
+  const TemporaryFile file(bytes);
+  try {
+    // Its length is looked at before it is decoded: compressed silence is long.
+    const media::AudioInfo info = media::open_audio(file.path())->info();
+    if (info.frames > 0 && static_cast<double>(info.frames) / info.sample_rate_hz > kMostSoundSeconds)
+      throw ApiError(413, "the sound is longer than an hour", "sound_too_long");
+    return {.recording = std::make_shared<modality::Recording>(modality::sense_kind("audio").load(file.path()))};
+  } catch (const ApiError&) {
+    throw;
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::interrupted || error.kind() == ErrorKind::not_found) throw;
+    throw ApiError(400, "the sound cannot be read: " + without_path(error, file), "invalid_audio");
+  }
 }
 
 }  // namespace
@@ -125,6 +160,7 @@ std::shared_ptr<const media::Image> MediaSource::image(const std::string& bytes)
 
 models::ChatPart MediaSource::part(const std::string& bytes) {
   if (bytes.empty()) throw bad_media("the file is empty");
+  if (looks_like_sound(bytes)) return sound_part(bytes);
   if (!looks_like_film(bytes)) return {.image = image(bytes)};
   const TemporaryFile file(bytes);
   models::ChatPart part;
@@ -134,13 +170,8 @@ models::ChatPart MediaSource::part(const std::string& bytes) {
       part.frames.push_back(std::make_shared<const media::Image>(std::move(frame.image)));
     }
   } catch (const Error& error) {
-    // Its message names the temporary file.
-    const std::string message = error.message(), prefix = file.path().string() + ": ";
     if (error.kind() == ErrorKind::interrupted || error.kind() == ErrorKind::not_found) throw;
-    throw ApiError(400,
-                   "the film cannot be read: " +
-                       (message.starts_with(prefix) ? message.substr(prefix.size()) : std::string("it is damaged")),
-                   "invalid_video");
+    throw ApiError(400, "the film cannot be read: " + without_path(error, file), "invalid_video");
   }
   return part;
 }

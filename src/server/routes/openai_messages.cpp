@@ -66,10 +66,13 @@ void read_openai_part(const Call& call, const OrderedJson& part, models::ChatMes
                                                           : decode_base64(data);
     add_media(call, message, bytes, media_count);
   } else if (type == "input_audio") {
-    throw ApiError(400, "no model of this server listens to sound; ask about pictures, films or text",
-                   "unsupported_modality", "messages");
+    const OrderedJson* audio = member(part, "input_audio");
+    const std::string data = audio == nullptr ? "" : string_or(*audio, "data", "");
+    if (data.empty()) throw ApiError(400, "a part of type \"input_audio\" has no data", "invalid_value", "messages");
+    add_media(call, message, decode_base64(data), media_count);
   } else {
-    throw ApiError(400, fmt::format("a part of type \"{}\" is none of text, image_url, video_url, file", type),
+    throw ApiError(400,
+                   fmt::format("a part of type \"{}\" is none of text, image_url, input_audio, video_url, file", type),
                    "invalid_value", "messages");
   }
 }

@@ -5,6 +5,7 @@
 #include "server/routes/conversation_routes.h"
 #include "server/routes/files.h"
 #include "server/routes/gemini.h"
+#include "server/routes/gemini_files.h"
 #include "server/routes/ollama.h"
 #include "server/routes/page.h"
 #include "server/routes/responses.h"
@@ -64,6 +65,20 @@ constexpr std::array kRoutes = std::to_array<Route>({
      "The same under the path that newer clients use.", kGeminiCountFields, gemini_count},
     {"POST", "/v1/models/{model}:embedContent", Access::key, Place::loop, Dialect::gemini, "Gemini",
      "Needs a model that this server has not: status 400.", kNoBody, no_embeddings},
+    {"POST", "/upload/v1beta/files", Access::key, Place::worker, Dialect::gemini, "Gemini",
+     "Begins an upload, in the way of Google's clients; X-Goog-Upload-URL says where its bytes go.", kUploadFields,
+     begin_upload},
+    {"POST", "/upload/v1/files", Access::key, Place::worker, Dialect::gemini, "Gemini",
+     "Begins an upload, in the way of Google's clients; X-Goog-Upload-URL says where its bytes go.", kUploadFields,
+     begin_upload},
+    {"POST", "/upload/files/{upload_id}", Access::open, Place::worker, Dialect::gemini, "Gemini",
+     "A piece of an upload; its id, which nobody can guess, is the key.", kNoBody, continue_upload},
+    {"GET", "/v1beta/files", Access::key, Place::worker, Dialect::gemini, "Gemini", "As /v1/files.", kNoBody,
+     list_files},
+    {"GET", "/v1beta/files/{file_id}", Access::key, Place::worker, Dialect::gemini, "Gemini", "As /v1/files/{file_id}.",
+     kNoBody, get_file},
+    {"DELETE", "/v1beta/files/{file_id}", Access::key, Place::worker, Dialect::gemini, "Gemini",
+     "As /v1/files/{file_id}.", kNoBody, delete_file},
     {"GET", "/v1beta/models", Access::key, Place::loop, Dialect::gemini, "Gemini", "The models.", kNoBody,
      gemini_models},
     {"GET", "/v1beta/models/{model...}", Access::key, Place::loop, Dialect::gemini, "Gemini", "One model.", kNoBody,

@@ -10,6 +10,7 @@
 #include "server/http/listener.h"
 #include "server/routes/file_store.h"
 #include "server/routes/gate.h"
+#include "server/routes/gemini_files.h"
 #include "server/routes/media_source.h"
 #include "server/scheduling/metrics.h"
 #include "server/scheduling/model_pool.h"
@@ -25,6 +26,7 @@ struct Services {
   Gate& gate;
   MediaSource& media;
   FileStore& files;
+  UploadSessions& uploads;
   ConversationStore* conversations;           // null: none are kept
   const generate::GenerateOptions& defaults;  // of requests that do not say
   std::chrono::milliseconds request_timeout;
