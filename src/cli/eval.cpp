@@ -16,6 +16,7 @@ using Clock = std::chrono::steady_clock;
 
 struct EvalCommand {
   std::string model = "default";
+  models::LoadOptions load;
   eval::EvalOptions options;
   std::string compare;
   bool json = false;
@@ -59,7 +60,7 @@ void print_table(const eval::EvalReport& report) {
 }
 
 void run_comparison(const EvalCommand& command) {
-  const std::unique_ptr<models::Model> model = open_model(command.model);
+  const std::unique_ptr<models::Model> model = open_model(command.model, command.load);
   const std::unique_ptr<models::Model> reference = models::load_model(find_model(command.compare), DType::f32);
   eval::CompareOptions options{.data = command.options.data, .prompts = command.options.limit};
   eval::Comparison comparison;
@@ -87,7 +88,7 @@ void run_comparison(const EvalCommand& command) {
 
 void run_eval(EvalCommand command) {
   if (!command.compare.empty()) return run_comparison(command);
-  const std::unique_ptr<models::Model> model = open_model(command.model);
+  const std::unique_ptr<models::Model> model = open_model(command.model, command.load);
   eval::EvalReport report;
   {
     Progress progress;
@@ -119,6 +120,7 @@ void add_eval(CLI::App& app) {
                    "Data set: JSON lines, a JSON list, or a folder of class folders")
       ->required();
   verb->add_option("--model,-m", command->model, "Folder of the model")->capture_default_str();
+  add_load_options(*verb, command->load);
   verb->add_option("--task,-t", command->options.task, task_help());
   verb->add_option("--validation", command->options.validation,
                    "Only the part of a training file that a recipe with this validation_fraction leaves out")
@@ -140,6 +142,7 @@ void add_eval(CLI::App& app) {
       "Examples:\n"
       "  sensorium eval --data hardhat/test.jsonl\n"
       "  sensorium eval --model runs/mine/model --data my.jsonl --task qa --limit 100 --json\n"
+      "  sensorium eval --model llava-1.5-7b-hf --adapter runs/lora/adapter --data vqa-rad/test.json --json\n"
       "  sensorium eval --model small --compare default --data my.jsonl --limit 100");
   verb->callback([command] { run_eval(*command); });
 }

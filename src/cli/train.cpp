@@ -21,7 +21,11 @@ void add_train(CLI::App& app) {
       "The run's folder receives train.jsonl, TensorBoard events, loss.svg, checkpoints/ and model/ (what ask,\n"
       "eval and inspect take). docs/training.md describes every key of a recipe, docs/data.md the formats of your "
       "data.\n"
-      "Example:\n  sensorium train recipes/tiny.yaml out=runs/tiny train.steps=200");
+      "A published LLaVA learns by recipes/llava-*.yaml, from init=FOLDER; with \"lora\" the run's result is "
+      "adapter/.\n"
+      "Examples:\n"
+      "  sensorium train recipes/tiny.yaml out=runs/tiny train.steps=200\n"
+      "  sensorium train recipes/llava-2-lora.yaml init=llava-1.5-7b-hf data.train=chats.json out=runs/lora");
   command->callback([options] {
     const train::RunSummary summary = train::run_recipe(train::Recipe::load(options->recipe, options->overrides));
     if (options->json) {
@@ -34,7 +38,9 @@ void add_train(CLI::App& app) {
                     .dump()
                     .c_str());
     } else {
-      std::puts(fmt::format("{} steps, model in {}", summary.steps, summary.model.string()).c_str());
+      std::puts(
+          fmt::format("{} steps, {} in {}", summary.steps, summary.model.filename().string(), summary.model.string())
+              .c_str());
     }
   });
 }

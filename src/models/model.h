@@ -120,6 +120,8 @@ class Model {
 void require_no_recording(const ChatPart& part);
 
 class Checkpoint;
+class Learner;
+struct LearnerOptions;
 
 // A line of the table of families.
 struct ModelFamily {
@@ -127,6 +129,8 @@ struct ModelFamily {
   const char* summary;
   // `compute`: dtype of the activations, f32 or bf16.
   std::unique_ptr<Model> (*load)(const Checkpoint& checkpoint, DType compute);
+  // For training on conversations (learner.h); none: the family does not train this way.
+  std::unique_ptr<Learner> (*learn)(std::unique_ptr<Checkpoint> checkpoint, const LearnerOptions& options) = nullptr;
 };
 std::span<const ModelFamily> model_families();
 

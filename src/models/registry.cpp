@@ -4,7 +4,9 @@
 
 #include "models/clip/clip.h"
 #include "models/decoder/published.h"
+#include "models/decoder/text_learner.h"
 #include "models/llama/llama.h"
+#include "models/llava/learner.h"
 #include "models/llava/model.h"
 #include "models/llava_next/model.h"
 #include "models/llava_onevision/model.h"
@@ -19,14 +21,15 @@ namespace {
 
 constexpr std::array<ModelFamily, 9> kFamilies = {{
     {"sensorium", "the native model: image encoder with task heads, projector, decoder", load_sensorium},
-    {"llama", "text: Llama 2 and 3, Vicuna, Yi", load_llama},
-    {"mistral", "text: Mistral", load_mistral},
-    {"qwen2", "text: Qwen 1.5, 2 and 2.5", load_qwen2},
+    {"llama", "text: Llama 2 and 3, Vicuna, Yi", load_llama, learn_text<read_llama_config>},
+    {"mistral", "text: Mistral", load_mistral, learn_text<read_mistral_config>},
+    {"qwen2", "text: Qwen 1.5, 2 and 2.5", load_qwen2, learn_text<read_qwen2_config>},
     {"clip", "pictures and texts in one space: CLIP", load_clip},
     {"siglip", "pictures and texts in one space: SigLIP", load_siglip},
-    {"llava", "questions about pictures: LLaVA 1.5", load_llava},
-    {"llava_next", "questions about pictures: LLaVA 1.6 (NeXT)", load_llava_next},
-    {"llava_onevision", "questions about pictures and videos: LLaVA-OneVision", load_llava_onevision},
+    {"llava", "questions about pictures: LLaVA 1.5", load_llava, learn_llava<LlavaModel>},
+    {"llava_next", "questions about pictures: LLaVA 1.6 (NeXT)", load_llava_next, learn_llava<LlavaNextModel>},
+    {"llava_onevision", "questions about pictures and videos: LLaVA-OneVision", load_llava_onevision,
+     learn_llava<LlavaOnevisionModel>},
 }};
 
 // Decoders of multimodal models, by the model_type of their "text_config".
@@ -55,6 +58,10 @@ const Row& find_row(const std::array<Row, N>& table, const std::string& type, co
        near.empty() ? fmt::format(" ({})", fmt::join(known, ", ")) : fmt::format("; did you mean \"{}\"?", near));
 }
 
+const ModelFamily& family_of(const Checkpoint& checkpoint) {
+  return find_row(kFamilies, checkpoint.config().at("model_type").get<std::string>(), checkpoint.where());
+}
+
 }  // namespace
 
 std::span<const ModelFamily> model_families() { return kFamilies; }
@@ -69,8 +76,19 @@ const VisionFamily& vision_family(const std::string& model_type, const std::stri
 
 std::unique_ptr<Model> load_model(const std::filesystem::path& path, const LoadOptions& options) {
   const std::unique_ptr<Checkpoint> checkpoint = Checkpoint::open(path, options);
-  const std::string type = checkpoint->config().at("model_type").get<std::string>();
-  return find_row(kFamilies, type, checkpoint->where()).load(*checkpoint, options.compute);
+  return family_of(*checkpoint).load(*checkpoint, options.compute);
+}
+
+bool is_native(const std::filesystem::path& path) {
+  return family_of(*Checkpoint::open(path, {})).load == load_sensorium;
+}
+
+std::unique_ptr<Learner> load_learner(const std::filesystem::path& path, const LearnerOptions& options) {
+  std::unique_ptr<Checkpoint> checkpoint = Checkpoint::open(path, options.load);
+  const ModelFamily& family = family_of(*checkpoint);
+  require(family.learn != nullptr, ErrorKind::unsupported, "{}: a {} model does not train on conversations",
+          path.string(), family.model_type);
+  return family.learn(std::move(checkpoint), options);
 }
 
 std::unique_ptr<Model> load_model(const std::filesystem::path& path, DType compute) {

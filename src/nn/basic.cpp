@@ -13,6 +13,19 @@ Linear::Linear(ParameterStore& store, const std::string& name, int64_t in, int64
   if (bias_kind == Bias::zeros) bias = store.add(name + ".bias", {out}, Init::zeros);
 }
 
+Tensor Linear::operator()(const Tensor& x_TK) const {
+  Tensor y_TN = packed.defined() ? ops::packed_linear(x_TK, packed, bias) : ops::linear(x_TK, weight, bias);
+  for (const LowRank& change : changes) {
+    Tensor kept_TK = x_TK;
+    if (change.dropout && change.dropout->probability > 0) {
+      Rng rng = Rng::for_item(change.dropout->seed, change.stream);
+      kept_TK = ops::dropout(x_TK, change.dropout->probability, rng);
+    }
+    y_TN = ops::add_low_rank(y_TN, kept_TK, change.a_RK, change.b_MR, change.first, change.scale);
+  }
+  return y_TN;
+}
+
 Tensor look_up_rows(const Tensor& table_RC, const Tensor& index_T, DType dtype) {
   if (table_RC.dtype() != DType::f16) return ops::gather_rows(table_RC, index_T, dtype);
   const int64_t rows = index_T.elements(), columns = table_RC.dim(1);

@@ -2,7 +2,9 @@
 // activations decides how products are computed (see ops::linear).
 #pragma once
 
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "nn/kv_cache.h"
 #include "nn/parameter_store.h"
@@ -12,16 +14,33 @@ namespace sensorium::nn {
 
 enum class Bias : uint8_t { none, zeros };
 
+// Dropout that several modules share; whoever trains draws a new seed for every batch, so that a pass that runs again for its
+// gradients (activation checkpointing) drops the same.
+struct SharedDropout {
+  float probability = 0;
+  uint64_t seed = 0;
+};
+
+// A low-rank change of a Linear (LoRA, Hu 2021): scale * b a x, added to its outputs [first, first + M).
+struct LowRank {
+  Tensor a_RK, b_MR;
+  int64_t first = 0;
+  float scale = 1;
+  std::shared_ptr<const SharedDropout> dropout;  // of x; none: nothing is dropped
+  uint64_t stream = 0;                           // which of the dropout's masks is its own
+};
+
 // y_TN = x_TK w_NK^T + b_N. Parameters: <name>.weight (which a checkpoint may hold packed), <name>.bias.
 struct Linear {
   Linear() = default;
   Linear(ParameterStore& store, const std::string& name, int64_t in, int64_t out, Bias bias, float init_scale = 1.0f);
-  Tensor operator()(const Tensor& x_TK) const {
-    return packed.defined() ? ops::packed_linear(x_TK, packed, bias) : ops::linear(x_TK, weight, bias);
-  }
+  Tensor operator()(const Tensor& x_TK) const;
+  int64_t inputs() const { return packed.defined() ? packed.layout.k : weight.dim(1); }
+  int64_t outputs() const { return packed.defined() ? packed.layout.n : weight.dim(0); }
   Tensor weight;             // undefined where the weight is packed
   ops::PackedWeight packed;  // undefined where it is not
   Tensor bias;
+  std::vector<LowRank> changes;  // an adapter's
 };
 
 // Rows of a table by index (i32 [T]; -1: zeros), in `dtype` (f32 or bf16). As ops::gather_rows, but the table may also be

@@ -66,6 +66,8 @@ class ParameterStore {
   Matrix add_matrix(const std::string& name, const Shape& shape, Init init, float scale = 1.0f);
   // Parameters that are added from now on, an adapter's, start as Init says.
   void forget_source() { source_ = {}; }
+  // Of the random values of parameters that are added from now on.
+  void set_seed(uint64_t seed) { seed_ = seed; }
 
   const std::vector<PackedParameter>& packed() const { return packed_; }
   const std::vector<Parameter>& parameters() const { return parameters_; }

@@ -23,6 +23,31 @@ Tensor scaled(const Tensor& x, float factor) {
   return y;
 }
 
+Tensor weight_grad(const void* dy, DType dy_dtype, int64_t dy_stride, const Tensor& x, Tensor w, DType compute) {
+  const int64_t rows = x.dim(0), in = w.dim(1), out = w.dim(0);
+  // A leaf's first gradient is written, not added to zeros.
+  const bool leaf = is_leaf(w), add = leaf && w.grad().defined();
+  const Tensor dw = add    ? w.grad()
+                    : rows ? Tensor::empty(w.shape(), leaf ? DType::f32 : w.dtype(), w.device())
+                           : Tensor::zeros(w.shape(), leaf ? DType::f32 : w.dtype(), w.device());
+  if (rows != 0) {
+    launch(&kernels::KernelTable::gemm, x, "linear",
+           {.m = out,
+            .n = in,
+            .k = rows,
+            .a = {dy, dy_dtype, 1, dy_stride},
+            .b = {x.raw(), x.dtype(), in, 1},
+            .c = dw.raw(),
+            .c_dtype = dw.dtype(),
+            .ldc = in,
+            .accumulate = add,
+            .compute = compute});
+  }
+  if (!leaf) return dw;
+  if (!add) w.set_grad(dw);
+  return {};
+}
+
 void require_pictures(const Tensor& x, const Pictures& pictures, const char* op) {
   require_activation(x, op, "x");
   require_rank(x, 2, op, "x");

@@ -85,6 +85,10 @@ class GradTarget {
   bool leaf_ = false;
 };
 
+// dw_NK (+)= dy_TN^T x_TK for the parameter-like input `w`: into a leaf's gradient (undefined is returned), else a tensor of w's
+// dtype. `dy_TN`: N columns of a matrix whose rows are `dy_stride` elements apart, the first one at `dy`.
+Tensor weight_grad(const void* dy, DType dy_dtype, int64_t dy_stride, const Tensor& x_TK, Tensor w_NK, DType compute);
+
 // f(pointer of the tensor's element type): the loop of an operation without a kernel, for f32 and bf16.
 template <typename Fn>
 void with_type(DType dtype, Fn&& fn) {

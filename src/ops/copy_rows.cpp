@@ -1,4 +1,4 @@
-// concat_rows and slice_columns: plain copies. Legend: T rows, C columns.
+// concat_rows, concat_columns and slice_columns: plain copies. Legend: T rows, C columns.
 #include <algorithm>
 #include <cstring>
 
@@ -39,6 +39,43 @@ Tensor concat_rows(const std::vector<Tensor>& parts) {
     for (const int64_t count : counts) {
       grads.push_back(dy.slice(begin, begin + count));
       begin += count;
+    }
+    return grads;
+  });
+}
+
+Tensor concat_columns(const std::vector<Tensor>& parts) {
+  require(!parts.empty(), ErrorKind::shape, "concat_columns: nothing to join");
+  int64_t columns = 0;
+  for (const Tensor& part : parts) {
+    require_rank(part, 2, "concat_columns", "a part");
+    require(part.dim(0) == parts[0].dim(0) && part.dtype() == parts[0].dtype(), ErrorKind::shape,
+            "concat_columns: parts {} {} and {} {} differ in rows or dtype", name_of(parts[0].dtype()),
+            parts[0].shape(), name_of(part.dtype()), part.shape());
+    require_cpu(part, "concat_columns");
+    columns += part.dim(1);
+  }
+  if (parts.size() == 1) return parts[0];
+  const int64_t rows = parts[0].dim(0);
+  const Tensor y = Tensor::empty({rows, columns}, parts[0].dtype());
+  const size_t stride = static_cast<size_t>(columns) * size_of(y.dtype());
+  size_t begin = 0;
+  for (const Tensor& part : parts) {
+    const size_t width = static_cast<size_t>(part.dim(1)) * size_of(y.dtype());
+    for (size_t row = 0; width != 0 && row < static_cast<size_t>(rows); ++row) {
+      std::memcpy(static_cast<std::byte*>(y.raw()) + row * stride + begin,
+                  static_cast<const std::byte*>(part.raw()) + row * width, width);
+    }
+    begin += width;
+  }
+  std::vector<int64_t> widths;
+  for (const Tensor& part : parts) widths.push_back(part.dim(1));
+  return record("concat_columns", y, parts, [widths](const Tensor& dy) {
+    std::vector<Tensor> grads;
+    int64_t first = 0;
+    for (const int64_t width : widths) {
+      grads.push_back(slice_columns(dy, first, first + width));
+      first += width;
     }
     return grads;
   });

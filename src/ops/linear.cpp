@@ -3,38 +3,9 @@
 #include "ops/ops.h"
 
 namespace sensorium::ops {
-namespace {
 
 using namespace detail;
-using kernels::GemmArgs;
 using kernels::KernelTable;
-
-// dw_NK (+)= dy_TN^T x_TK. A leaf's first gradient is written, not added to zeros.
-Tensor weight_grad(const Tensor& dy, const Tensor& x, Tensor w, DType compute) {
-  const int64_t rows = x.dim(0), in = w.dim(1), out = w.dim(0);
-  const bool leaf = is_leaf(w), add = leaf && w.grad().defined();
-  const Tensor dw = add    ? w.grad()
-                    : rows ? Tensor::empty(w.shape(), leaf ? DType::f32 : w.dtype(), w.device())
-                           : Tensor::zeros(w.shape(), leaf ? DType::f32 : w.dtype(), w.device());
-  if (rows != 0) {
-    launch(&KernelTable::gemm, x, "linear",
-           {.m = out,
-            .n = in,
-            .k = rows,
-            .a = {dy.raw(), dy.dtype(), 1, out},
-            .b = {x.raw(), x.dtype(), in, 1},
-            .c = dw.raw(),
-            .c_dtype = dw.dtype(),
-            .ldc = in,
-            .accumulate = add,
-            .compute = compute});
-  }
-  if (!leaf) return dw;
-  if (!add) w.set_grad(dw);
-  return {};
-}
-
-}  // namespace
 
 Tensor linear(const Tensor& x_TK, const Tensor& w_NK, const Tensor& bias_N) {
   require_activation(x_TK, "linear", "x");
@@ -82,7 +53,7 @@ Tensor linear(const Tensor& x_TK, const Tensor& w_NK, const Tensor& bias_N) {
                 .compute = compute});
       }
     }
-    if (w_NK.requires_grad()) grads[1] = weight_grad(dy_TN, x_TK, w_NK, compute);
+    if (w_NK.requires_grad()) grads[1] = weight_grad(dy_TN.raw(), dy_TN.dtype(), out, x_TK, w_NK, compute);
     if (bias_N.requires_grad()) {
       const GradTarget bias(bias_N);
       launch(&KernelTable::column_sum, x_TK, "linear",

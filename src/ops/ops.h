@@ -10,7 +10,7 @@
 // costs no extra pass. Where nothing requires a gradient, or under NoGrad, no node is made and no statistics are kept.
 //
 // Plain loops on the CPU, in the operation's own file, without an entry in the kernel table: dropout,
-// standardize_filters, space_to_depth, upsample, concat_rows, slice_columns, l2_normalize, center_focal_loss,
+// standardize_filters, space_to_depth, upsample, concat_rows, concat_columns, slice_columns, l2_normalize, center_focal_loss,
 // giou_loss, weighted_sum, mean, and the gradient of segment_mean.
 //
 // Legend: T rows (tokens of all sequences, packed), K/N input/output features, P positions of all pictures, C channels,
@@ -30,6 +30,11 @@ namespace sensorium::ops {
 
 // y_TN = x_TK w_NK^T + b_N; y has x's dtype. Products are bf16 if x is bf16. `bias` may be undefined.
 Tensor linear(const Tensor& x_TK, const Tensor& w_NK, const Tensor& bias_N = {});
+
+// LoRA (Hu 2021): y_TN with scale * (x_TK a_RK^T) b_MR^T added to its columns [column, column + M);
+// a and b f32 when they train. The result lies in y's memory: y itself must not be read afterwards.
+Tensor add_low_rank(const Tensor& y_TN, const Tensor& x_TK, const Tensor& a_RK, const Tensor& b_MR, int64_t column,
+                    float scale);
 
 // Same shape; or b is a row [C] for a [.., C]. y = a * scale_a + b * scale_b.
 Tensor add(const Tensor& a, const Tensor& b, float scale_a = 1.0f, float scale_b = 1.0f);
@@ -100,6 +105,8 @@ Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, int64_t head
 // Rows of a table by index (-1: zeros); i32 index. `dtype` of the result: the table's, or given (embeddings in bf16).
 Tensor gather_rows(const Tensor& table_RC, const Tensor& index_T, std::optional<DType> dtype = std::nullopt);
 Tensor concat_rows(const std::vector<Tensor>& parts);
+// [T, C_i] each -> [T, sum of C_i]: the same row of all parts side by side.
+Tensor concat_columns(const std::vector<Tensor>& parts);
 // Columns [begin, end) of a [T, C] tensor, copied.
 Tensor slice_columns(const Tensor& x_TC, int64_t begin, int64_t end);
 // Rows to unit Euclidean length.

@@ -107,6 +107,19 @@ constexpr std::string_view kChatml = SENSORIUM_CONTENT R"(
 {%- endfor -%}
 {%- if add_generation_prompt -%}{{- '<|im_start|>assistant\n' -}}{%- endif -%})";
 
+// Pictures, and the answer behind them; what the user asks is not written. Source: conversation.py of LLaVA, SeparatorStyle.PLAIN,
+// and preprocess_plain() of its training.
+constexpr std::string_view kPlain =
+    "{{- bos_token -}}"
+    "{%- for message in messages -%}"
+    "{%- if message.role == 'user' and message.content is not string -%}"
+    "{%- for part in message.content if part.type == 'image' -%}{{ '<image>' }}{%- endfor -%}"
+    "{%- elif message.role == 'assistant' -%}{%- generation -%}"
+    "{%- if message.content is string -%}{{ message.content }}{%- else -%}"
+    "{%- for part in message.content if part.type == 'text' -%}{{ part.text }}{%- endfor -%}{%- endif -%}"
+    "{{- '\\n' -}}{%- endgeneration -%}{%- endif -%}"
+    "{%- endfor -%}";
+
 #undef SENSORIUM_CONTENT
 
 constexpr std::string_view kCuriousUser =
@@ -129,6 +142,7 @@ constexpr BuiltinChatTemplate kTemplates[] = {
     {"mistral", "Mistral Instruct, LLaVA 1.6 on Mistral", kMistral, "<s>", "</s>", "", ""},
     {"chatml", "Yi, Hermes", kChatml, "", "<|im_end|>", "", "\n"},
     {"chatml-direct", "LLaVA 1.6 on Yi", kChatml, "", "<|im_end|>", "Answer the questions.", ""},
+    {"plain", "LLaVA's projector, in its first stage", kPlain, "", "", "", ""},
     {"qwen", "Qwen, LLaVA-OneVision", kChatml, "", "<|im_end|>", "You are a helpful assistant.", "\n"},
 };
 

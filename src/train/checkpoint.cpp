@@ -39,16 +39,19 @@ void check_finite(const std::vector<io::NamedTensor>& tensors) {
   }
 }
 
+bool holds(Kept kept, const nn::Parameter& parameter) { return kept == Kept::all || parameter.value.requires_grad(); }
+
 }  // namespace
 
 void save_checkpoint(const fs::path& run, int64_t step, const nn::ParameterStore& store, const AdamW& optimizer,
-                     const std::string& fingerprint, int keep) {
+                     const std::string& fingerprint, Kept kept, int keep) {
   const fs::path folder = run / "checkpoints";
   const fs::path final_path = folder / fmt::format("{}{:08}", kPrefix, step);
   const fs::path temporary = folder / ".saving";
   std::vector<io::NamedTensor> tensors;
-  for (const nn::Parameter& parameter : store.parameters())
-    tensors.push_back({parameter.name, parameter.value.detach()});
+  for (const nn::Parameter& parameter : store.parameters()) {
+    if (holds(kept, parameter)) tensors.push_back({parameter.name, parameter.value.detach()});
+  }
   for (const AdamW::State& entry : optimizer.state()) tensors.push_back({entry.name, entry.tensor});
   check_finite(tensors);
   std::error_code code;
@@ -86,7 +89,7 @@ std::optional<CheckpointInfo> latest_checkpoint(const fs::path& run) {
 }
 
 void load_checkpoint(const CheckpointInfo& checkpoint, nn::ParameterStore& store, AdamW& optimizer,
-                     const std::string& fingerprint) {
+                     const std::string& fingerprint, Kept kept) {
   const Json state = read_json_file(checkpoint.path / "state.json");
   ConfigReader reader(state, (checkpoint.path / "state.json").string());
   require(reader.get<std::string>("recipe") == fingerprint, ErrorKind::usage,
@@ -100,20 +103,24 @@ void load_checkpoint(const CheckpointInfo& checkpoint, nn::ParameterStore& store
     require(found == shape, ErrorKind::invalid_data, "{}: tensor {} has shape {}, the recipe makes it {}",
             checkpoint.path.string(), name, found, shape);
   };
-  for (const nn::Parameter& parameter : store.parameters()) check(parameter.name, parameter.value.shape());
+  for (const nn::Parameter& parameter : store.parameters()) {
+    if (holds(kept, parameter)) check(parameter.name, parameter.value.shape());
+  }
   for (const AdamW::State& entry : optimizer.state()) check(entry.name, entry.tensor.shape());
   const auto steps = reader.get<int64_t>("optimizer_steps");
   const auto find = [&](const std::string& name) { return file.tensor(name); };
-  for (nn::Parameter& parameter : store.parameters()) parameter.value.copy_from(find(parameter.name));
+  for (nn::Parameter& parameter : store.parameters()) {
+    if (holds(kept, parameter)) parameter.value.copy_from(find(parameter.name));
+  }
   optimizer.restore(steps, find);
 }
 
 std::optional<CheckpointInfo> resume(const fs::path& run, nn::ParameterStore& store, AdamW& optimizer,
-                                     const std::string& fingerprint) {
+                                     const std::string& fingerprint, Kept kept) {
   std::vector<CheckpointInfo> all = list_checkpoints(run);
   while (!all.empty()) {
     try {
-      load_checkpoint(all.back(), store, optimizer, fingerprint);
+      load_checkpoint(all.back(), store, optimizer, fingerprint, kept);
       return all.back();
     } catch (const Error& error) {
       if (error.kind() == ErrorKind::usage) throw;

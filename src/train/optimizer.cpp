@@ -6,6 +6,16 @@
 #include "kernels/table.h"
 
 namespace sensorium::train {
+namespace {
+
+double rate_of(const std::string& name, const OptimizerOptions& options) {
+  for (const auto& [pattern, rate] : options.rates) {
+    if (nn::matches_pattern(pattern, name)) return rate;
+  }
+  return 1;
+}
+
+}  // namespace
 
 AdamW::AdamW(nn::ParameterStore& store, const OptimizerOptions& options) : options_(options) {
   for (nn::Parameter& parameter : store.parameters()) {
@@ -14,7 +24,8 @@ AdamW::AdamW(nn::ParameterStore& store, const OptimizerOptions& options) : optio
             parameter.name, name_of(parameter.value.dtype()));
     const Shape& shape = parameter.value.shape();
     slots_.push_back({parameter.name, parameter.value, Tensor::zeros(shape), Tensor::zeros(shape),
-                      has_ema() ? parameter.value.clone() : Tensor(), parameter.decay});
+                      has_ema() ? parameter.value.clone() : Tensor(), parameter.decay,
+                      rate_of(parameter.name, options_)});
   }
 }
 
@@ -46,7 +57,7 @@ double AdamW::step(double learning_rate) {
         .m = slot.m.data<float>(),
         .v = slot.v.data<float>(),
         .ema = slot.ema.defined() ? slot.ema.data<float>() : nullptr,
-        .learning_rate = static_cast<float>(learning_rate),
+        .learning_rate = static_cast<float>(learning_rate * slot.rate),
         .beta1 = static_cast<float>(options_.beta1),
         .beta2 = static_cast<float>(options_.beta2),
         .eps = static_cast<float>(options_.eps),

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "nn/parameter_store.h"
@@ -14,6 +15,8 @@ struct OptimizerOptions {
   double weight_decay = 0.05;  // matrices only
   double clip_norm = 1.0;      // 0: off
   double ema_decay = 0;        // 0: no average
+  // What the learning rate is multiplied by for parameters whose names match a pattern, the first that fits; others: 1.
+  std::vector<std::pair<std::string, double>> rates;
 };
 
 class AdamW {
@@ -48,6 +51,7 @@ class AdamW {
     std::string name;
     Tensor parameter, m, v, ema;
     bool decay;
+    double rate = 1;
   };
   OptimizerOptions options_;
   std::vector<Slot> slots_;

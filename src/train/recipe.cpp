@@ -1,6 +1,8 @@
 #include "train/recipe.h"
 
 #include <algorithm>
+#include <cmath>
+#include <functional>
 
 #include "base/sha256.h"
 #include "io/yaml.h"
@@ -82,6 +84,34 @@ SetRecipe read_only_set(ConfigReader& data, const fs::path& path, const std::str
   return set;
 }
 
+std::optional<models::LoraConfig> read_lora(const Json& json, const std::string& where) {
+  if (json.empty()) return std::nullopt;
+  models::LoraConfig config;
+  ConfigReader reader(json, where, ErrorKind::usage);
+  config.rank = reader.get_int_or("rank", config.rank, 1, 1 << 16);
+  config.alpha = number(reader, "alpha", config.alpha, 0, 1e9, where);
+  config.dropout = number(reader, "dropout", config.dropout, 0, kBelowOne, where);
+  config.stabilized = reader.get_or<bool>("rslora", config.stabilized);
+  config.targets = reader.get_or<std::vector<std::string>>("targets", {});
+  reader.finish();
+  return config;
+}
+
+// {pattern: learning rate}, the longest pattern first: it is the most special one.
+std::vector<std::pair<std::string, double>> read_learning_rates(ConfigReader& train, const std::string& where) {
+  std::vector<std::pair<std::string, double>> rates;
+  const Json& given = train.child("learning_rates");
+  require(given.is_object(), ErrorKind::usage, "{}: \"learning_rates\" is {}, expected pattern: rate", where,
+          given.type_name());
+  for (const auto& [pattern, rate] : given.items()) {
+    require(rate.is_number() && rate.get<double>() >= 0, ErrorKind::usage,
+            "{}: \"learning_rates\": \"{}\" is {}, expected a number of at least 0", where, pattern, rate.dump());
+    rates.emplace_back(pattern, rate.get<double>());
+  }
+  std::ranges::stable_sort(rates, std::greater(), [](const auto& rate) { return rate.first.size(); });
+  return rates;
+}
+
 DataOrder data_order(const std::string& name, const std::string& where) {
   if (name == "shuffled") return DataOrder::shuffled;
   require(name == "replacement", ErrorKind::usage, "{}: data.order \"{}\" is neither shuffled nor replacement", where,
@@ -126,6 +156,9 @@ Recipe Recipe::load(const fs::path& file, const std::vector<std::string>& overri
   recipe.reset = reader.get_or<std::vector<std::string>>("reset", {});
   recipe.compute = compute_type(reader.get_or<std::string>("compute", "bf16"), where);
   recipe.activation_checkpointing = reader.get_or<bool>("activation_checkpointing", false);
+  recipe.conversations.chat_template = reader.get_or<std::string>("chat_template", "");
+  recipe.conversations.lora = read_lora(reader.child("lora"), where + ": lora");
+  recipe.conversations.adapter = resolve(reader.get_or<std::string>("adapter", ""), "adapter").string();
   require(!recipe.init.empty() || recipe.model.size() > 0, ErrorKind::usage,
           "{}: needs \"model\" (sizes of a new model) or \"init\" (a folder to go on from)", where);
   {
@@ -155,6 +188,9 @@ Recipe Recipe::load(const fs::path& file, const std::vector<std::string>& overri
     recipe.images_per_batch = data.get_int_or("images_per_batch", recipe.images_per_batch, 0, 4096);
     recipe.readings_per_batch = data.get_int_or("readings_per_batch", recipe.readings_per_batch, 0, 4096);
     recipe.texts_per_batch = data.get_int_or("texts_per_batch", recipe.texts_per_batch, 0, 4096);
+    recipe.conversations.per_batch =
+        data.get_int_or("conversations_per_batch", recipe.conversations.per_batch, 1, 4096);
+    recipe.conversations.max_tokens = data.get_int_or("max_tokens", 0, 0, 1 << 24);
     recipe.text_tokens = data.get_int_or("text_tokens", recipe.text_tokens, 16, 1 << 20);
     recipe.questions_per_image = data.get_int_or("questions_per_image", recipe.questions_per_image, 1, 64);
     recipe.predicted_evidence = number(data, "predicted_evidence", recipe.predicted_evidence, 0, 1, where);
@@ -178,9 +214,16 @@ Recipe Recipe::load(const fs::path& file, const std::vector<std::string>& overri
   {
     ConfigReader train(reader.child("train"), where + ": train", ErrorKind::usage);
     TrainerOptions& options = recipe.trainer;
-    options.schedule.total_steps = train.get_int("steps", 1, INT64_MAX / 2);
+    recipe.epochs = number(train, "epochs", 0, 0, 1e6, where);
+    if (recipe.epochs == 0) options.schedule.total_steps = train.get_int("steps", 1, INT64_MAX / 2);
+    require(recipe.epochs == 0 || !train.has("steps"), ErrorKind::usage, "{}: train: \"steps\" or \"epochs\", not both",
+            where);
     options.schedule.peak = number(train, "learning_rate", 1e-3, 0, 1e38, where);
     options.schedule.warmup_steps = train.get_int_or("warmup_steps", 100, 0, INT64_MAX / 2);
+    recipe.warmup_fraction = number(train, "warmup_fraction", 0, 0, kBelowOne, where);
+    require(recipe.warmup_fraction == 0 || !train.has("warmup_steps"), ErrorKind::usage,
+            "{}: train: \"warmup_steps\" or \"warmup_fraction\", not both", where);
+    recipe.learning_rates = read_learning_rates(train, where);
     options.schedule.final_fraction = number(train, "final_fraction", 0.02, 0, 1, where);
     options.optimizer.weight_decay = number(train, "weight_decay", 0.05, 0, 1e3, where);
     options.optimizer.beta1 = number(train, "beta1", 0.9, 0, kBelowOne, where);
@@ -210,6 +253,31 @@ Recipe Recipe::load(const fs::path& file, const std::vector<std::string>& overri
   return recipe;
 }
 
+bool Recipe::gives(const std::string& key) const {
+  const Json* json = &canonical_;
+  for (size_t begin = 0; begin <= key.size();) {
+    const size_t end = std::min(key.find('.', begin), key.size());
+    const std::string part = key.substr(begin, end - begin);
+    if (!json->is_object() || !json->contains(part)) return false;
+    json = &json->at(part);
+    begin = end + 1;
+  }
+  return true;
+}
+
 std::string Recipe::fingerprint() const { return to_hex(sha256(canonical_.dump())).substr(0, 16); }
+
+int64_t warmup_of(double fraction, int64_t steps) {
+  return static_cast<int64_t>(std::ceil(fraction * static_cast<double>(steps)));
+}
+
+std::vector<std::pair<std::string, double>> relative_rates(const Recipe& recipe) {
+  const double peak = recipe.trainer.schedule.peak;
+  require(recipe.learning_rates.empty() || peak > 0, ErrorKind::usage,
+          "recipe: \"learning_rates\" beside a \"learning_rate\" of {}", peak);
+  std::vector<std::pair<std::string, double>> rates;
+  for (const auto& [pattern, rate] : recipe.learning_rates) rates.emplace_back(pattern, rate / peak);
+  return rates;
+}
 
 }  // namespace sensorium::train

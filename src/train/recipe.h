@@ -2,10 +2,13 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/json.h"
+#include "models/adapter/lora.h"
 #include "models/sensorium/config.h"
 #include "models/sensorium/training.h"
 #include "train/trainer.h"
@@ -28,6 +31,15 @@ struct SetRecipe {
 
 // In which order a set's records come: each draw for itself, or all of them before any comes again.
 enum class DataOrder : uint8_t { replacement, shuffled };
+
+// What a published model learns from conversations beside the keys that all recipes share.
+struct ConversationRecipe {
+  int64_t per_batch = 4;                   // conversations
+  int64_t max_tokens = 0;                  // of one, what is longer is cut; 0: the model's context
+  std::string chat_template;               // name or file; "": the checkpoint's own
+  std::optional<models::LoraConfig> lora;  // trains an adapter
+  std::string adapter;                     // a saved one to go on from
+};
 
 struct Recipe {
   std::filesystem::path out;
@@ -55,6 +67,11 @@ struct Recipe {
 
   std::vector<std::string> trainable = {"*"};
   models::LossWeights losses;
+  ConversationRecipe conversations;
+  double epochs = 0;           // rounds through the data, in place of trainer.schedule.total_steps; 0: those
+  double warmup_fraction = 0;  // of all steps, in place of trainer.schedule.warmup_steps; 0: those
+  std::vector<std::pair<std::string, double>>
+      learning_rates;  // of parameters that match a pattern, in place of the peak
   DType compute = DType::bf16;
   bool activation_checkpointing = false;
   TrainerOptions trainer;
@@ -66,9 +83,16 @@ struct Recipe {
   static Recipe load(const std::filesystem::path& file, const std::vector<std::string>& overrides);
   // What must be the same for a run to be resumed.
   std::string fingerprint() const;
+  // Whether file or overrides give a value at a dotted place ("data.texts").
+  bool gives(const std::string& key) const;
 
  private:
   Json canonical_;
 };
+
+// The first steps of a run, by their share.
+int64_t warmup_of(double fraction, int64_t steps);
+// Recipe::learning_rates as factors of the peak. Throws Error(usage) for a peak of 0.
+std::vector<std::pair<std::string, double>> relative_rates(const Recipe& recipe);
 
 }  // namespace sensorium::train

@@ -9,7 +9,6 @@
 #include "base/file.h"
 #include "base/interrupt.h"
 #include "tensor/autograd.h"
-#include "train/checkpoint.h"
 
 namespace sensorium::train {
 namespace {
@@ -88,7 +87,7 @@ TrainResult run_training(nn::ParameterStore& store, const TrainerOptions& option
           "{}: another run trains into this folder: wait for it or give another out=", options.out.string());
   AdamW optimizer(store, options.optimizer);
   int64_t step = 0;
-  if (const auto checkpoint = resume(options.out, store, optimizer, options.fingerprint)) {
+  if (const auto checkpoint = resume(options.out, store, optimizer, options.fingerprint, options.kept)) {
     step = checkpoint->step;
     std::fputs(fmt::format("resuming at step {}\n", step).c_str(), stderr);
   }
@@ -103,19 +102,20 @@ TrainResult run_training(nn::ParameterStore& store, const TrainerOptions& option
     optimizer.swap_ema();
   };
   // What is wrong, and what helps: a lower learning rate is another recipe, which cannot go on in the same folder.
+  const std::string go_on = options.go_on.empty() ? "init=" + (options.out / "model").string() : options.go_on;
   const auto not_finite = [&](int64_t at, std::string_view what) {
     const std::string saved =
         saved_step == 0 ? std::string("nothing is saved yet. Look at the data or start with a lower learning rate")
                         : fmt::format(
                               "the last good checkpoint is step {}. Look at the data or go on from it with a lower "
-                              "learning rate: init={} out=NEW_FOLDER train.learning_rate={:.1g}",
-                              saved_step, (options.out / "model").string(), options.schedule.peak / 3);
+                              "learning rate: {} out=NEW_FOLDER train.learning_rate={:.1g}",
+                              saved_step, go_on, options.schedule.peak / 3);
     return Error(ErrorKind::numeric, fmt::format("step {}: {}; {}", at, what, saved));
   };
   const auto save = [&] {
     if (saved_step == step) return;
     try {
-      save_checkpoint(options.out, step, store, optimizer, options.fingerprint);
+      save_checkpoint(options.out, step, store, optimizer, options.fingerprint, options.kept);
     } catch (const Error& error) {
       if (error.kind() == ErrorKind::numeric) throw not_finite(step, error.message());
       throw;

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "nn/parameter_store.h"
+#include "train/checkpoint.h"
 #include "train/optimizer.h"
 #include "train/run_log.h"
 #include "train/schedule.h"
@@ -21,6 +22,8 @@ struct TrainerOptions {
   int64_t accumulate = 1;    // batches per step
   int64_t save_every = 200;  // steps
   int64_t stop_after = 0;    // steps of this call; 0: to the end
+  Kept kept = Kept::all;     // what its checkpoints hold
+  std::string go_on;         // how another run starts from what this one made; "": from <out>/model
 };
 
 // What one batch of one step gave.

@@ -52,6 +52,17 @@ TEST(ConcatRows, ValuesAndGradients) {
   expect_error(ErrorKind::shape, [] { ops::concat_rows({Tensor::zeros({1, 2}), Tensor::zeros({1, 2}, DType::bf16)}); });
 }
 
+TEST(ConcatColumns, ValuesAndGradients) {
+  const Tensor a = Tensor::from<float>({1, 2, 3, 4}, {2, 2}), b = Tensor::from<float>({5, 6}, {2, 1});
+  expect_values(ops::concat_columns({a, b}), {1, 2, 5, 3, 4, 6});
+  const auto join = [](const std::vector<Tensor>& in) { return ops::concat_columns(in); };
+  check_gradients(join, {random_tensor({4, 3}, 1), random_tensor({4, 1}, 2), random_tensor({4, 5}, 3)});
+  check_bf16(join, {random_tensor({4, 3}, 1), random_tensor({4, 2}, 2)}, 2);
+  expect_error(ErrorKind::shape, [&] { ops::concat_columns({a, Tensor::zeros({3, 1})}); });
+  expect_error(ErrorKind::shape, [&] { ops::concat_columns({a, b.to(DType::bf16)}); });
+  expect_error(ErrorKind::shape, [] { ops::concat_columns({}); });
+}
+
 TEST(SliceColumns, ValuesAndGradients) {
   expect_values(ops::slice_columns(Tensor::from<float>({1, 2, 3, 4, 5, 6}, {2, 3}), 1, 3), {2, 3, 5, 6});
   check_gradients([](const std::vector<Tensor>& in) { return ops::slice_columns(in[0], 2, 5); },

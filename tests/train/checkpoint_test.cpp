@@ -42,7 +42,7 @@ class Checkpoint : public data::TempFolder {
   }
   // A run with checkpoints after the given steps.
   void save_run(const std::vector<int64_t>& steps, int keep = 2) {
-    for (const int64_t step : steps) save_checkpoint(folder_, step, store_, optimizer_, "recipe-a", keep);
+    for (const int64_t step : steps) save_checkpoint(folder_, step, store_, optimizer_, "recipe-a", Kept::all, keep);
   }
   Error load_error(const std::string& fingerprint = "recipe-a") {
     const auto latest = latest_checkpoint(folder_);

@@ -114,6 +114,22 @@ void compare_with_plain(const OptimizerOptions& options, float gradient_size) {
   for (const char* name : {"matrix", "bias", "late"}) expect_near(store.find(name).value, plain.values(name), name);
 }
 
+TEST(AdamW, RatesOfPatterns) {
+  nn::ParameterStore store = small_store(), alone = small_store();
+  OptimizerOptions options{.weight_decay = 0.1};
+  AdamW plain(alone, options);
+  options.rates = {{"bias", 0.0}, {"*a*", 0.25}};
+  AdamW optimizer(store, options);
+  const std::vector<float> bias = store.find("bias").value.to_floats(), matrix = store.find("matrix").value.to_floats();
+  set_grads(store, 1, 1);
+  set_grads(alone, 1, 1);
+  optimizer.step(0.04);
+  plain.step(0.01);
+  EXPECT_EQ(store.find("bias").value.to_floats(), bias);
+  EXPECT_NE(store.find("matrix").value.to_floats(), matrix);
+  EXPECT_EQ(store.find("matrix").value.to_floats(), alone.find("matrix").value.to_floats());
+}
+
 TEST(AdamW, EqualsThePlainLoop) { compare_with_plain({.weight_decay = 0, .clip_norm = 0}, 0.5f); }
 TEST(AdamW, DecaysMatricesOnly) { compare_with_plain({.weight_decay = 0.3, .clip_norm = 0}, 0.5f); }
 TEST(AdamW, ClipsByTheNormOfAllGradientsTogether) { compare_with_plain({.clip_norm = 0.7}, 3.0f); }

@@ -103,7 +103,12 @@ std::vector<Tensor> VisionTransformer::states(const Tensor& pixels_N3SS, std::sp
       if (wanted[k] == i) found[k] = x_TC;
     }
     if (i >= last) return found;
-    x_TC = blocks_[static_cast<size_t>(i)](x_TC, {}, packed);
+    const nn::EncoderBlock& block = blocks_[static_cast<size_t>(i)];
+    // A tower that does not train keeps nothing anyway.
+    x_TC =
+        checkpointing_ && x_TC.requires_grad()
+            ? checkpoint([&block, packed](const std::vector<Tensor>& in) { return block(in[0], {}, packed); }, {x_TC})
+            : block(x_TC, {}, packed);
   }
 }
 

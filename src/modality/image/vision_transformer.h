@@ -38,6 +38,8 @@ class VisionTransformer {
   Tensor operator()(const Tensor& pixels_N3SS, DType compute) const;
   // The rows of each picture in a packed tensor of states.
   ops::Sequences sequences(int64_t pictures) const;
+  // While on, blocks keep only their inputs for the backward pass and compute the rest again.
+  void set_checkpointing(bool on) { checkpointing_ = on; }
 
  private:
   Tensor embed(const Tensor& pixels_N3SS, DType compute) const;
@@ -48,6 +50,7 @@ class VisionTransformer {
   Tensor position_;
   nn::LayerNorm pre_norm_, post_norm_;
   std::vector<nn::EncoderBlock> blocks_;
+  bool checkpointing_ = false;
 };
 
 }  // namespace sensorium::modality

@@ -77,10 +77,13 @@ class AdaptedCheckpoint : public Checkpoint {
   std::shared_ptr<const text::Tokenizer> tokenizer() const override { return base_->tokenizer(); }
   std::optional<text::ChatTemplate> chat_template() const override { return base_->chat_template(); }
   modality::LocatedJson image_processor() const override { return base_->image_processor(); }
-  TensorFiles weights() const override { return adapter_.apply(base_->weights()); }
+  TensorFiles weights() const override { return packed() ? base_->weights() : adapter_.apply(base_->weights()); }
+  const Adapter* beside() const override { return packed() ? &adapter_ : nullptr; }
   std::optional<modality::LocatedJson> generation_config() const override { return base_->generation_config(); }
 
  private:
+  bool packed() const { return config().contains("quantization"); }
+
   std::unique_ptr<Checkpoint> base_;
   Adapter adapter_;
 };

@@ -23,17 +23,22 @@ class Adapter {
   // module that `base` lacks or that has another shape, naming it.
   TensorFiles apply(const TensorFiles& base) const;
 
- private:
   struct LowRank {
     Tensor a_RK, b_NR;
     float scale = 1;
   };
+  // By canonical_name() of the matrix or tensor.
+  const std::map<std::string, LowRank>& low_rank() const { return low_rank_; }
+  const std::map<std::string, Tensor>& whole() const { return whole_; }
+  const std::string& where() const { return where_; }  // the file, for messages
+
+ private:
   std::string where_;
-  std::map<std::string, LowRank> low_rank_;  // by canonical_name() of the matrix
+  std::map<std::string, LowRank> low_rank_;
   std::map<std::string, Tensor> whole_;
 };
 
-// The checkpoint whose weights() have the adapter's changes in them.
+// The checkpoint whose weights() have the adapter's changes in them; of a quantised base they stay beside() them.
 std::unique_ptr<Checkpoint> with_adapter(std::unique_ptr<Checkpoint> base, const std::filesystem::path& folder);
 
 }  // namespace sensorium::models

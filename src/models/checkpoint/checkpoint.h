@@ -17,6 +17,8 @@
 
 namespace sensorium::models {
 
+class Adapter;
+
 class Checkpoint {
  public:
   enum class Layout : uint8_t { huggingface, original_llava, gguf };
@@ -44,6 +46,8 @@ class Checkpoint {
   virtual TensorFiles weights() const = 0;
   // What generation_config.json says; none if there is none.
   virtual std::optional<modality::LocatedJson> generation_config() const { return std::nullopt; }
+  // An adapter that weights() does not have in it, since the matrices that it changes are packed; none if there is none.
+  virtual const Adapter* beside() const { return nullptr; }
   // "eos_token_id" (a number or a list) of generation_config.json, else of the configuration or its "text_config".
   // Throws Error(invalid_data) for ids outside of the vocabulary.
   std::vector<int32_t> end_tokens(int64_t vocabulary) const;

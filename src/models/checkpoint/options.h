@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "tensor/dtype.h"
 
@@ -16,7 +17,9 @@ struct LoadOptions {
   std::filesystem::path adapter;  // folder of a PEFT adapter whose changes the weights get; "": none
   std::string chat_template;      // name of a built-in one, or a file; "": the checkpoint's own
   int64_t memory_limit = 0;       // bytes that weights and caches may take; 0: what the machine has
-  int64_t listed_faults = 5;      // an error about tensors names so many of each kind
+  // Patterns of parameters (nn::ParameterStore::set_trainable) that training will change: they get f32 values of their own.
+  std::vector<std::string> trained;
+  int64_t listed_faults = 5;  // an error about tensors names so many of each kind
 };
 
 }  // namespace sensorium::models

@@ -6,6 +6,8 @@
 #include <optional>
 
 #include "base/memory.h"
+#include "models/adapter/adapter.h"
+#include "models/checkpoint/canonical_name.h"
 #include "models/checkpoint/names.h"
 #include "models/checkpoint/packed.h"
 #include "ops/ops.h"
@@ -31,7 +33,9 @@ CheckpointWeights::CheckpointWeights(const Checkpoint& checkpoint)
       config_where_(checkpoint.where()),
       listed_faults_(checkpoint.options().listed_faults),
       memory_limit_(checkpoint.options().memory_limit),
-      files_(checkpoint.weights()) {}
+      trained_(checkpoint.options().trained),
+      files_(checkpoint.weights()),
+      adapter_(checkpoint.beside()) {}
 
 void CheckpointWeights::map(std::string our_prefix, std::vector<std::string> their_prefixes,
                             std::vector<NameRule> rules) {
@@ -40,6 +44,10 @@ void CheckpointWeights::map(std::string our_prefix, std::vector<std::string> the
 
 std::vector<std::string> CheckpointWeights::locate(const std::string& name) const {
   if (files_.contains(name)) return {name};  // a quantised folder has this program's own names
+  return published_names_of(name);
+}
+
+std::vector<std::string> CheckpointWeights::published_names_of(const std::string& name) const {
   std::vector<std::string> first;
   for (const Section& section : sections_) {
     if (!name.starts_with(section.our_prefix)) continue;
@@ -63,7 +71,43 @@ std::vector<std::string> CheckpointWeights::locate(const std::string& name) cons
   return first;
 }
 
+bool CheckpointWeights::trains(const std::string& name) const {
+  return std::ranges::any_of(trained_, [&](const std::string& p) { return nn::matches_pattern(p, name); });
+}
+
+std::string CheckpointWeights::packed_name_of(const std::string& parameter) const {
+  const auto found = find_packed(parameter, [this](const std::string& theirs) { return files_.contains(theirs); });
+  return found ? found->name : "";
+}
+
+Tensor CheckpointWeights::from_adapter(const std::string& name) const {
+  if (adapter_ == nullptr || adapter_->whole().empty()) return {};
+  const auto found = adapter_->whole().find(canonical_name(published_names_of(name)[0]));
+  return found == adapter_->whole().end() ? Tensor() : found->second;
+}
+
+Tensor CheckpointWeights::unpacked(const std::string& name, const Shape& shape) {
+  return ops::unpack(packed_weight(name, shape), DType::f32);
+}
+
 Tensor CheckpointWeights::plan(const std::string& name, const Shape& shape) {
+  if (trains(name)) {
+    // The value, its gradient and the optimizer's two moments.
+    needs_.training += 4 * bytes_of(shape, DType::f32);
+    if (const std::string packed = packed_name_of(name); !packed.empty()) {
+      planned_.insert(packed);
+      return Tensor::borrow(this, shape, DType::f32, nullptr);
+    }
+  }
+  if (const Tensor value = from_adapter(name); value.defined()) {
+    const std::string packed = packed_name_of(name);
+    planned_.insert(packed.empty() ? name : packed);
+    if (value.shape() != shape) {
+      faults_.misshapen.push_back(fmt::format("{} {} of the adapter, where {} would make {} {}", name, value.shape(),
+                                              config_where_, name, shape));
+    }
+    return Tensor::borrow(this, shape, DType::f32, nullptr);
+  }
   std::vector<const TensorFiles::Entry*> parts;
   std::vector<std::string> described;
   bool complete = true;
@@ -98,14 +142,21 @@ Tensor CheckpointWeights::plan(const std::string& name, const Shape& shape) {
       faults_.misshapen.push_back(
           fmt::format("{}, where {} would make {} {}", fmt::join(described, ", "), config_where_, name, shape));
     }
-    (copies || shape.rank() < 2 ? needs_.copied : needs_.mapped) +=
-        copies && !same ? bytes_of(shape, DType::f32) : bytes;
+    if (trains(name)) {
+      needs_.temporary = std::max(needs_.temporary, bytes);
+    } else {
+      (copies || shape.rank() < 2 ? needs_.copied : needs_.mapped) +=
+          copies && !same ? bytes_of(shape, DType::f32) : bytes;
+    }
   }
   // Nobody reads it; the address only has to be one.
   return Tensor::borrow(this, shape, DType::f32, nullptr);
 }
 
-Tensor CheckpointWeights::read(const std::string& name, const Shape& shape) const {
+Tensor CheckpointWeights::read(const std::string& name, const Shape& shape) {
+  const bool own = trains(name);
+  if (const Tensor value = from_adapter(name); value.defined()) return value.to(DType::f32);
+  if (own && !packed_name_of(name).empty()) return unpacked(name, shape);
   std::vector<Tensor> parts;
   for (const std::string& theirs : locate(name)) parts.push_back(files_.read(theirs));
   const bool same =
@@ -114,10 +165,15 @@ Tensor CheckpointWeights::read(const std::string& name, const Shape& shape) cons
     for (Tensor& part : parts) part = part.to(DType::f32);
   }
   const Tensor whole = parts.size() == 1 ? parts[0] : ops::concat_rows(parts);
-  return shape.rank() < 2 ? whole.to(DType::f32) : whole;
+  if (own && whole.dtype() == DType::f32) return whole.clone();
+  return own || shape.rank() < 2 ? whole.to(DType::f32) : whole;
 }
 
 ops::PackedWeight CheckpointWeights::read_packed(const std::string& name, const Shape& shape) {
+  return trains(name) || from_adapter(name).defined() ? ops::PackedWeight() : packed_weight(name, shape);
+}
+
+ops::PackedWeight CheckpointWeights::packed_weight(const std::string& name, const Shape& shape) {
   const auto found = find_packed(name, [this](const std::string& theirs) { return files_.contains(theirs); });
   if (!found) return {};
   planned_.insert(found->name);
@@ -177,6 +233,16 @@ void CheckpointWeights::require_no_faults() const {
 
 void CheckpointWeights::require_memory(int64_t cache_bytes) const {
   const std::optional<int64_t> available = memory_limit_ > 0 ? std::optional(memory_limit_) : available_memory();
+  if (needs_.training > 0) {
+    const int64_t training = needs_.copied + needs_.temporary + needs_.training;
+    require(!available || training <= *available, ErrorKind::limit,
+            "{}: needs {} of memory beside the activations ({} for the {:.1f} million parameters that train, their "
+            "gradients "
+            "and moments); {} are available: train fewer, for example by \"lora\"",
+            path_, bytes_text(training), bytes_text(needs_.training), static_cast<double>(needs_.training) / 16e6,
+            bytes_text(available.value_or(0)));
+    return;
+  }
   const int64_t needed = needs_.copied + needs_.temporary + cache_bytes;
   require(
       !available || needed <= *available, ErrorKind::limit,

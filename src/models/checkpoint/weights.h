@@ -24,7 +24,7 @@ struct NameRule {
 
 class CheckpointWeights {
  public:
-  // Opens and checks the checkpoint's files. Throws Error as Checkpoint::weights().
+  // Opens and checks the checkpoint's files. The checkpoint must outlive this object. Throws Error as Checkpoint::weights().
   explicit CheckpointWeights(const Checkpoint& checkpoint);
 
   // Parameters whose names begin with `our_prefix` are looked for under `their_prefixes`, in this order: layouts of the
@@ -32,6 +32,13 @@ class CheckpointWeights {
   void map(std::string our_prefix, std::vector<std::string> their_prefixes, std::vector<NameRule> rules);
   // Tensors that a file may hold though the model does not read them; `*` matches any run of characters.
   void ignore(std::string pattern) { ignored_.push_back(std::move(pattern)); }
+
+  // The files' tensors whose rows, one behind the other, make a parameter.
+  std::vector<std::string> names_of(const std::string& parameter) const { return locate(parameter); }
+  // What a file with published names would call them.
+  std::vector<std::string> published_names_of(const std::string& parameter) const;
+  // A parameter's packed tensor, "" where the files do not have it packed.
+  std::string packed_name_of(const std::string& parameter) const;
 
   // The parameters of a model whose modules `build` adds. It is called twice: first with empty tensors that only have
   // shapes (which it must not read), so that everything that is wrong is known, and said in one message, before anything
@@ -51,21 +58,29 @@ class CheckpointWeights {
     std::vector<std::string> missing, misshapen, unexpected;
   };
   struct Needs {
-    int64_t copied = 0, mapped = 0, temporary = 0;  // bytes
+    int64_t copied = 0, mapped = 0, temporary = 0, training = 0;  // bytes
   };
   // The names in the files: the first alternative that is complete, else the first.
   std::vector<std::string> locate(const std::string& name) const;
   Tensor plan(const std::string& name, const Shape& shape);
+  bool trains(const std::string& name) const;
+  // The values of a parameter that trains although the file has it packed.
+  Tensor unpacked(const std::string& name, const Shape& shape);
+  // What an adapter beside packed weights has in place of a parameter; undefined if it has nothing.
+  Tensor from_adapter(const std::string& name) const;
   // The packed matrix of a parameter, a view on the mapped file; undefined if it is not packed.
   ops::PackedWeight read_packed(const std::string& name, const Shape& shape);
-  Tensor read(const std::string& name, const Shape& shape) const;
+  ops::PackedWeight packed_weight(const std::string& name, const Shape& shape);
+  Tensor read(const std::string& name, const Shape& shape);
   void find_unexpected();
   void require_no_faults() const;
   void require_memory(int64_t cache_bytes) const;
 
   std::string path_, config_where_;
   int64_t listed_faults_, memory_limit_;
+  std::vector<std::string> trained_;
   TensorFiles files_;
+  const Adapter* adapter_;
   std::vector<Section> sections_;
   std::vector<std::string> ignored_;
   std::set<std::string> planned_;

@@ -18,7 +18,8 @@ Tensor position_ids(const ops::Sequences& sequences, const std::vector<int64_t>&
 
 }  // namespace
 
-Decoder::Decoder(nn::ParameterStore& store, const std::string& name, const DecoderConfig& config) : config_(config) {
+Decoder::Decoder(nn::ParameterStore& store, const std::string& name, const DecoderConfig& config)
+    : name_(name), config_(config) {
   const Shape table{config.vocabulary, config.dim};
   const std::string embedding = name + ".embedding.weight";
   // Rows alone are not worth packing; as the matrix of the logits the table is.
@@ -83,6 +84,17 @@ Tensor Decoder::cached(const Tensor& x_TC, const ops::Sequences& sequences,
 Tensor Decoder::logits(const Tensor& hidden_TC) const {
   return output_.packed.defined() ? ops::packed_linear(hidden_TC, output_.packed, {}, DType::f32)
                                   : ops::cast(output_(hidden_TC), DType::f32);
+}
+
+void Decoder::for_each_linear(const std::function<void(const std::string& name, nn::Linear& linear)>& visit) {
+  for (size_t i = 0; i < blocks_.size(); ++i) {
+    nn::TransformerBlock& block = blocks_[i];
+    const std::string layer = fmt::format("{}.layers.{}.", name_, i);
+    visit(layer + "attention.qkv", block.attention.qkv);
+    visit(layer + "attention.out", block.attention.out);
+    visit(layer + "mlp.gate_up", block.mlp.gate_up);
+    visit(layer + "mlp.down", block.mlp.down);
+  }
 }
 
 nn::KvLayout Decoder::cache_layout(DType dtype) const {

@@ -3,6 +3,7 @@
 // own output embedding, stretched positions.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -44,12 +45,17 @@ class Decoder {
   const Tensor& embedding() const { return embedding_.tensor; }
   // The matrix of logits(), [vocabulary, dim]; undefined if a checkpoint has it packed.
   const Tensor& output_embedding() const { return output_.weight; }
+  const nn::Linear& output() const { return output_; }
+
+  // The matrices of all blocks with their names, "<name>.layers.0.attention.qkv": for adapters.
+  void for_each_linear(const std::function<void(const std::string& name, nn::Linear& linear)>& visit);
 
   nn::KvLayout cache_layout(DType dtype) const;
   // While on, blocks keep only their inputs for the backward pass and compute the rest again.
   void set_checkpointing(bool on) { checkpointing_ = on; }
 
  private:
+  std::string name_;
   DecoderConfig config_;
   nn::Matrix embedding_;
   nn::Linear output_;

@@ -12,6 +12,8 @@ namespace {
 using Place = ChatPromptWriter::Pictures::Place;
 
 constexpr size_t kMaxTemplateBytes = size_t{16} << 20;
+// The last ids of a prompt may be others once an answer stands behind them: a space or new line becomes part of its first word.
+constexpr size_t kMergedIds = 2;
 
 // Which built-in template a checkpoint without one gets: the first row that fits; "" fits everything.
 struct TemplateRow {
@@ -115,6 +117,7 @@ ChatPromptWriter::ChatPromptWriter(const Checkpoint& checkpoint, const text::Tok
     const text::BuiltinChatTemplate* builtin = find_builtin(name_);
     template_ = builtin != nullptr ? text::builtin_chat_template(name_) : read_template_file(name_);
     if (builtin != nullptr) end_token_ = tokenizer.token_id(builtin->eos_token);
+    ends_answers_ = builtin == nullptr || !builtin->eos_token.empty();
   }
   const Content preferred = with_pictures ? Content::parts : Content::text,
                 other = with_pictures ? Content::text : Content::parts;
@@ -167,14 +170,73 @@ OrderedJson ChatPromptWriter::write_messages(std::span<const ChatMessage> messag
   return turns;
 }
 
-std::vector<int32_t> ChatPromptWriter::write(std::span<const ChatMessage> messages) const {
-  const std::string marker = unused_marker(messages);
-  text::jinja::Rendered prompt = template_->render(write_messages(messages, marker)).value();
+std::vector<int32_t> ChatPromptWriter::ids_of(std::span<const ChatMessage> messages, const std::string& marker,
+                                              Ending ending) const {
+  text::jinja::Rendered prompt =
+      template_->render(write_messages(messages, marker), {.add_generation_prompt = ending == Ending::unanswered})
+          .value();
   if (content_ == Content::text) prompt = place_pictures(prompt, marker, pictures_.placeholder);
   if (pictures_.place == Place::cut) return text::encode_with_images(tokenizer_, prompt.text, prompt.user);
   std::vector<int32_t> ids = text::encode_chat(tokenizer_, prompt);
   if (adds_beginning_) text::prepend_leading_ids(tokenizer_, ids);
   return ids;
+}
+
+std::vector<int32_t> ChatPromptWriter::write(std::span<const ChatMessage> messages) const {
+  return ids_of(messages, unused_marker(messages), Ending::unanswered);
+}
+
+// Where what the assistant says ends, of ids [begin, end): behind the end token, after which nobody is asked for anything; where
+// the template writes none, before the blanks that part turns.
+size_t ChatPromptWriter::end_of_answer(std::span<const int32_t> ids, size_t begin, size_t end,
+                                       std::span<const int32_t> end_tokens) const {
+  const auto stop = std::find_first_of(ids.begin() + static_cast<int64_t>(begin),
+                                       ids.begin() + static_cast<int64_t>(end), end_tokens.begin(), end_tokens.end());
+  const auto found = static_cast<size_t>(stop - ids.begin());
+  if (found < end) return found + 1;
+  const auto is_blank = [&](int32_t id) {
+    const std::string text = tokenizer_.decode(std::span(&id, 1));
+    return !tokenizer_.is_control(id) && text.find_first_not_of(" \t\r\n") == std::string::npos;
+  };
+  while (ends_answers_ && end > begin + 1 && is_blank(ids[end - 1])) --end;
+  return end;
+}
+
+ChatPromptWriter::Written ChatPromptWriter::write_with_answers(std::span<const ChatMessage> messages,
+                                                               std::span<const int32_t> end_tokens) const {
+  const std::string marker = unused_marker(messages);
+  Written written{.ids = ids_of(messages, marker, Ending::answered), .said = {}};
+  std::vector<int32_t>& ids = written.ids;
+  written.said.resize(ids.size());
+  // How many ids both begin with. Where an answer begins in the middle of a token, that token is the answer's.
+  const auto shared = [&](const std::vector<int32_t>& beginning) {
+    return static_cast<size_t>(std::ranges::mismatch(ids, beginning).in1 - ids.begin());
+  };
+  size_t answers = 0, last_end = 0;
+  for (size_t i = 0; i < messages.size(); ++i) {
+    if (role_of(messages[i]) != "assistant") continue;
+    const std::vector<int32_t> prompt = ids_of(messages.first(i), marker, Ending::unanswered);
+    const size_t begin = shared(prompt);
+    const size_t end =
+        i + 1 == messages.size() ? ids.size() : shared(ids_of(messages.first(i + 1), marker, Ending::answered));
+    require(begin + kMergedIds >= prompt.size() && end > begin, ErrorKind::unsupported,
+            "the chat template ({}) writes turns in another way once they are answered: which words are the "
+            "assistant's cannot be told; give another template",
+            name_);
+    last_end = end_of_answer(ids, begin, end, end_tokens);
+    std::fill(written.said.begin() + static_cast<int64_t>(begin), written.said.begin() + static_cast<int64_t>(last_end),
+              1);
+    ++answers;
+  }
+  require(answers > 0, ErrorKind::usage, "a conversation without an answer has nothing to learn");
+  const bool stops = std::ranges::find(end_tokens, ids[last_end - 1]) != end_tokens.end();
+  if (ends_answers_ && role_of(messages.back()) == "assistant" && !end_tokens.empty() && !stops) {
+    ids.resize(last_end);
+    written.said.resize(last_end);
+    ids.push_back(end_tokens.front());
+    written.said.push_back(1);
+  }
+  return written;
 }
 
 }  // namespace sensorium::models

@@ -39,6 +39,17 @@ class ChatPromptWriter {
   // read), and what the template throws.
   std::vector<int32_t> write(std::span<const ChatMessage> messages) const;
 
+  // A conversation with its answers, as a model learns it.
+  struct Written {
+    std::vector<int32_t> ids;   // as write() has them
+    std::vector<uint8_t> said;  // of each id: 1 if it is the assistant's to say, its end included
+  };
+  // The whole conversation; an answer begins where the prompt before it ends. `end_tokens`: what ends an answer; where the
+  // checkpoint's own template writes none of them behind the last answer, the first one is appended, since the model must learn
+  // to stop. Throws Error: as write(); usage for a conversation without an answer; unsupported for a template that writes a
+  // turn in another way once it has been answered.
+  Written write_with_answers(std::span<const ChatMessage> messages, std::span<const int32_t> end_tokens) const;
+
   // "the checkpoint's own", the name of a built-in template, or a file.
   const std::string& name() const { return name_; }
   // The token that ends an answer in a built-in template.
@@ -47,7 +58,12 @@ class ChatPromptWriter {
  private:
   enum class Content : uint8_t { text, parts };
 
+  enum class Ending : uint8_t { answered, unanswered };
+
   bool takes(Content content) const;
+  std::vector<int32_t> ids_of(std::span<const ChatMessage> messages, const std::string& marker, Ending ending) const;
+  size_t end_of_answer(std::span<const int32_t> ids, size_t begin, size_t end,
+                       std::span<const int32_t> end_tokens) const;
   OrderedJson write_messages(std::span<const ChatMessage> messages, const std::string& marker) const;
   void require_readable(const ChatPart& part) const;
 
@@ -57,6 +73,7 @@ class ChatPromptWriter {
   std::optional<int32_t> end_token_;
   std::optional<text::ChatTemplate> template_;
   Content content_ = Content::text;
+  bool ends_answers_ = true;    // what the model says ends with a token
   bool adds_beginning_ = true;  // BOS, where the tokenizer puts one and the template has not
 };
 

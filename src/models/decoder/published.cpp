@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "models/checkpoint/names.h"
+
 namespace sensorium::models {
 namespace {
 
@@ -128,6 +130,41 @@ std::vector<NameRule> decoder_rules() {
           {"layers.*.mlp.gate_up", {"layers.*.mlp.gate_proj", "layers.*.mlp.up_proj"}},
           {"layers.*.mlp.down", {"layers.*.mlp.down_proj"}},
           {"norm", {"norm"}}};
+}
+
+void for_each_projection(
+    Decoder& decoder,
+    const std::function<void(const std::string& name, nn::Linear& linear, int64_t first, int64_t rows)>& visit) {
+  const std::vector<NameRule> rules = decoder_rules();
+  const DecoderConfig& config = decoder.config();
+  const int64_t queries = config.heads * config.head_dim, keys = config.kv_heads * config.head_dim;
+  const auto rows_of = [&](const NameRule& rule, size_t part, const nn::Linear& linear) {
+    if (rule.theirs.size() == 3) return part == 0 ? queries : keys;  // queries, keys and values
+    return linear.outputs() / static_cast<int64_t>(rule.theirs.size());
+  };
+  decoder.for_each_linear([&](const std::string& name, nn::Linear& linear) {
+    const std::string ours = name.substr(name.find('.') + 1);
+    for (const NameRule& rule : rules) {
+      int64_t first = 0;
+      for (size_t part = 0; part < rule.theirs.size(); ++part) {
+        const auto theirs = rename(rule.ours, rule.theirs[part], ours);
+        if (!theirs) break;
+        const int64_t rows = rows_of(rule, part, linear);
+        visit(*theirs, linear, first, rows);
+        first += rows;
+      }
+    }
+  });
+}
+
+std::vector<std::string> projection_names() {
+  std::vector<std::string> names;
+  for (const NameRule& rule : decoder_rules()) {
+    for (const std::string& theirs : rule.theirs) {
+      if (theirs.ends_with("_proj")) names.push_back(theirs.substr(theirs.rfind('.') + 1));
+    }
+  }
+  return names;
 }
 
 std::vector<NameRule> decoder_output_rules() { return {{"output", {"lm_head"}}}; }

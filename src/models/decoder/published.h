@@ -2,6 +2,7 @@
 // their tensors.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,14 @@ Tensor read_rope_frequencies(const Json& scaling, const std::string& where, floa
 // Names of a decoder's modules in the files, and of its output embedding beside it.
 std::vector<NameRule> decoder_rules();
 std::vector<NameRule> decoder_output_rules();
+
+// The matrices of a decoder's blocks as the files have them, "layers.0.self_attn.q_proj": which of our matrices holds each, as its
+// rows [first, first + rows).
+void for_each_projection(
+    Decoder& decoder,
+    const std::function<void(const std::string& name, nn::Linear& linear, int64_t first, int64_t rows)>& visit);
+// The last parts of those names: "q_proj", "k_proj", ...
+std::vector<std::string> projection_names();
 
 // A family of decoders that multimodal models build on, by the "model_type" of their "text_config".
 struct DecoderFamily {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "models/adapter/lora.h"
 #include "models/checkpoint/weights.h"
 #include "models/decoder/prompt.h"
 #include "models/decoder/published.h"
@@ -12,74 +13,63 @@ namespace {
 
 constexpr int64_t kLongestAnswer = 4096;
 
-class TextModel : public Model {
- public:
-  TextModel(const Checkpoint& checkpoint, DType compute, const DecoderConfig& config)
-      : name_(checkpoint.name()),
-        type_(checkpoint.config().at("model_type").get<std::string>()),
-        compute_(compute),
-        tokenizer_(checkpoint.tokenizer()),
-        prompts_(checkpoint, *tokenizer_, type_, {}),
-        end_tokens_(read_end_tokens(checkpoint, *tokenizer_, prompts_, config)) {
-    CheckpointWeights weights(checkpoint);
-    weights.map("decoder.", {"model."}, decoder_rules());
-    weights.map("decoder.", {""}, decoder_output_rules());
-    weights.ignore("*.rotary_emb.inv_freq");
-    if (config.tied_embeddings) weights.ignore("lm_head.weight");
-    store_ = weights.load([&](nn::ParameterStore& store) { decoder_ = Decoder(store, "decoder", config); },
-                          cache_bytes(config, compute));
-  }
-
-  std::unique_ptr<ChatSession> start(std::span<const ChatMessage> messages) const override {
-    const NoGrad no_grad;
-    const std::vector<int32_t> prompt = prompts_.write(messages);
-    const auto length = static_cast<int64_t>(prompt.size());
-    auto session = std::make_unique<DecoderSession>(
-        decoder_, *tokenizer_, cache_.pool(decoder_, compute_),
-        DecoderSession::Options{
-            .compute = compute_, .capacity = session_capacity(decoder_.config(), length), .end_tokens = end_tokens_});
-    session->prefill({decoder_.embed(Tensor::from(prompt, {length}), compute_), prompt, {}});
-    return session;
-  }
-  void configure_cache(const CacheOptions& options) override { cache_.configure(options); }
-
-  const text::Tokenizer& tokenizer() const override { return *tokenizer_; }
-  const nn::ParameterStore& store() const override { return store_; }
-
-  OrderedJson describe() const override {
-    return {{"name", name_},
-            {"family", type_},
-            {"modalities_in", {"text"}},
-            {"modalities_out", {"text"}},
-            {"decoder", describe_decoder(decoder_.config())},
-            {"context_tokens", decoder_.config().context},
-            {"chat_template", prompts_.name()}};
-  }
-
-  std::vector<AnswerBox> find_objects(const media::Image& /*image*/,
-                                      std::span<const std::string> /*phrases*/) const override {
-    fail(ErrorKind::unsupported, "{}: a {} model reads text only; it finds no objects in pictures", name_, type_);
-  }
-  std::vector<float> classify(const media::Image& /*image*/, std::span<const std::string> /*labels*/) const override {
-    fail(ErrorKind::unsupported, "{}: a {} model reads text only; it classifies no pictures", name_, type_);
-  }
-
-  std::pair<double, int64_t> text_nll(std::string_view text) const override {
-    return tokens_nll(decoder_, tokenizer_->encode(text, {.affixes = text::Affixes::model}), compute_);
-  }
-
- private:
-  std::string name_, type_;
-  DType compute_;
-  std::shared_ptr<const text::Tokenizer> tokenizer_;
-  ChatPromptWriter prompts_;
-  std::vector<int32_t> end_tokens_;
-  nn::ParameterStore store_;
-  Decoder decoder_;
-  mutable DecoderCache cache_;
-};
-
 }  // namespace
+
+TextModel::TextModel(const Checkpoint& checkpoint, DType compute, const DecoderConfig& config)
+    : name_(checkpoint.name()),
+      type_(checkpoint.config().at("model_type").get<std::string>()),
+      compute_(compute),
+      tokenizer_(checkpoint.tokenizer()),
+      prompts_(checkpoint, *tokenizer_, type_, {}),
+      end_tokens_(read_end_tokens(checkpoint, *tokenizer_, prompts_, config)) {
+  CheckpointWeights weights(checkpoint);
+  map_names(weights);
+  if (config.tied_embeddings) weights.ignore("lm_head.weight");
+  store_ = weights.load([&](nn::ParameterStore& store) { decoder_ = Decoder(store, "decoder", config); },
+                        cache_bytes(config, compute));
+  if (checkpoint.beside() != nullptr) attach_adapter(decoder_, *checkpoint.beside());
+}
+
+void TextModel::map_names(CheckpointWeights& weights) {
+  weights.map("decoder.", {"model."}, decoder_rules());
+  weights.map("decoder.", {""}, decoder_output_rules());
+  weights.ignore("*.rotary_emb.inv_freq");
+}
+
+std::unique_ptr<ChatSession> TextModel::start(std::span<const ChatMessage> messages) const {
+  const NoGrad no_grad;
+  const std::vector<int32_t> prompt = prompts_.write(messages);
+  const auto length = static_cast<int64_t>(prompt.size());
+  auto session = std::make_unique<DecoderSession>(
+      decoder_, *tokenizer_, cache_.pool(decoder_, compute_),
+      DecoderSession::Options{
+          .compute = compute_, .capacity = session_capacity(decoder_.config(), length), .end_tokens = end_tokens_});
+  session->prefill({decoder_.embed(Tensor::from(prompt, {length}), compute_), prompt, {}});
+  return session;
+}
+
+OrderedJson TextModel::describe() const {
+  return {{"name", name_},
+          {"family", type_},
+          {"modalities_in", {"text"}},
+          {"modalities_out", {"text"}},
+          {"decoder", describe_decoder(decoder_.config())},
+          {"context_tokens", decoder_.config().context},
+          {"chat_template", prompts_.name()}};
+}
+
+std::vector<AnswerBox> TextModel::find_objects(const media::Image& /*image*/,
+                                               std::span<const std::string> /*phrases*/) const {
+  fail(ErrorKind::unsupported, "{}: a {} model reads text only; it finds no objects in pictures", name_, type_);
+}
+
+std::vector<float> TextModel::classify(const media::Image& /*image*/, std::span<const std::string> /*labels*/) const {
+  fail(ErrorKind::unsupported, "{}: a {} model reads text only; it classifies no pictures", name_, type_);
+}
+
+std::pair<double, int64_t> TextModel::text_nll(std::string_view text) const {
+  return tokens_nll(decoder_, tokenizer_->encode(text, {.affixes = text::Affixes::model}), compute_);
+}
 
 std::unique_ptr<Model> load_text_model(const Checkpoint& checkpoint, DType compute,
                                        DecoderConfig (*read_config)(const Json& config, const std::string& where)) {

@@ -6,11 +6,49 @@
 #include <vector>
 
 #include "models/checkpoint/checkpoint.h"
+#include "models/checkpoint/weights.h"
+#include "models/decoder/cache.h"
 #include "models/decoder/decoder.h"
 #include "models/decoder/prompt.h"
 #include "models/model.h"
 
 namespace sensorium::models {
+
+class TextModel : public Model {
+ public:
+  // Throws Error that names the file and what is missing, unexpected or of the wrong shape.
+  TextModel(const Checkpoint& checkpoint, DType compute, const DecoderConfig& config);
+  // Where the checkpoint's files have the parameters.
+  static void map_names(CheckpointWeights& weights);
+
+  const Decoder& decoder() const { return decoder_; }
+  const ChatPromptWriter& prompts() const { return prompts_; }
+  const std::vector<int32_t>& end_tokens() const { return end_tokens_; }
+  DType compute() const { return compute_; }
+  // For training.
+  nn::ParameterStore& store() { return store_; }
+  Decoder& decoder() { return decoder_; }
+
+  std::unique_ptr<ChatSession> start(std::span<const ChatMessage> messages) const override;
+  void configure_cache(const CacheOptions& options) override { cache_.configure(options); }
+  const text::Tokenizer& tokenizer() const override { return *tokenizer_; }
+  const nn::ParameterStore& store() const override { return store_; }
+  OrderedJson describe() const override;
+  std::pair<double, int64_t> text_nll(std::string_view text) const override;
+  // These throw Error(unsupported).
+  std::vector<AnswerBox> find_objects(const media::Image& image, std::span<const std::string> phrases) const override;
+  std::vector<float> classify(const media::Image& image, std::span<const std::string> labels) const override;
+
+ private:
+  std::string name_, type_;
+  DType compute_;
+  std::shared_ptr<const text::Tokenizer> tokenizer_;
+  ChatPromptWriter prompts_;
+  std::vector<int32_t> end_tokens_;
+  nn::ParameterStore store_;
+  Decoder decoder_;
+  mutable DecoderCache cache_;
+};
 
 // Loads a checkpoint whose configuration `read_config` understands. Throws Error that names the file and what is missing,
 // unexpected or of the wrong shape.

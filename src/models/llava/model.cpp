@@ -3,9 +3,9 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cstring>
 #include <numeric>
 
+#include "models/adapter/lora.h"
 #include "models/decoder/published.h"
 #include "models/decoder/session.h"
 #include "models/decoder/text_model.h"
@@ -14,21 +14,6 @@
 
 namespace sensorium::models {
 namespace {
-
-// [T, C] each -> [T, C * parts]: the same row of all parts side by side.
-Tensor join_columns(const std::vector<Tensor>& parts) {
-  const int64_t rows = parts[0].dim(0);
-  const size_t width = parts[0].bytes() / static_cast<size_t>(rows);
-  const Tensor joined = Tensor::empty({rows, parts[0].dim(1) * static_cast<int64_t>(parts.size())}, parts[0].dtype());
-  auto* to = static_cast<std::byte*>(joined.raw());
-  for (int64_t row = 0; row < rows; ++row) {
-    for (const Tensor& part : parts) {
-      std::memcpy(to, static_cast<const std::byte*>(part.raw()) + static_cast<size_t>(row) * width, width);
-      to += width;
-    }
-  }
-  return joined;
-}
 
 // Of a video: the contents of its frames in order.
 Sha256Digest frames_digest(std::span<const std::shared_ptr<const media::Image>> frames) {
@@ -75,8 +60,7 @@ ChatPromptWriter::Pictures LlavaModel::find_places(const Checkpoint& checkpoint)
        checkpoint.path().string(), config_.image_token);
 }
 
-void LlavaModel::load_weights(const Checkpoint& checkpoint) {
-  CheckpointWeights weights(checkpoint);
+void LlavaModel::map_names(CheckpointWeights& weights) const {
   // Files from before and after transformers 4.52, which moved all but the output embedding under "model."; version 5 drops
   // "vision_model.".
   weights.map(
@@ -93,6 +77,11 @@ void LlavaModel::load_weights(const Checkpoint& checkpoint) {
   if (!config_.vision.post_norm) weights.ignore("vision_tower.vision_model.post_layernorm.*");
   if (config_.decoder.tied_embeddings) weights.ignore("*lm_head.weight");
   map_parameters(weights);
+}
+
+void LlavaModel::load_weights(const Checkpoint& checkpoint) {
+  CheckpointWeights weights(checkpoint);
+  map_names(weights);
   const int64_t features = config_.vision.dim * static_cast<int64_t>(config_.vision_states.size());
   store_ = weights.load(
       [&](nn::ParameterStore& store) {
@@ -103,6 +92,7 @@ void LlavaModel::load_weights(const Checkpoint& checkpoint) {
         decoder_ = Decoder(store, "decoder", config_.decoder);
       },
       cache_bytes(config_.decoder, compute_));
+  if (checkpoint.beside() != nullptr) attach_adapter(decoder_, *checkpoint.beside());
 }
 
 std::unique_ptr<LlavaModel> LlavaModel::load(const Checkpoint& checkpoint, DType compute) {
@@ -133,7 +123,20 @@ Tensor LlavaModel::project(const Tensor& pixels_N3SS) const {
   const Tensor rows_T = Tensor::from(rows, {views * kept});
   std::vector<Tensor> parts;
   for (const Tensor& state : states) parts.push_back(ops::gather_rows(state, rows_T));
-  return projector_(parts.size() == 1 ? parts[0] : join_columns(parts));
+  return projector_(parts.size() == 1 ? parts[0] : ops::concat_columns(parts));
+}
+
+Tensor LlavaModel::read_views(const Tensor& pixels_N3SS, int64_t width, int64_t height) const {
+  return pack(project(pixels_N3SS), width, height);
+}
+
+int64_t LlavaModel::picture_rows(int64_t views, int64_t /*width*/, int64_t /*height*/) const {
+  return views * config_.view_tokens();
+}
+
+void LlavaModel::set_checkpointing(bool on) {
+  vision_.set_checkpointing(on);
+  decoder_.set_checkpointing(on);
 }
 
 Tensor LlavaModel::read_picture(const media::Image& image) const {

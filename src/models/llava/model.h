@@ -28,9 +28,15 @@ class LlavaModel : public Model {
   virtual Tensor prepare(const media::Image& image) const;
   // The same in one view, for families that give each of several pictures less room.
   virtual Tensor prepare_whole(const media::Image& image) const { return prepare(image); }
+  // Whether every picture of a conversation with so many has one view only.
+  virtual bool reads_whole(size_t /*pictures*/) const { return false; }
   // What the decoder reads in a picture's place, [tokens, decoder dim].
   Tensor read_picture(const media::Image& image) const;
   Tensor read_whole_picture(const media::Image& image) const;
+  // The same of prepared views of a picture of width x height pixels; gradients reach tower and projector.
+  Tensor read_views(const Tensor& pixels_N3SS, int64_t width, int64_t height) const;
+  // How many rows read_views() makes of so many views.
+  virtual int64_t picture_rows(int64_t views, int64_t width, int64_t height) const;
   // The same for the frames of a video. Throws Error(unsupported) for families that read none.
   virtual Tensor read_video(std::span<const std::shared_ptr<const media::Image>> frames) const;
   // The prompt's token ids with one image (video) token per decoder row of a picture (video), which say how many rows
@@ -43,6 +49,16 @@ class LlavaModel : public Model {
 
   const LlavaConfig& config() const { return config_; }
   const Decoder& decoder() const { return decoder_; }
+  const ChatPromptWriter& prompts() const { return prompts_; }
+  const std::vector<int32_t>& end_tokens() const { return end_tokens_; }
+  DType compute() const { return compute_; }
+
+  // For training.
+  nn::ParameterStore& store() { return store_; }
+  Decoder& decoder() { return decoder_; }
+  void set_checkpointing(bool on);
+  // Where the checkpoint's files have the parameters.
+  void map_names(CheckpointWeights& weights) const;
 
   std::unique_ptr<ChatSession> start(std::span<const ChatMessage> messages) const override;
   void configure_cache(const CacheOptions& options) override { cache_.configure(options); }
@@ -61,10 +77,8 @@ class LlavaModel : public Model {
              const modality::ImageProcessorConfig& processor_defaults = {});
   void load_weights(const Checkpoint& checkpoint);
   // Parameters of a derived class, between the projector and the decoder, and where the files have them.
-  virtual void map_parameters(CheckpointWeights& /*weights*/) {}
+  virtual void map_parameters(CheckpointWeights& /*weights*/) const {}
   virtual void add_parameters(nn::ParameterStore& /*store*/) {}
-  // Whether every picture of a conversation with so many has one view only.
-  virtual bool reads_whole(size_t /*pictures*/) const { return false; }
   // One view of the tower's size by a processor: f32 [1, 3, S, S]. Throws Error(invalid_data) if the processor makes another.
   Tensor prepare_view(const media::Image& image, const modality::ImageProcessorConfig& processor) const;
   // The projected states of views f32 [views, 3, S, S] -> [views * view_tokens, decoder dim].
@@ -73,7 +87,6 @@ class LlavaModel : public Model {
   virtual Tensor pack(const Tensor& views_TC, int64_t width, int64_t height) const;
 
   const modality::ImageProcessorConfig& processor() const { return processor_; }
-  DType compute() const { return compute_; }
 
  private:
   ChatPromptWriter::Pictures find_places(const Checkpoint& checkpoint) const;

@@ -56,7 +56,7 @@ std::unique_ptr<LlavaNextModel> LlavaNextModel::load(const Checkpoint& checkpoin
   return model;
 }
 
-void LlavaNextModel::map_parameters(CheckpointWeights& weights) {
+void LlavaNextModel::map_parameters(CheckpointWeights& weights) const {
   weights.map("newline", {"", "model."}, {{"", {"image_newline"}}});
 }
 
@@ -91,14 +91,24 @@ Tensor LlavaNextModel::pack(const Tensor& views_TC, int64_t width, int64_t heigh
   return join_newlines(views_TC.slice(0, config().view_tokens()), join_tiles(views_TC, width, height));
 }
 
-LlavaNextModel::Map LlavaNextModel::join_tiles(const Tensor& views_TC, int64_t width, int64_t height) const {
+LlavaNextModel::Shown LlavaNextModel::shown(int64_t width, int64_t height) const {
   const modality::VisionTransformerConfig& vision = config().vision;
   const int64_t per_view = config().view_tokens(), side = vision.grid();
   require(per_view == side * side, ErrorKind::unsupported,
           "tiles of {} tokens are no grid of {} x {}: the class token must be dropped", per_view, side, side);
   const Extent picture{height, width}, canvas = best_pinpoint(picture, pinpoints_);
   const Extent grid{canvas.height / vision.image_size * side, canvas.width / vision.image_size * side};
-  const Window window = unpadded(grid, picture, rounding_);
+  return {grid, unpadded(grid, picture, rounding_)};
+}
+
+int64_t LlavaNextModel::picture_rows(int64_t /*views*/, int64_t width, int64_t height) const {
+  const Window window = shown(width, height).window;
+  return config().view_tokens() + window.rows() * (window.columns() + 1);
+}
+
+LlavaNextModel::Map LlavaNextModel::join_tiles(const Tensor& views_TC, int64_t width, int64_t height) const {
+  const int64_t per_view = config().view_tokens(), side = config().vision.grid();
+  const auto [grid, window] = shown(width, height);
   std::vector<int32_t> rows;
   for (int64_t y = window.top; y < window.bottom; ++y) {
     for (int64_t x = window.left; x < window.right; ++x) {

@@ -15,14 +15,21 @@ class LlavaNextModel : public LlavaModel {
 
   // The whole picture squeezed to the tower's size, then the tiles of its grid, row by row.
   Tensor prepare(const media::Image& image) const override;
+  int64_t picture_rows(int64_t views, int64_t width, int64_t height) const override;
 
  protected:
   LlavaNextModel(const Checkpoint& checkpoint, DType compute, std::string family,
                  const modality::ImageProcessorConfig& processor_defaults = {});
-  void map_parameters(CheckpointWeights& weights) override;
+  void map_parameters(CheckpointWeights& weights) const override;
   void add_parameters(nn::ParameterStore& store) override;
   Tensor pack(const Tensor& views_TC, int64_t width, int64_t height) const override;
 
+  // Of the grid that the tiles of a picture of width x height pixels make, the part that shows the picture.
+  struct Shown {
+    Extent grid;
+    Window window;
+  };
+  Shown shown(int64_t width, int64_t height) const;
   // The tiles' rows that show the picture, row by row of their grid.
   struct Map {
     Tensor rows_TC;

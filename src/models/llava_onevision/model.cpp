@@ -40,17 +40,28 @@ Tensor LlavaOnevisionModel::prepare_whole(const media::Image& image) const {
   return prepare_view(image, square);
 }
 
+Extent LlavaOnevisionModel::limited(const Extent& size) const {
+  const auto rows = static_cast<double>(size.height), columns = static_cast<double>(size.width);
+  const double ratio = std::sqrt(rows * columns / static_cast<double>(most_views_ * config().view_tokens()));
+  if (ratio <= 1.1) return size;
+  return {static_cast<int64_t>(std::floor(rows / ratio)), static_cast<int64_t>(std::floor(columns / ratio))};
+}
+
+int64_t LlavaOnevisionModel::picture_rows(int64_t views, int64_t width, int64_t height) const {
+  const int64_t per_view = config().view_tokens();
+  if (views == 1) return per_view + 1;
+  const Window window = shown(width, height).window;
+  const Extent size = limited({window.rows(), window.columns()});
+  return per_view + size.height * (size.width + 1);
+}
+
 Tensor LlavaOnevisionModel::pack(const Tensor& views_TC, int64_t width, int64_t height) const {
   const int64_t per_view = config().view_tokens();
   const Tensor whole_TC = views_TC.slice(0, per_view);
   if (views_TC.dim(0) == per_view) return ops::concat_rows({whole_TC, newline(whole_TC.dtype())});
   Map map = join_tiles(views_TC, width, height);
-  const auto rows = static_cast<double>(map.size.height), columns = static_cast<double>(map.size.width);
-  const double ratio = std::sqrt(rows * columns / static_cast<double>(most_views_ * per_view));
-  if (ratio > 1.1) {
-    const Extent smaller{static_cast<int64_t>(std::floor(rows / ratio)),
-                         static_cast<int64_t>(std::floor(columns / ratio))};
-    map = {resize_map(map.rows_TC, map.size, smaller), smaller};
+  if (const Extent size = limited(map.size); size.height != map.size.height || size.width != map.size.width) {
+    map = {resize_map(map.rows_TC, map.size, size), size};
   }
   return join_newlines(whole_TC, map);
 }

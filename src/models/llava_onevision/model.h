@@ -15,16 +15,19 @@ class LlavaOnevisionModel : public LlavaNextModel {
 
   // In a square of the mean colour.
   Tensor prepare_whole(const media::Image& image) const override;
+  bool reads_whole(size_t pictures) const override { return pictures > 1; }
+  int64_t picture_rows(int64_t views, int64_t width, int64_t height) const override;
   // Each frame's rows, bilinearly halved along both sides (27 x 27 -> 14 x 14), frame by frame, then one newline:
   // [frames * 14 * 14 + 1, decoder dim].
   Tensor read_video(std::span<const std::shared_ptr<const media::Image>> frames) const override;
 
  protected:
-  bool reads_whole(size_t pictures) const override { return pictures > 1; }
   Tensor pack(const Tensor& views_TC, int64_t width, int64_t height) const override;
 
  private:
   LlavaOnevisionModel(const Checkpoint& checkpoint, DType compute);
+  // What a map of this size is shrunk to.
+  Extent limited(const Extent& size) const;
 
   int64_t most_views_ = 9;  // as many rows as so many views have are not shrunk
 };

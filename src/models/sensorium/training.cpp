@@ -6,6 +6,8 @@
 #include <limits>
 #include <numeric>
 
+#include "models/decoder/loss.h"
+
 namespace sensorium::models {
 namespace {
 
@@ -222,26 +224,11 @@ BatchLosses training_loss(const SensoriumModel& model, const TrainingBatch& batc
     const Tensor x_TC = model.embed(pointers, image_tokens_TC, token_offsets, compute, packed);
     const Tensor hidden_TC = model.decoder()(x_TC, packed);
     result.text_tokens = hidden_TC.dim(0);
-    // Only the positions whose next token counts go through the vocabulary.
-    std::vector<int32_t> rows, targets;
-    std::vector<float> target_weights;
+    NextTokens next;
     for (size_t s = 0; s < batch.sequences.size(); ++s) {
-      const TokenSequence& sequence = batch.sequences[s];
-      for (size_t t = 1; t < sequence.tokens.size(); ++t) {
-        if (sequence.weights[t] == 0) continue;
-        rows.push_back(packed.offsets[s] + static_cast<int32_t>(t) - 1);
-        targets.push_back(sequence.tokens[t]);
-        target_weights.push_back(sequence.weights[t]);
-      }
+      next.add(packed.offsets[s], batch.sequences[s].tokens, batch.sequences[s].weights);
     }
-    if (!rows.empty()) {
-      const auto count = static_cast<int64_t>(rows.size());
-      const Tensor chosen_TC = ops::gather_rows(hidden_TC, Tensor::from(rows, {count}));
-      result.language =
-          add(ops::linear_cross_entropy(chosen_TC, model.decoder().output_embedding(), Tensor::from(targets, {count}),
-                                        Tensor::from(target_weights, {count})),
-              weights.language);
-    }
+    if (!next.empty()) result.language = add(next.loss(model.decoder(), hidden_TC), weights.language);
   }
   require(!parts.empty(), ErrorKind::usage, "the batch has nothing to learn from with these loss weights");
   result.total = ops::weighted_sum(parts, factors);
