@@ -20,8 +20,8 @@ Tensor add_low_rank(const Tensor& y_TN, const Tensor& x_TK, const Tensor& a_RK, 
   const int64_t width = y_TN.dim(1);
   require_shape(y_TN, {rows, width}, "add_low_rank", "y");
   require_dtype(y_TN, x_TK.dtype(), "add_low_rank", "y");
-  require(column >= 0 && out >= 0 && column + out <= width, ErrorKind::shape,
-          "add_low_rank: columns [{}, {}) of y {}", column, column + out, y_TN.shape());
+  require(column >= 0 && out >= 0 && column + out <= width, ErrorKind::shape, "add_low_rank: columns [{}, {}) of y {}",
+          column, column + out, y_TN.shape());
   const DType compute = x_TK.dtype();
   // The first of the changed columns in a tensor of y's shape.
   const auto columns_of = [column](const Tensor& tensor) {

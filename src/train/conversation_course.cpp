@@ -34,8 +34,10 @@ models::LearnerOptions learner_options(const Recipe& recipe) {
 Mixtures open_conversations(Recipe recipe) {
   for (SetRecipe& set : recipe.sets) {
     set.boxed_objects = false;
-    require(set.world.empty(), ErrorKind::usage, "{}: a world's scenes are for the native model; sensorium world writes "
-            "them as a set", set.world);
+    require(set.world.empty(), ErrorKind::usage,
+            "{}: a world's scenes are for the native model; sensorium world writes "
+            "them as a set",
+            set.world);
     require(set.augment == "none" && set.cutmix == 0, ErrorKind::usage,
             "{}: \"augment\" and \"cutmix\" are for the native model", set.path);
   }

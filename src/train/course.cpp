@@ -12,17 +12,26 @@ namespace {
 constexpr int64_t kPatience = 20;
 
 // Keys that mean something to one kind only: giving them to another is a mistake.
-constexpr std::array kNativeKeys = {"model",           "reset",
-                                    "tokenizer",       "losses",
-                                    "licence",         "trained_on",
-                                    "data.readings",   "data.texts",
-                                    "data.text_tokens", "data.images_per_batch",
-                                    "data.objects",    "data.scene",
-                                    "data.augment",    "data.readings_per_batch",
-                                    "data.texts_per_batch", "data.questions_per_image",
-                                    "data.find_questions", "data.predicted_evidence"};
-constexpr std::array kConversationKeys = {"lora",        "adapter",        "chat_template", "data.conversations_per_batch",
-                                          "data.max_tokens", "train.epochs"};
+constexpr std::array kNativeKeys = {"model",
+                                    "reset",
+                                    "tokenizer",
+                                    "losses",
+                                    "licence",
+                                    "trained_on",
+                                    "data.readings",
+                                    "data.texts",
+                                    "data.text_tokens",
+                                    "data.images_per_batch",
+                                    "data.objects",
+                                    "data.scene",
+                                    "data.augment",
+                                    "data.readings_per_batch",
+                                    "data.texts_per_batch",
+                                    "data.questions_per_image",
+                                    "data.find_questions",
+                                    "data.predicted_evidence"};
+constexpr std::array kConversationKeys = {
+    "lora", "adapter", "chat_template", "data.conversations_per_batch", "data.max_tokens", "train.epochs"};
 
 bool is_published(const Recipe& recipe) { return !recipe.init.empty() && !models::is_native(recipe.init); }
 
@@ -52,7 +61,8 @@ void Patience::silent(const Course::Fit& fit, const char* otherwise) {
   if (++silent_ < kPatience) return;
   require(fit.too_long > 0, ErrorKind::usage, "{} batches in a row had nothing to learn from: {}", silent_, otherwise);
   fail(ErrorKind::usage,
-       "{} batches in a row had nothing to learn from: {} of {} conversations and texts are longer than the context of {} "
+       "{} batches in a row had nothing to learn from: {} of {} conversations and texts are longer than the context of "
+       "{} "
        "tokens; shorten them, or train a model with a larger context",
        silent_, fit.too_long, fit.all, fit.context);
 }

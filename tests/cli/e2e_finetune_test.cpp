@@ -19,8 +19,8 @@ const std::string kOther = kBase + "/picture1.png";
 
 std::vector<std::string> train(const std::string& recipe, const std::string& data, const std::string& out,
                                std::vector<std::string> more) {
-  more.insert(more.begin(), {"train", (kSource / "recipes" / (recipe + ".yaml")).string(), "data.train=" + data, "out=" + out,
-                             "data.conversations_per_batch=4", "train.epochs=0", "train.accumulate=1"});
+  more.insert(more.begin(), {"train", (kSource / "recipes" / (recipe + ".yaml")).string(), "data.train=" + data,
+                             "out=" + out, "data.conversations_per_batch=4", "train.epochs=0", "train.accumulate=1"});
   return more;
 }
 
@@ -35,13 +35,15 @@ std::string answer(const std::vector<std::string>& model, const std::string& pic
 // Questions as sets of biomedical ones have them: closed and open, the same about two pictures with other answers.
 std::string questions() {
   const auto record = [](const std::string& picture, const char* question, const char* truth) {
-    return Json{{"id", question},
-                {"image", picture},
-                {"conversations",
-                 {{{"from", "human"}, {"value", std::string("<image>\n") + question}}, {{"from", "gpt"}, {"value", truth}}}}};
+    return Json{
+        {"id", question},
+        {"image", picture},
+        {"conversations",
+         {{{"from", "human"}, {"value", std::string("<image>\n") + question}}, {{"from", "gpt"}, {"value", truth}}}}};
   };
   return Json{record(kPicture, "Is there a boat?", "yes"), record(kOther, "Is there a boat?", "no"),
-              record(kPicture, "Where are the cats?", "on a boat"), record(kOther, "Where are the cats?", "there are dogs")}
+              record(kPicture, "Where are the cats?", "on a boat"),
+              record(kOther, "Where are the cats?", "there are dogs")}
       .dump();
 }
 
@@ -49,15 +51,16 @@ TEST(E2eFinetune, AModelLearnsAnswersThatEvalConfirms) {
   const TemporaryFolder folder;
   const std::string data = folder / "questions.json", out = folder / "run";
   write_file_atomic(data, questions());
-  const Finished trained = run_binary(train("llava-2-instruct", data, out,
-                                            {"init=" + kBase, "train.steps=120", "train.learning_rate=5e-3", "--json"}));
+  const Finished trained = run_binary(
+      train("llava-2-instruct", data, out, {"init=" + kBase, "train.steps=120", "train.learning_rate=5e-3", "--json"}));
   ASSERT_EQ(trained.exit_code, 0) << trained.err;
   const Json summary = Json::parse(trained.out);
   EXPECT_EQ(summary["model"], out + "/model");
   EXPECT_LT(summary["loss"].get<double>(), 0.1);
   EXPECT_EQ(answer({"--model", out + "/model"}, kPicture, "Is there a boat?"), "yes");
   EXPECT_EQ(answer({"--model", out + "/model"}, kOther, "Is there a boat?"), "no");
-  const Finished examined = run_binary({"eval", "--model", out + "/model", "--data", data, "--json", "--max-tokens", "12"});
+  const Finished examined =
+      run_binary({"eval", "--model", out + "/model", "--data", data, "--json", "--max-tokens", "12"});
   ASSERT_EQ(examined.exit_code, 0) << examined.err;
   const Json report = Json::parse(examined.out);
   std::vector<std::string> labels;
@@ -75,16 +78,17 @@ TEST(E2eFinetune, AnAdapterOfAQuantisedBase) {
   const std::string data = folder / "questions.json", base = folder / "base", out = folder / "run";
   write_file_atomic(data, questions());
   ASSERT_EQ(run_binary({"quantize", kBase, base, "--type", "q8/32", "--towers", "bf16"}).exit_code, 0);
-  const Finished trained = run_binary(train("llava-2-lora", data, out,
-                                            {"init=" + base, "lora.rank=8", "lora.alpha=16", "train.steps=150",
-                                             "train.learning_rate=2e-2", "train.learning_rates={\"projector.*\": 5e-3}"}));
+  const Finished trained =
+      run_binary(train("llava-2-lora", data, out,
+                       {"init=" + base, "lora.rank=8", "lora.alpha=16", "train.steps=150", "train.learning_rate=2e-2",
+                        "train.learning_rates={\"projector.*\": 5e-3}"}));
   ASSERT_EQ(trained.exit_code, 0) << trained.err;
   EXPECT_NE(trained.out.find("adapter in " + out + "/adapter"), std::string::npos) << trained.out;
   const std::vector<std::string> adapted = {"--model", base, "--adapter", out + "/adapter"};
   EXPECT_EQ(answer(adapted, kPicture, "Is there a boat?"), "yes");
   EXPECT_EQ(answer(adapted, kOther, "Is there a boat?"), "no");
-  const Finished examined =
-      run_binary({"eval", "--model", base, "--adapter", out + "/adapter", "--data", data, "--json", "--max-tokens", "12"});
+  const Finished examined = run_binary(
+      {"eval", "--model", base, "--adapter", out + "/adapter", "--data", data, "--json", "--max-tokens", "12"});
   ASSERT_EQ(examined.exit_code, 0) << examined.err;
   EXPECT_NE(examined.out.find("closed_accuracy"), std::string::npos);
 }
@@ -98,7 +102,8 @@ TEST(E2eFinetune, TheProjectorOfTheFirstStageGoesIntoTheSecond) {
     EXPECT_TRUE(fs::exists(fs::path(first) / "model" / file)) << file;
   }
   const std::string chats = (kSource / "tests/golden/train/llava/conversations.json").string();
-  ASSERT_EQ(run_binary(train("llava-2-instruct", chats, second, {"init=" + first + "/model", "train.steps=2"})).exit_code, 0);
+  ASSERT_EQ(
+      run_binary(train("llava-2-instruct", chats, second, {"init=" + first + "/model", "train.steps=2"})).exit_code, 0);
   answer({"--model", second + "/model"}, kPicture, "How many?");
 }
 

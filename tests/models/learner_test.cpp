@@ -73,8 +73,8 @@ class LearnerFamilies : public ::testing::TestWithParam<Family> {
 // The loss of a conversation is what a session says of its answer; that of a batch, the mean over all answers' tokens.
 TEST_P(LearnerFamilies, TheLossIsTheSessionsScore) {
   const GoldenFolder golden(GetParam().name);
-  const auto model = load_model(
-      golden.path(), LoadOptions{.compute = DType::f32, .chat_template = GetParam().chat_template});
+  const auto model =
+      load_model(golden.path(), LoadOptions{.compute = DType::f32, .chat_template = GetParam().chat_template});
   const auto learner = load_learner(golden.path(), options({"projector.*"}, GetParam().chat_template));
   std::vector<LearnedConversation> batch;
   double total = 0;
@@ -85,7 +85,9 @@ TEST_P(LearnerFamilies, TheLossIsTheSessionsScore) {
     const std::string answer = turns[1].parts[0].text;
     const double expected = -session->score({&answer, 1})[0];
     const int64_t count = learned(batch.back());
-    EXPECT_EQ(static_cast<int64_t>(batch.back().ids.size()), session->prompt_tokens() + count);
+    // Nothing but a new line stands behind the end of the answer.
+    const int64_t behind = static_cast<int64_t>(batch.back().ids.size()) - session->prompt_tokens() - count;
+    EXPECT_EQ(behind, std::string(GetParam().chat_template) == "qwen" ? 1 : 0);
     EXPECT_NEAR(learner->loss({&batch.back(), 1}, 0).item() * static_cast<double>(count), expected, 1e-3 * expected);
     total += expected;
     tokens += count;
@@ -154,8 +156,8 @@ TEST(Learner, TextModelsLearnToo) {
 TEST(Learner, OnlyAnswersAreLearnedAndTheLastOneEnds) {
   const GoldenFolder golden("llava");
   const auto learner = load_learner(golden.path(), options({"projector.*"}));
-  const std::vector<ChatMessage> turns = {user({{.image = golden.picture(0)}, {.text = kQuestion}}), says("three dogs."),
-                                          user({{.text = "and a boat?"}}), says("two  ")};
+  const std::vector<ChatMessage> turns = {user({{.image = golden.picture(0)}, {.text = kQuestion}}),
+                                          says("three dogs."), user({{.text = "and a boat?"}}), says("two  ")};
   const LearnedConversation conversation = learner->prepare(turns, 512);
   ASSERT_EQ(conversation.pictures.size(), 1u);
   std::vector<int32_t> said;
@@ -171,8 +173,8 @@ TEST(Learner, OnlyAnswersAreLearnedAndTheLastOneEnds) {
 TEST(Learner, ThePlainTemplateLearnsTheCaptionAlone) {
   const GoldenFolder golden("llava");
   const auto learner = load_learner(golden.path(), options({"projector.*"}, "plain"));
-  const LearnedConversation conversation =
-      learner->prepare(std::vector{user({{.image = golden.picture(0)}, {.text = "Describe it."}}), says("a red boat")}, 512);
+  const LearnedConversation conversation = learner->prepare(
+      std::vector{user({{.image = golden.picture(0)}, {.text = "Describe it."}}), says("a red boat")}, 512);
   const auto model = load_model(golden.path());
   const std::vector<int32_t> caption(conversation.ids.begin() + 17, conversation.ids.end());
   EXPECT_EQ(conversation.ids[0], 1);
@@ -183,7 +185,8 @@ TEST(Learner, ThePlainTemplateLearnsTheCaptionAlone) {
 TEST(Learner, LongConversationsAreCutButNoPictureIs) {
   const GoldenFolder golden("llava");
   const auto learner = load_learner(golden.path(), options({"projector.*"}));
-  const std::vector<ChatMessage> turns = {user({{.image = golden.picture(0)}, {.text = kQuestion}}), says("three dogs.")};
+  const std::vector<ChatMessage> turns = {user({{.image = golden.picture(0)}, {.text = kQuestion}}),
+                                          says("three dogs.")};
   const LearnedConversation whole = learner->prepare(turns, 512);
   const auto length = static_cast<int64_t>(whole.ids.size());
   const LearnedConversation shorter = learner->prepare(turns, length - 2);
@@ -219,7 +222,7 @@ TEST(Learner, WhatTrainsIsF32AndTheRestStaysInTheFile) {
     EXPECT_EQ(saved.tensor(name).dtype(), DType::f16) << name;
     const bool same = saved.tensor(name).to_floats() == base.tensor(name).to_floats();
     const bool trains = name.find("multi_modal_projector") != std::string::npos ||
-                        name.find("language_model.layers.1.") != std::string::npos;
+                        (name.find("vision") == std::string::npos && name.find(".layers.1.") != std::string::npos);
     EXPECT_EQ(same, !trains) << name;
     changed += same ? 0 : 1;
   }
@@ -238,7 +241,8 @@ TEST(Learner, AdaptersOfPackedBases) {
     quantize_model(golden.path(), base, {.type = type, .towers = "q8/32"});
     const auto learner = load_learner(base, with_lora(options({"projector.*"})));
     EXPECT_EQ(learner->result(), "adapter");
-    const std::vector<ChatMessage> turns = {user({{.image = golden.picture(0)}, {.text = kQuestion}}), says("three dogs")};
+    const std::vector<ChatMessage> turns = {user({{.image = golden.picture(0)}, {.text = kQuestion}}),
+                                            says("three dogs")};
     const LearnedConversation one = learner->prepare(turns, 512);
     const double before = learner->loss({&one, 1}, 0).item();
     for (int step = 0; step < 8; ++step) {
@@ -254,13 +258,15 @@ TEST(Learner, AdaptersOfPackedBases) {
     // Sessions round activations of the output matrix to 8 bits, training reads its values.
     EXPECT_NEAR(score / static_cast<double>(learned(one)), after, 0.05 * before) << type;
     const auto plain = load_model(golden.path(), LoadOptions{.compute = DType::f32, .adapter = adapter});
-    EXPECT_LT(-plain->start(std::span(turns).first(1))->score({&answer, 1})[0] / static_cast<double>(learned(one)), before);
+    EXPECT_LT(-plain->start(std::span(turns).first(1))->score({&answer, 1})[0] / static_cast<double>(learned(one)),
+              before);
   }
 }
 
 TEST(Learner, DropoutFollowsTheSeedAlsoWhenBlocksRunAgain) {
   const GoldenFolder golden("llava");
-  const std::vector<ChatMessage> turns = {user({{.image = golden.picture(0)}, {.text = kQuestion}}), says("three dogs")};
+  const std::vector<ChatMessage> turns = {user({{.image = golden.picture(0)}, {.text = kQuestion}}),
+                                          says("three dogs")};
   std::vector<std::vector<float>> grads;
   for (const bool checkpointing : {false, true}) {
     LearnerOptions wanted = with_lora(options({}), 4, 0.3);

@@ -30,9 +30,9 @@ TEST(LowRank, EqualsTwoLinearMaps) {
 
 TEST(LowRank, Gradients) {
   for (const int64_t column : {0, 4}) {
-    check_gradients([column](const std::vector<Tensor>& in) { return changed(in, column); },
-                    {random_tensor({6, 9}, 1), random_tensor({6, 7}, 2), random_tensor({3, 7}, 3),
-                     random_tensor({5, 3}, 4)});
+    check_gradients(
+        [column](const std::vector<Tensor>& in) { return changed(in, column); },
+        {random_tensor({6, 9}, 1), random_tensor({6, 7}, 2), random_tensor({3, 7}, 3), random_tensor({5, 3}, 4)});
   }
 }
 

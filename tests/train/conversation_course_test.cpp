@@ -29,14 +29,15 @@ class ConversationCourse : public data::TempFolder {
     TempFolder::TearDown();
   }
   Recipe recipe(const std::string& name, const std::string& out, std::vector<std::string> more = {}) const {
-    std::vector<std::string> overrides = {"out=" + (folder_ / out).string(),
-                                          "init=" + models::golden_path("llava").string(),
-                                          "data.train=" + (kSource / "tests/golden/train/llava/conversations.json").string(),
-                                          "data.conversations_per_batch=2",
-                                          "train.accumulate=2",
-                                          "train.epochs=0",
-                                          "train.steps=6",
-                                          "train.save_every=2"};
+    std::vector<std::string> overrides = {
+        "out=" + (folder_ / out).string(),
+        "init=" + models::golden_path("llava").string(),
+        "data.train=" + (kSource / "tests/golden/train/llava/conversations.json").string(),
+        "data.conversations_per_batch=2",
+        "train.accumulate=2",
+        "train.epochs=0",
+        "train.steps=6",
+        "train.save_every=2"};
     overrides.insert(overrides.end(), more.begin(), more.end());
     return Recipe::load(kSource / "recipes" / (name + ".yaml"), overrides);
   }
@@ -82,7 +83,8 @@ TEST_F(ConversationCourse, AStoppedRunGoesOnBitByBit) {
 
 TEST_F(ConversationCourse, CheckpointsHoldWhatTrainsAndNoMore) {
   run_recipe(recipe("llava-2-lora", "run", {"lora.rank=4", "train.steps=2"}));
-  const io::SafetensorsFile state = io::SafetensorsFile::open(folder_ / "run/checkpoints/step-00000002/state.safetensors");
+  const io::SafetensorsFile state =
+      io::SafetensorsFile::open(folder_ / "run/checkpoints/step-00000002/state.safetensors");
   // 7 projections of 2 blocks, two matrices each, and the projector's 4; each with two moments.
   EXPECT_EQ(state.names().size(), (7u * 2 * 2 + 4) * 3);
 }
@@ -105,18 +107,19 @@ TEST_F(ConversationCourse, ALossThatIsNotFiniteStopsTheRun) {
 TEST_F(ConversationCourse, AnAdapterIsGoneOnFrom) {
   run_recipe(recipe("llava-2-lora", "first", {"lora.rank=4"}));
   const std::string adapter = (folder_ / "first/adapter").string();
-  run_recipe(recipe("llava-2-lora", "second", {"lora.rank=4", "adapter=" + adapter, "train.steps=1", "train.learning_rate=1e-30",
-                                               "train.learning_rates={}"}));
+  run_recipe(recipe(
+      "llava-2-lora", "second",
+      {"lora.rank=4", "adapter=" + adapter, "train.steps=1", "train.learning_rate=1e-30", "train.learning_rates={}"}));
   EXPECT_TRUE(read_file(folder_ / "first/adapter/adapter_model.safetensors") ==
               read_file(folder_ / "second/adapter/adapter_model.safetensors"));
 }
 
 TEST_F(ConversationCourse, EpochsCountRecords) {
-  const auto course = open_course(Recipe::load(
-      kSource / "recipes/llava-2-lora.yaml",
-      {"out=" + (folder_ / "run").string(), "init=" + models::golden_path("llava").string(),
-       "data.train=" + (kSource / "tests/golden/train/llava/conversations.json").string(), "train.epochs=40",
-       "data.conversations_per_batch=3", "train.accumulate=2", "lora.rank=4"}));
+  const auto course = open_course(
+      Recipe::load(kSource / "recipes/llava-2-lora.yaml",
+                   {"out=" + (folder_ / "run").string(), "init=" + models::golden_path("llava").string(),
+                    "data.train=" + (kSource / "tests/golden/train/llava/conversations.json").string(),
+                    "train.epochs=40", "data.conversations_per_batch=3", "train.accumulate=2", "lora.rank=4"}));
   const Schedule schedule = course->options().schedule;
   EXPECT_EQ(schedule.total_steps, 27);  // 160 conversations, 6 a step
   EXPECT_EQ(schedule.warmup_steps, 1);  // 3 %
@@ -126,12 +129,12 @@ TEST_F(ConversationCourse, KeysOfTheOtherKindAreRefused) {
   models::expect_contains(refused("llava-1-align", {"losses.label=1"}).message(), {"losses", "published model"});
   models::expect_contains(refused("llava-1-align", {"data.images_per_batch=4"}).message(), {"data.images_per_batch"});
   const Error native = models::error_of([&] {
-    run_recipe(Recipe::load(kSource / "recipes/tiny.yaml",
-                            {"out=" + (folder_ / "native").string(), "lora.rank=4"}));
+    run_recipe(Recipe::load(kSource / "recipes/tiny.yaml", {"out=" + (folder_ / "native").string(), "lora.rank=4"}));
   });
   EXPECT_EQ(native.kind(), ErrorKind::usage);
   models::expect_contains(native.message(), {"lora", "native model"});
-  models::expect_contains(refused("llava-1-align", {"init=" + models::golden_path("clip").string()}).message(), {"clip"});
+  models::expect_contains(refused("llava-1-align", {"init=" + models::golden_path("clip").string()}).message(),
+                          {"clip"});
 }
 
 TEST_F(ConversationCourse, RecordsThatAreNoConversationsBecomeSome) {

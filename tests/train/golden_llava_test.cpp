@@ -83,7 +83,8 @@ class GoldenLlavaTraining : public data::TempFolder {
     }
     run_recipe(recipe);
     std::istringstream log(read_file(folder_ / "run/train.jsonl"));
-    const std::vector<float> losses = expected.tensor("losses").to_floats(), norms = expected.tensor("norms").to_floats();
+    const std::vector<float> losses = expected.tensor("losses").to_floats(),
+                             norms = expected.tensor("norms").to_floats();
     for (size_t step = 0; step < losses.size(); ++step) {
       std::string line;
       ASSERT_TRUE(std::getline(log, line));
@@ -133,12 +134,14 @@ TEST_F(GoldenLlavaTraining, ProjectorAndDecoderOnConversations) {
 }
 
 TEST_F(GoldenLlavaTraining, AnAdapterAndTheProjector) {
-  const Recipe lora = recipe("llava-2-lora", "conversations.json",
-                             {"adapter=" + (kGolden / "start").string(), "lora.rank=4", "lora.alpha=8", "lora.dropout=0",
-                              "train.learning_rate=1e-2", "train.learning_rates={\"projector.*\": 1e-3}"});
+  const Recipe lora =
+      recipe("llava-2-lora", "conversations.json",
+             {"adapter=" + (kGolden / "start").string(), "lora.rank=4", "lora.alpha=8", "lora.dropout=0",
+              "train.learning_rate=1e-2", "train.learning_rates={\"projector.*\": 1e-3}"});
   expect_same(lora, "lora", kAdapter);
   // What was saved is what PEFT would have saved, but for the noise of five steps.
-  const models::Adapter saved = models::Adapter::read(folder_ / "run/adapter"), start = models::Adapter::read(kGolden / "start");
+  const models::Adapter saved = models::Adapter::read(folder_ / "run/adapter"),
+                        start = models::Adapter::read(kGolden / "start");
   EXPECT_EQ(saved.low_rank().size(), start.low_rank().size());
   EXPECT_EQ(saved.whole().size(), start.whole().size());
   const models::Adapter::LowRank& change = saved.low_rank().at("model.layers.1.mlp.up_proj.weight");

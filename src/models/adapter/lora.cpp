@@ -40,8 +40,7 @@ Lora::Lora(nn::ParameterStore& store, Decoder& decoder, const LoraConfig& config
   dropout_->probability = static_cast<float>(config_.dropout);
   for_each_projection(decoder, [&](const std::string& name, nn::Linear& linear, int64_t first, int64_t rows) {
     if (std::ranges::find(config_.targets, target_of(name)) == config_.targets.end()) return;
-    Change change{name,
-                  store.add("lora." + name + ".a", {config_.rank, linear.inputs()}, nn::Init::lecun, kStart),
+    Change change{name, store.add("lora." + name + ".a", {config_.rank, linear.inputs()}, nn::Init::lecun, kStart),
                   store.add("lora." + name + ".b", {rows, config_.rank}, nn::Init::zeros)};
     linear.changes.push_back({.a_RK = change.a_RK,
                               .b_MR = change.b_MR,

@@ -39,10 +39,10 @@ class Lora {
 
   // Where the base's modules are for PEFT, and what the adapter changes beside the decoder.
   struct Place {
-    std::string base;                         // path or name of the base model
-    std::string prefix;                       // of the decoder's modules: "model.language_model."
-    std::vector<std::string> whole_modules;   // that were trained whole: "multi_modal_projector"
-    std::vector<io::NamedTensor> whole;       // their tensors by the names of their base
+    std::string base;                        // path or name of the base model
+    std::string prefix;                      // of the decoder's modules: "model.language_model."
+    std::vector<std::string> whole_modules;  // that were trained whole: "multi_modal_projector"
+    std::vector<io::NamedTensor> whole;      // their tensors by the names of their base
   };
   // Writes adapter_config.json and adapter_model.safetensors. Throws Error(io).
   void save(const std::filesystem::path& folder, const Place& place) const;

@@ -49,11 +49,9 @@ class TrainedCheckpoint : public Checkpoint {
 
  private:
   static TensorFiles::Entry entry_of(const Tensor& value, DType dtype) {
-    return {.shape = value.shape(),
-            .dtype = dtype,
-            .mapped = false,
-            .file_name = "",
-            .read = [value, dtype] { return value.to(dtype); }};
+    return {.shape = value.shape(), .dtype = dtype, .mapped = false, .file_name = "", .read = [value, dtype] {
+              return value.to(dtype);
+            }};
   }
 
   const Checkpoint& base_;

@@ -27,8 +27,8 @@ class TextLearner : public DecoderLearner {
 // For the table of families.
 template <DecoderConfig (*Read)(const Json& config, const std::string& where)>
 std::unique_ptr<Learner> learn_text(std::unique_ptr<Checkpoint> checkpoint, const LearnerOptions& options) {
-  auto model = std::make_unique<TextModel>(*checkpoint, options.load.compute,
-                                           Read(checkpoint->config(), checkpoint->where()));
+  auto model =
+      std::make_unique<TextModel>(*checkpoint, options.load.compute, Read(checkpoint->config(), checkpoint->where()));
   return std::make_unique<TextLearner>(std::move(checkpoint), std::move(model), options);
 }
 
