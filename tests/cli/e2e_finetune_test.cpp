@@ -63,14 +63,14 @@ TEST(E2eFinetune, AModelLearnsAnswersThatEvalConfirms) {
       run_binary({"eval", "--model", out + "/model", "--data", data, "--json", "--max-tokens", "12"});
   ASSERT_EQ(examined.exit_code, 0) << examined.err;
   const Json report = Json::parse(examined.out);
-  std::vector<std::string> labels;
+  std::vector<std::string> kinds;
   for (const Json& result : report["results"]) {
-    if (!result.contains("label")) continue;
-    labels.push_back(result["label"]);
+    if (!result.contains("class")) continue;
+    kinds.push_back(result["class"]);
     for (const auto& [name, metric] : result["metrics"].items()) EXPECT_EQ(metric["value"], 1.0) << name;
     EXPECT_EQ(result["n"], 2);
   }
-  EXPECT_EQ(labels, (std::vector<std::string>{"closed", "open"}));
+  EXPECT_EQ(kinds, (std::vector<std::string>{"closed", "open"}));
 }
 
 TEST(E2eFinetune, AnAdapterOfAQuantisedBase) {
