@@ -27,7 +27,8 @@ std::vector<models::ChatMessage> dialogue_of(const Lesson& lesson, Rng& rng) {
   require(!turns.empty(), ErrorKind::usage,
           "{}: has no conversation, question or caption, which are what this model learns from", lesson.where);
   if (lesson.recording) {
-    turns[0].parts.insert(turns[0].parts.begin(), {.text = "", .image = nullptr, .frames = {}, .recording = lesson.recording});
+    turns[0].parts.insert(turns[0].parts.begin(),
+                          {.text = "", .image = nullptr, .frames = {}, .recording = lesson.recording});
   }
   if (lesson.image) {
     turns[0].parts.insert(turns[0].parts.begin(), {.text = "", .image = lesson.image, .frames = {}});
