@@ -50,10 +50,10 @@ LayerNorm::LayerNorm(ParameterStore& store, const std::string& name, int64_t cha
       bias(store.add(name + ".bias", {channels}, Init::zeros)),
       eps(epsilon) {}
 
-PatchEmbedding::PatchEmbedding(ParameterStore& store, const std::string& name, int64_t channels, int64_t patch,
-                               int64_t out, Bias bias_kind)
-    : weight(store.add(name + ".weight", {out, channels, patch, patch}, Init::lecun)) {
-  if (bias_kind == Bias::zeros) bias = store.add(name + ".bias", {out}, Init::zeros);
+PatchEmbedding::PatchEmbedding(ParameterStore& store, const std::string& name, const Shape& weight_shape,
+                               Bias bias_kind)
+    : weight(store.add(name + ".weight", weight_shape, Init::lecun)) {
+  if (bias_kind == Bias::zeros) bias = store.add(name + ".bias", {weight_shape[0]}, Init::zeros);
 }
 
 Tensor PatchEmbedding::operator()(const Tensor& patches_PK) const {

@@ -87,9 +87,12 @@ struct AttentionConfig {
   Tensor rope_frequencies;
   float norm_eps = 1e-6f;
   Bias qkv_bias = Bias::none, out_bias = Bias::none;
+  // Every sequence has one more key and value, learned and the same for all, behind its own ("add_bias_kv" of PyTorch's
+  // MultiheadAttention). Not with `causal`, nor with a cache.
+  bool extra_key = false;
 };
 // Parameters: <name>.qkv.weight [(H + 2G) D, dim], <name>.out.weight [dim, H D], their biases if the configuration has
-// them, <name>.q_norm.weight, <name>.k_norm.weight [D].
+// them, <name>.q_norm.weight, <name>.k_norm.weight [D], <name>.extra_key, <name>.extra_value [G D].
 struct SelfAttention {
   SelfAttention() = default;
   SelfAttention(ParameterStore& store, const std::string& name, const AttentionConfig& config, float out_scale = 1.0f);
@@ -100,7 +103,7 @@ struct SelfAttention {
   Tensor cached(const Tensor& x_TC, const Tensor& positions, KvBatch& batch, int64_t layer) const;
   AttentionConfig config;
   Linear qkv, out;
-  Tensor q_norm, k_norm;
+  Tensor q_norm, k_norm, extra_key, extra_value;
 };
 
 // down(silu(gate(x)) * up(x)); gate and up are one matrix <name>.gate_up.weight [2F, dim]; <name>.down.weight [dim, F].
@@ -146,13 +149,12 @@ struct EncoderBlock {
   Mlp mlp;
 };
 
-// A convolution whose stride is its kernel, as one matrix product. Parameters: <name>.weight [out, channels, patch, patch],
-// <name>.bias [out].
+// A convolution as one matrix product over patches that were cut out before. Parameters: <name>.weight, of the shape that the
+// convolution's has ([out, channels, height, width]; of any rank), <name>.bias [out].
 struct PatchEmbedding {
   PatchEmbedding() = default;
-  PatchEmbedding(ParameterStore& store, const std::string& name, int64_t channels, int64_t patch, int64_t out,
-                 Bias bias);
-  // [patches, channels * patch * patch], channel by channel, rows inside -> [patches, out].
+  PatchEmbedding(ParameterStore& store, const std::string& name, const Shape& weight_shape, Bias bias);
+  // [patches, values], in the order of the weight's dimensions behind the first -> [patches, out].
   Tensor operator()(const Tensor& patches_PK) const;
   Tensor weight, bias;
 };

@@ -20,6 +20,12 @@ SelfAttention::SelfAttention(ParameterStore& store, const std::string& name, con
     q_norm = store.add(name + ".q_norm.weight", {config.head_dim}, Init::ones);
     k_norm = store.add(name + ".k_norm.weight", {config.head_dim}, Init::ones);
   }
+  if (config.extra_key) {
+    require(!config.causal, ErrorKind::shape,
+            "{}: an extra key stands behind all others, so attention cannot be causal", name);
+    extra_key = store.add(name + ".extra_key", {config.kv_heads * config.head_dim}, Init::normal, 0.02f);
+    extra_value = store.add(name + ".extra_value", {config.kv_heads * config.head_dim}, Init::normal, 0.02f);
+  }
 }
 
 namespace {
@@ -31,9 +37,33 @@ Tensor project(const SelfAttention& attention, const Tensor& x_TC, const Tensor&
                              config.rope_frequencies);
 }
 
+// Each sequence's rows of `x`, with `extra` behind them.
+Tensor with_extra_row(const Tensor& x, const Tensor& extra, const ops::Sequences& sequences) {
+  const Tensor row = ops::cast(extra.reshape({1, extra.elements()}), x.dtype());
+  std::vector<Tensor> parts;
+  for (size_t i = 0; i < sequences.count(); ++i) {
+    parts.push_back(x.slice(sequences.offsets[i], sequences.offsets[i + 1]));
+    parts.push_back(row);
+  }
+  return ops::concat_rows(parts);
+}
+
+Tensor attend_with_extra(const SelfAttention& attention, const Tensor& qkv_T, const ops::Sequences& sequences) {
+  const AttentionConfig& config = attention.config;
+  const int64_t queries = config.heads * config.head_dim, keys = config.kv_heads * config.head_dim;
+  const Tensor k = ops::slice_columns(qkv_T, queries, queries + keys);
+  const Tensor v = ops::slice_columns(qkv_T, queries + keys, queries + 2 * keys);
+  ops::Sequences extended = sequences;
+  for (size_t i = 0; i < extended.offsets.size(); ++i) extended.offsets[i] += static_cast<int32_t>(i);
+  return ops::attention(ops::slice_columns(qkv_T, 0, queries), with_extra_row(k, attention.extra_key, sequences),
+                        with_extra_row(v, attention.extra_value, sequences), config.heads, config.kv_heads, sequences,
+                        extended, false);
+}
+
 }  // namespace
 
 Tensor SelfAttention::operator()(const Tensor& x_TC, const Tensor& positions, const ops::Sequences& sequences) const {
+  if (config.extra_key) return out(attend_with_extra(*this, project(*this, x_TC, positions), sequences));
   return out(
       ops::self_attention(project(*this, x_TC, positions), config.heads, config.kv_heads, sequences, config.causal));
 }

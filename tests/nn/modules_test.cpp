@@ -223,10 +223,59 @@ TEST(EncoderBlock, GradientsAndBiases) {
                   {random_tensor({7, 16}, 1)});
 }
 
+// One more key and value for every sequence: what plain attention gives to a row of zeros that is one more key, where that
+// row's own key and value are the learned ones.
+TEST(SelfAttention, AnExtraKeyStandsBehindEverySequence) {
+  nn::ParameterStore store(1);
+  nn::AttentionConfig config{.dim = 16,
+                             .heads = 2,
+                             .kv_heads = 2,
+                             .head_dim = 8,
+                             .causal = false,
+                             .qk_norm = false,
+                             .rope_theta = 0,
+                             .extra_key = true};
+  const nn::SelfAttention attention(store, "a", config);
+  store.find("a.extra_key").value.copy_from(random_tensor({16}, 5));
+  store.find("a.extra_value").value.copy_from(random_tensor({16}, 6));
+  const ops::Sequences sequences{{0, 3, 7}};
+  const Tensor x = random_tensor({7, 16}, 1);
+  const Tensor y = attention(x, {}, sequences);
+  const Tensor qkv = attention.qkv(x);
+  for (int64_t row = 0; row < 7; ++row) {
+    const int64_t first = row < 3 ? 0 : 3, end = row < 3 ? 3 : 7;
+    std::vector<float> mixed(16);
+    for (int64_t head = 0; head < 2; ++head) {
+      const float* query = qkv.data<float>() + row * 48 + head * 8;
+      std::vector<double> scores;
+      std::vector<const float*> values;
+      for (int64_t key = first; key <= end; ++key) {
+        const float* k =
+            key < end ? qkv.data<float>() + key * 48 + 16 + head * 8 : attention.extra_key.data<float>() + head * 8;
+        values.push_back(key < end ? qkv.data<float>() + key * 48 + 32 + head * 8
+                                   : attention.extra_value.data<float>() + head * 8);
+        double dot = 0;
+        for (int d = 0; d < 8; ++d) dot += static_cast<double>(query[d]) * k[d];
+        scores.push_back(std::exp(dot / std::sqrt(8.0)));
+      }
+      double total = 0;
+      for (const double score : scores) total += score;
+      for (size_t i = 0; i < scores.size(); ++i) {
+        for (size_t d = 0; d < 8; ++d)
+          mixed[static_cast<size_t>(head) * 8 + d] += static_cast<float>(scores[i] / total) * values[i][d];
+      }
+    }
+    EXPECT_LT(relative_error(y.slice(row, row + 1), attention.out(Tensor::from(mixed, {1, 16}))), 1e-5) << row;
+  }
+  check_gradients([&](const std::vector<Tensor>& in) { return attention(in[0], {}, sequences); }, {x});
+  config.causal = true;
+  expect_error(ErrorKind::shape, [&] { nn::SelfAttention(store, "b", config); });
+}
+
 // The same numbers as the convolution that it stands for.
 TEST(PatchEmbedding, IsAConvolutionOfItsOwnStride) {
   nn::ParameterStore store(1);
-  const nn::PatchEmbedding embed(store, "patch", 3, 2, 5, nn::Bias::zeros);
+  const nn::PatchEmbedding embed(store, "patch", {5, 3, 2, 2}, nn::Bias::zeros);
   store.parameters()[1].value.copy_from(random_tensor({5}, 3));
   const Tensor pixels_PC = random_tensor({4 * 6, 3}, 2);  // one picture of 4 x 6 pixels
   const Tensor filters_NKKC = Tensor::empty({5, 2, 2, 3}), patches_PK = Tensor::empty({6, 12});

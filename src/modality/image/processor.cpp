@@ -141,7 +141,11 @@ media::Image fit_image(const media::Image& image, const ImageProcessorConfig& co
     const int left = (missing_columns + 1) / 2, top = (missing_rows + 1) / 2;
     result = media::pad(result, left, top, missing_columns - left, missing_rows - top, {0, 0, 0});
   }
-  return media::crop(result, (result.width - crop_width) / 2, (result.height - crop_height) / 2, crop_width,
+  const auto middle = [&](int more) {
+    const int half = more / 2;
+    return config.crop_middle == CropMiddle::even && more % 2 != 0 ? half + half % 2 : half;
+  };
+  return media::crop(result, middle(result.width - crop_width), middle(result.height - crop_height), crop_width,
                      crop_height);
 }
 

@@ -18,6 +18,12 @@ struct TargetSize {
   int64_t shortest_edge = 0, width = 0, height = 0;
 };
 
+// Where the middle of a picture lies that has an odd number of pixels more than the crop.
+enum class CropMiddle : uint8_t {
+  floor,  // transformers
+  even,   // torchvision: of the two places the even one
+};
+
 // The defaults are CLIP's.
 struct ImageProcessorConfig {
   bool pads_to_square = false;  // first of all: the shorter side gets borders of the mean colour (LLaVA 1.5)
@@ -26,6 +32,7 @@ struct ImageProcessorConfig {
   media::ResizeFilter filter = media::ResizeFilter::bicubic;
   bool crops = true;  // the middle of the picture; what is outside of it is black
   int64_t crop_width = 224, crop_height = 224;
+  CropMiddle crop_middle = CropMiddle::floor;
   bool rescales = true;
   double rescale_factor = 1.0 / 255.0;
   bool normalizes = true;

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "nn/modules.h"
+#include "modality/patch_transformer.h"
 
 namespace sensorium::modality {
 
@@ -23,34 +23,27 @@ struct VisionTransformerConfig {
   int64_t tokens() const { return grid() * grid() + (class_token ? 1 : 0); }
 };
 
-// Parameters: <name>.class_token [dim], <name>.patch, <name>.position.weight [tokens, dim], <name>.pre_norm,
-// <name>.layers.<i> (nn::EncoderBlock), <name>.post_norm.
+// A PatchTransformer over the patches of pictures, with its parameters; the stem's weight is [dim, 3, patch, patch].
 class VisionTransformer {
  public:
   VisionTransformer() = default;
   VisionTransformer(nn::ParameterStore& store, const std::string& name, const VisionTransformerConfig& config);
 
   const VisionTransformerConfig& config() const { return config_; }
-  // What stands behind block i (0: what the first block reads) for each i of `wanted`, in 0..layers; blocks behind the last
-  // one that is wanted do not run. pixels f32 [N, 3, S, S] (S the image size) -> [N * tokens, dim] in `compute`.
+  // As those of PatchTransformer: pixels f32 [N, 3, S, S] (S the image size) -> [N * tokens, dim] in `compute`.
   std::vector<Tensor> states(const Tensor& pixels_N3SS, std::span<const int64_t> wanted, DType compute) const;
-  // The last state after post_norm, which the tower must have.
   Tensor operator()(const Tensor& pixels_N3SS, DType compute) const;
-  // The rows of each picture in a packed tensor of states.
-  ops::Sequences sequences(int64_t pictures) const;
-  // While on, blocks keep only their inputs for the backward pass and compute the rest again.
-  void set_checkpointing(bool on) { checkpointing_ = on; }
+  // [N, dim].
+  Tensor class_states(const Tensor& pixels_N3SS, DType compute) const;
+  ops::Sequences sequences(int64_t pictures) const { return tower_.sequences(pictures); }
+  // See PatchTransformer.
+  void set_checkpointing(bool on) { tower_.set_checkpointing(on); }
 
  private:
-  Tensor embed(const Tensor& pixels_N3SS, DType compute) const;
+  Tensor cut(const Tensor& pixels_N3SS, DType compute) const;
 
   VisionTransformerConfig config_;
-  Tensor class_token_;
-  nn::PatchEmbedding patch_;
-  Tensor position_;
-  nn::LayerNorm pre_norm_, post_norm_;
-  std::vector<nn::EncoderBlock> blocks_;
-  bool checkpointing_ = false;
+  PatchTransformer tower_;
 };
 
 }  // namespace sensorium::modality

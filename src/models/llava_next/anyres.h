@@ -6,12 +6,11 @@
 #include <cstdint>
 #include <vector>
 
+#include "modality/image/resize_map.h"
+
 namespace sensorium::models {
 
-struct Extent {
-  int64_t height = 0, width = 0;
-  bool operator==(const Extent&) const = default;
-};
+using modality::Extent;
 
 // The pinpoint that shows most of the picture's own pixels, then wastes least; the earliest of equals. Throws Error(usage) for
 // pictures so thin that they vanish in all of them.

@@ -3,7 +3,7 @@
 #include <charconv>
 #include <cmath>
 
-#include "models/llava_onevision/resize_map.h"
+#include "modality/image/resize_map.h"
 
 namespace sensorium::models {
 namespace {
@@ -61,7 +61,7 @@ Tensor LlavaOnevisionModel::pack(const Tensor& views_TC, int64_t width, int64_t 
   if (views_TC.dim(0) == per_view) return ops::concat_rows({whole_TC, newline(whole_TC.dtype())});
   Map map = join_tiles(views_TC, width, height);
   if (const Extent size = limited(map.size); size.height != map.size.height || size.width != map.size.width) {
-    map = {resize_map(map.rows_TC, map.size, size), size};
+    map = {modality::resize_map(map.rows_TC, map.size, size), size};
   }
   return join_newlines(whole_TC, map);
 }
@@ -75,7 +75,7 @@ Tensor LlavaOnevisionModel::read_video(std::span<const std::shared_ptr<const med
     const Tensor rows_TC = project(prepare_view(*frame, processor()));
     require(rows_TC.dim(0) == per_view && per_view == side * side, ErrorKind::unsupported,
             "frames of {} tokens are no grid of {} x {}", per_view, side, side);
-    parts.push_back(resize_map(rows_TC, {side, side}, {half, half}));
+    parts.push_back(modality::resize_map(rows_TC, {side, side}, {half, half}));
   }
   parts.push_back(newline(parts[0].dtype()));
   return ops::concat_rows(parts);

@@ -1,4 +1,4 @@
-#include "models/llava_onevision/resize_map.h"
+#include "modality/image/resize_map.h"
 
 #include <algorithm>
 
@@ -6,7 +6,7 @@
 #include "base/threads.h"
 #include "tensor/autograd.h"
 
-namespace sensorium::models {
+namespace sensorium::modality {
 namespace {
 
 // The two source positions of a position in the result, and the second one's weight.
@@ -78,4 +78,4 @@ Tensor resize_map(const Tensor& map_TC, Extent from, Extent to) {
                 [from, to](const Tensor& dy) { return std::vector<Tensor>{resize_map_backward(dy, from, to)}; });
 }
 
-}  // namespace sensorium::models
+}  // namespace sensorium::modality
