@@ -1,5 +1,6 @@
 #include "text/registry.h"
 
+#include "text/clip_merges.h"
 #include "text/gguf_tokenizer.h"
 #include "text/sentencepiece_tokenizer.h"
 #include "text/tokenizer_json.h"
@@ -13,6 +14,8 @@ constexpr TokenizerFormat kFormats[] = {
     {"SentencePiece model (BPE, unigram)", "tokenizer.model", read_sentencepiece},
     {"SentencePiece model of T5", "spiece.model", read_sentencepiece},
     {"vocab.json and merges.txt (GPT-2, CLIP, Qwen2)", "vocab.json", read_vocab_merges},
+    {"merges of CLIP's original code, packed", "bpe_simple_vocab_16e6.txt.gz", read_clip_merges},
+    {"merges of CLIP's original code", "bpe_simple_vocab_16e6.txt", read_clip_merges},
     {"metadata of a GGUF file (SentencePiece BPE, byte-level BPE)", "model.gguf", read_gguf_tokenizer},
 };
 
