@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 
+#include "models/embedding/embedder.h"
 #include "models/model.h"
 
 namespace sensorium::cli {
@@ -31,5 +32,8 @@ void print_error(std::string message);
 // that lists the places, usage if SENSORIUM_MODEL is no model.
 std::filesystem::path find_model(const std::string& name);
 std::unique_ptr<models::Model> open_model(const std::string& name, const models::LoadOptions& options = {});
+
+// Throws Error(unsupported) for a model that makes no vectors.
+const models::Embedder& require_embedder(const models::Model& model, const std::string& name);
 
 }  // namespace sensorium::cli

@@ -15,12 +15,15 @@ namespace sensorium::cli {
 void add_ask(CLI::App& app);
 void add_bench(CLI::App& app);
 void add_chat(CLI::App& app);
+void add_classify(CLI::App& app);
 void add_convert(CLI::App& app);
+void add_embed(CLI::App& app);
 void add_eval(CLI::App& app);
 void add_fetch_plan(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_pull(CLI::App& app);
 void add_quantize(CLI::App& app);
+void add_search(CLI::App& app);
 void add_serve(CLI::App& app);
 void add_train(CLI::App& app);
 void add_validate(CLI::App& app);
@@ -28,10 +31,13 @@ void add_world(CLI::App& app);
 
 namespace {
 
-constexpr std::array<Command, 13> kCommands = {{
+constexpr std::array<Command, 16> kCommands = {{
     {"ask", add_ask},
     {"chat", add_chat},
     {"serve", add_serve},
+    {"embed", add_embed},
+    {"classify", add_classify},
+    {"search", add_search},
     {"train", add_train},
     {"eval", add_eval},
     {"inspect", add_inspect},
@@ -157,6 +163,13 @@ std::filesystem::path find_model(const std::string& name) {
 
 std::unique_ptr<models::Model> open_model(const std::string& name, const models::LoadOptions& options) {
   return models::load_model(find_model(name), options);
+}
+
+const models::Embedder& require_embedder(const models::Model& model, const std::string& name) {
+  const models::Embedder* embedder = model.embedder();
+  require(embedder != nullptr, ErrorKind::unsupported,
+          "the model {} makes no vectors of a joint space; give --model with ImageBind, CLIP or SigLIP", name);
+  return *embedder;
 }
 
 int run(int argc, char** argv) { return finish_output(run_command(argc, argv)); }

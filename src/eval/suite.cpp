@@ -25,8 +25,11 @@ void check_task(const std::string& name) {
        near.empty() ? fmt::format("tasks are {}", fmt::join(names, ", ")) : fmt::format("did you mean '{}'?", near));
 }
 
+bool suits(const TaskEntry& entry, const models::Model& model) {
+  return (entry.model == TaskModel::embeds) == (model.embedder() != nullptr);
+}
 bool carries(const TaskEntry& entry, const data::Record& record) {
-  return entry.carries(record) && data::sense_beyond_models(record).empty();
+  return entry.carries(record) && (entry.model == TaskModel::embeds || data::sense_beyond_models(record).empty());
 }
 bool carried(const TaskEntry& entry, std::span<const data::Record> records) {
   return std::any_of(records.begin(), records.end(),
@@ -34,12 +37,15 @@ bool carried(const TaskEntry& entry, std::span<const data::Record> records) {
 }
 
 // The tasks to run: the one that was asked for, or all that some record carries.
-std::vector<RunningTask> choose_tasks(const EvalOptions& options, std::span<const data::Record> records,
-                                      const Overview& overview) {
+std::vector<RunningTask> choose_tasks(const models::Model& model, const EvalOptions& options,
+                                      std::span<const data::Record> records, const Overview& overview) {
   std::vector<RunningTask> tasks;
   std::vector<std::string_view> present;
   for (const TaskEntry& entry : task_table()) {
-    if (!carried(entry, records)) continue;
+    require(options.task != entry.name || suits(entry, model), ErrorKind::unsupported,
+            "the task '{}' is for models that {}", entry.name,
+            entry.model == TaskModel::embeds ? "have a joint space of several senses" : "answer questions");
+    if (!suits(entry, model) || !carried(entry, records)) continue;
     present.push_back(entry.name);
     if (options.task.empty() || options.task == entry.name) tasks.push_back({&entry, entry.make(overview)});
   }
@@ -99,7 +105,7 @@ EvalReport evaluate(const models::Model& model, const std::string& model_name, c
   const Overview overview = survey(all);
   const size_t count = options.limit == 0 ? all.size() : std::min(all.size(), static_cast<size_t>(options.limit));
   const std::span<const data::Record> records(all.data(), count);
-  std::vector<RunningTask> tasks = choose_tasks(options, records, overview);
+  std::vector<RunningTask> tasks = choose_tasks(model, options, records, overview);
 
   Examiner examiner(model, options.max_tokens);
   for (size_t i = 0; i < records.size(); ++i) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <span>
 #include <vector>
 
 #include "media/ffmpeg.h"
@@ -34,5 +35,18 @@ int sampled_frame_count(double duration_s, const FrameSampling& sampling);
 // probe_media; invalid_data (no pictures in it, or none that decode), limit.
 Video load_video(const std::filesystem::path& path, const FrameSampling& sampling = {},
                  const FfmpegLimits& limits = {});
+
+// The pictures of a film, numbered in the order in which they are shown.
+struct FrameCount {
+  int64_t frames = 0;       // counted, without decoding them
+  double frames_per_s = 0;  // the average
+  double duration_s() const { return static_cast<double>(frames) / frames_per_s; }
+};
+// Throws Error with the path: as probe_media; invalid_data (no pictures, or the file says nothing of their rate).
+FrameCount count_frames(const std::filesystem::path& path, const FfmpegLimits& limits = {});
+// The frames of these numbers (which rise), upright and at their own size. Throws as load_video; invalid_data if one of them is not
+// there.
+std::vector<Image> load_frames(const std::filesystem::path& path, std::span<const int64_t> numbers,
+                               const FfmpegLimits& limits = {});
 
 }  // namespace sensorium::media

@@ -93,9 +93,13 @@ struct CacheOptions {
   size_t max_bytes = 0;
 };
 
+class Embedder;
+
 class Model {
  public:
   virtual ~Model() = default;
+  // The model as one that makes vectors of its inputs; null if it makes none.
+  virtual const Embedder* embedder() const { return nullptr; }
   // For sessions that start from now on; without effect on a model that has none.
   virtual void configure_cache(const CacheOptions& /*options*/) {}
   // Prepares pictures and prompt and runs them through the model. Throws Error(limit) if the prompt is longer than the
@@ -123,16 +127,21 @@ class Checkpoint;
 class Learner;
 struct LearnerOptions;
 
+enum class FamilyKind : uint8_t { answers, embeds };
+
 // A line of the table of families.
 struct ModelFamily {
   const char* model_type;
   const char* summary;
   // `compute`: dtype of the activations, f32 or bf16.
   std::unique_ptr<Model> (*load)(const Checkpoint& checkpoint, DType compute);
+  FamilyKind kind = FamilyKind::answers;
   // For training on conversations (learner.h); none: the family does not train this way.
   std::unique_ptr<Learner> (*learn)(std::unique_ptr<Checkpoint> checkpoint, const LearnerOptions& options) = nullptr;
 };
 std::span<const ModelFamily> model_families();
+// The family of a folder or file, without loading its weights. Throws as load_model.
+const ModelFamily& family_of(const std::filesystem::path& path, const LoadOptions& options = {});
 
 // Loads the model of a folder or file; docs/models.md lists the layouts. Throws Error: not_found, invalid_data, unsupported
 // (a model_type that no family has), limit (more memory than there is).

@@ -126,7 +126,9 @@ void copy_descriptions(const fs::path& from, const fs::path& to) {
 
 Json quantized_config(const fs::path& from, const Types& types) {
   const fs::path path = from / "config.json";
-  require(fs::is_directory(from), ErrorKind::not_found, "{}: no such model folder", from.string());
+  require(fs::is_directory(from), ErrorKind::not_found, "{}: {}", from.string(),
+          fs::exists(from) ? "is a file; make a folder of it first: sensorium convert FILE FOLDER --to safetensors"
+                           : "no such model folder");
   Json config = read_json_file(path);
   require(config.is_object(), ErrorKind::invalid_data, "{}: expected an object", path.string());
   require(!config.contains(kQuantization), ErrorKind::usage,

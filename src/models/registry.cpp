@@ -5,6 +5,7 @@
 #include "models/clip/clip.h"
 #include "models/decoder/published.h"
 #include "models/decoder/text_learner.h"
+#include "models/imagebind/imagebind.h"
 #include "models/llama/llama.h"
 #include "models/llava/learner.h"
 #include "models/llava/model.h"
@@ -19,17 +20,20 @@
 namespace sensorium::models {
 namespace {
 
-constexpr std::array<ModelFamily, 9> kFamilies = {{
+constexpr std::array<ModelFamily, 10> kFamilies = {{
     {"sensorium", "the native model: image encoder with task heads, projector, decoder", load_sensorium},
-    {"llama", "text: Llama 2 and 3, Vicuna, Yi", load_llama, learn_text<read_llama_config>},
-    {"mistral", "text: Mistral", load_mistral, learn_text<read_mistral_config>},
-    {"qwen2", "text: Qwen 1.5, 2 and 2.5", load_qwen2, learn_text<read_qwen2_config>},
-    {"clip", "pictures and texts in one space: CLIP", load_clip},
-    {"siglip", "pictures and texts in one space: SigLIP", load_siglip},
-    {"llava", "questions about pictures: LLaVA 1.5", load_llava, learn_llava<LlavaModel>},
-    {"llava_next", "questions about pictures: LLaVA 1.6 (NeXT)", load_llava_next, learn_llava<LlavaNextModel>},
+    {"llama", "text: Llama 2 and 3, Vicuna, Yi", load_llama, FamilyKind::answers, learn_text<read_llama_config>},
+    {"mistral", "text: Mistral", load_mistral, FamilyKind::answers, learn_text<read_mistral_config>},
+    {"qwen2", "text: Qwen 1.5, 2 and 2.5", load_qwen2, FamilyKind::answers, learn_text<read_qwen2_config>},
+    {"clip", "pictures and texts in one space: CLIP", load_clip, FamilyKind::embeds},
+    {"siglip", "pictures and texts in one space: SigLIP", load_siglip, FamilyKind::embeds},
+    {"imagebind", "pictures, films, texts, sounds, depth, heat and motion in one space: ImageBind", load_imagebind,
+     FamilyKind::embeds},
+    {"llava", "questions about pictures: LLaVA 1.5", load_llava, FamilyKind::answers, learn_llava<LlavaModel>},
+    {"llava_next", "questions about pictures: LLaVA 1.6 (NeXT)", load_llava_next, FamilyKind::answers,
+     learn_llava<LlavaNextModel>},
     {"llava_onevision", "questions about pictures and videos: LLaVA-OneVision", load_llava_onevision,
-     learn_llava<LlavaOnevisionModel>},
+     FamilyKind::answers, learn_llava<LlavaOnevisionModel>},
 }};
 
 // Decoders of multimodal models, by the model_type of their "text_config".
@@ -72,6 +76,18 @@ const DecoderFamily& decoder_family(const std::string& model_type, const std::st
 
 const VisionFamily& vision_family(const std::string& model_type, const std::string& where) {
   return find_row(kTowers, model_type, where);
+}
+
+namespace {
+
+const ModelFamily& family_of(const Checkpoint& checkpoint) {
+  return find_row(kFamilies, checkpoint.config().at("model_type").get<std::string>(), checkpoint.where());
+}
+
+}  // namespace
+
+const ModelFamily& family_of(const std::filesystem::path& path, const LoadOptions& options) {
+  return family_of(*Checkpoint::open(path, options));
 }
 
 std::unique_ptr<Model> load_model(const std::filesystem::path& path, const LoadOptions& options) {

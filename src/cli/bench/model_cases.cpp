@@ -4,7 +4,7 @@
 #include "base/rng.h"
 #include "cli/bench/cases.h"
 #include "cli/command.h"
-#include "models/dual_encoder/dual_encoder.h"
+#include "models/embedding/embedder.h"
 #include "models/llava/model.h"
 
 namespace sensorium::cli {
@@ -23,8 +23,6 @@ std::shared_ptr<media::Image> noise_picture(int width, int height) {
 void encode(const models::Model& model, const media::Image& image) {
   if (const auto* llava = dynamic_cast<const models::LlavaModel*>(&model)) {
     llava->read_picture(image);
-  } else if (const auto* dual = dynamic_cast<const models::DualEncoder*>(&model)) {
-    dual->embed_images({&image, 1});
   } else {
     model.classify(image, std::vector<std::string>{"a", "b"});
   }
@@ -102,6 +100,36 @@ BenchCase step_case(const Load& load) {
           }};
 }
 
+// So many inputs go through a tower at once.
+constexpr size_t kEmbedBatch = 8;
+
+std::vector<models::EmbedInput> embed_inputs(models::Sense sense) {
+  std::vector<models::EmbedInput> inputs(kEmbedBatch);
+  Rng rng(5);
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    inputs[i] = {.sense = sense, .name = fmt::format("input {}", i)};
+    if (sense == models::Sense::text) {
+      inputs[i].text = fmt::format("a photo of {} dogs that run over a green field in the rain", i + 2);
+    } else if (sense == models::Sense::audio) {
+      media::Audio sound{16'000, 1, std::vector<float>(size_t{6} * 16'000)};
+      for (float& sample : sound.samples) sample = 0.1f * static_cast<float>(rng.normal());
+      inputs[i].audio = std::make_shared<media::Audio>(std::move(sound));
+    } else {
+      inputs[i].image = noise_picture(320, 240);
+    }
+  }
+  return inputs;
+}
+
+// From decoded media to vectors, kEmbedBatch at once.
+BenchCase embed_case(const Load& load, models::Sense sense) {
+  return {.name = fmt::format("embed/{}x{}", name_of(sense), kEmbedBatch), .prepare = [=]() -> std::function<void()> {
+            const SharedModel model = load();
+            const std::vector<models::EmbedInput> inputs = embed_inputs(sense);
+            return [=] { (void)model->embedder()->embed(inputs); };
+          }};
+}
+
 }  // namespace
 
 std::vector<BenchCase> model_cases(const std::string& model_name) {
@@ -109,6 +137,13 @@ std::vector<BenchCase> model_cases(const std::string& model_name) {
     if (!*loaded) *loaded = open_model(model_name);
     return *loaded;
   };
+  if (model_name != "default" && models::family_of(find_model(model_name)).kind == models::FamilyKind::embeds) {
+    std::vector<BenchCase> cases = {embed_case(load, models::Sense::image), embed_case(load, models::Sense::text)};
+    if (models::family_of(find_model(model_name)).model_type == std::string("imagebind")) {
+      cases.push_back(embed_case(load, models::Sense::audio));
+    }
+    return cases;
+  }
   return {{.name = "encode/image",
            .prepare = [load]() -> std::function<void()> {
              const SharedModel model = load();

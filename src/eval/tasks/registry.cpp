@@ -5,7 +5,7 @@
 namespace sensorium::eval {
 namespace {
 
-constexpr std::array<TaskEntry, 8> kTasks = {{
+constexpr std::array<TaskEntry, 10> kTasks = {{
     {"qa", "questions with short answers", carries_qa, make_qa},
     {"class", "the class of a picture or a recording", carries_class, make_class},
     {"count", "numbers of things, counted by their boxes", carries_count, make_count},
@@ -14,6 +14,10 @@ constexpr std::array<TaskEntry, 8> kTasks = {{
     {"statement", "whether a sentence about a picture is true", carries_statement, make_statement},
     {"transcript", "what is written in a picture or said in a recording", carries_transcript, make_transcript},
     {"text", "running text, token by token", carries_text, make_text},
+    {"zero_shot", "the class of any medium by the vectors of the classes (models with a joint space)",
+     carries_zero_shot, make_zero_shot, TaskModel::embeds},
+    {"retrieval", "media by captions and captions by media (models with a joint space)", carries_retrieval,
+     make_retrieval, TaskModel::embeds},
 }};
 
 }  // namespace

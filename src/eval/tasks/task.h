@@ -39,11 +39,18 @@ class Task {
   virtual std::vector<EvalResult> results(const BootstrapOptions& bootstrap) const = 0;
 };
 
+// What a model must be for a task.
+enum class TaskModel : uint8_t {
+  answers,  // one that answers questions
+  embeds,   // one with a joint space; its senses may be more than pictures
+};
+
 struct TaskEntry {
   std::string_view name;  // the value of --task and of "task" in the report
   std::string_view description;
   bool (*carries)(const data::Record& record);
   std::unique_ptr<Task> (*make)(const Overview& overview);
+  TaskModel model = TaskModel::answers;
 };
 std::span<const TaskEntry> task_table();
 

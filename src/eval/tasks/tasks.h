@@ -29,4 +29,10 @@ std::unique_ptr<Task> make_transcript(const Overview& overview);
 bool carries_text(const data::Record& record);
 std::unique_ptr<Task> make_text(const Overview& overview);
 
+bool carries_zero_shot(const data::Record& record);
+std::unique_ptr<Task> make_zero_shot(const Overview& overview);
+
+bool carries_retrieval(const data::Record& record);
+std::unique_ptr<Task> make_retrieval(const Overview& overview);
+
 }  // namespace sensorium::eval

@@ -5,6 +5,7 @@
 #include "models/adapter/adapter.h"
 #include "models/checkpoint/folder.h"
 #include "models/gguf/checkpoint.h"
+#include "models/imagebind/original_layout.h"
 #include "models/llava/original_layout.h"
 
 namespace sensorium::models {
@@ -16,13 +17,48 @@ struct LayoutRow {
   bool (*fits)(const std::filesystem::path& path);
   std::unique_ptr<Checkpoint> (*open)(const std::filesystem::path& path, const LoadOptions& options);
 };
-constexpr std::array<LayoutRow, 3> kLayouts = {{
+constexpr std::array<LayoutRow, 4> kLayouts = {{
     {"a GGUF file or a folder with one", is_gguf, open_gguf},
     {"a folder of the original LLaVA", is_original_llava, open_original_llava},
+    {"ImageBind's released file (.pth) or a folder with it", is_original_imagebind, open_original_imagebind},
     {"a folder with config.json", has_config_json, open_huggingface},
 }};
 
+struct CompanionRow {
+  const char* name;
+  Companions kind;
+};
+constexpr std::array<CompanionRow, 15> kCompanions = {{
+    {"generation_config.json", Companions::all},
+    {"preprocessor_config.json", Companions::all},
+    {"processor_config.json", Companions::all},
+    {"chat_template.jinja", Companions::all},
+    {"chat_template.json", Companions::all},
+    {"tokenizer.json", Companions::tokenizer},
+    {"tokenizer.model", Companions::tokenizer},
+    {"tokenizer_config.json", Companions::tokenizer},
+    {"special_tokens_map.json", Companions::tokenizer},
+    {"added_tokens.json", Companions::tokenizer},
+    {"vocab.json", Companions::tokenizer},
+    {"merges.txt", Companions::tokenizer},
+    {"spiece.model", Companions::tokenizer},
+    {"bpe_simple_vocab_16e6.txt.gz", Companions::tokenizer},
+    {"bpe_simple_vocab_16e6.txt", Companions::tokenizer},
+}};
+
 }  // namespace
+
+std::vector<std::filesystem::path> find_companions(const std::filesystem::path& folder, Companions kind) {
+  std::vector<std::filesystem::path> found;
+  std::error_code code;
+  for (const CompanionRow& row : kCompanions) {
+    const bool wanted = kind == Companions::all || row.kind == kind;
+    if (wanted && std::filesystem::exists(folder / row.name, code)) found.push_back(folder / row.name);
+  }
+  return found;
+}
+
+std::vector<std::filesystem::path> Checkpoint::companions() const { return find_companions(path_, Companions::all); }
 
 std::unique_ptr<Checkpoint> Checkpoint::open(const std::filesystem::path& path, const LoadOptions& options) {
   std::error_code code;

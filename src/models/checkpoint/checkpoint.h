@@ -21,7 +21,7 @@ class Adapter;
 
 class Checkpoint {
  public:
-  enum class Layout : uint8_t { huggingface, original_llava, gguf };
+  enum class Layout : uint8_t { huggingface, original_llava, original_imagebind, gguf };
 
   // Finds out the layout of a folder or file and reads its configuration. Throws Error: not_found, invalid_data,
   // unsupported.
@@ -44,6 +44,8 @@ class Checkpoint {
   virtual modality::LocatedJson image_processor() const = 0;
   // Opens and checks the files of weights.
   virtual TensorFiles weights() const = 0;
+  // Files beside the weights that go along when the model is converted: tokenizer, chat template, image processor.
+  virtual std::vector<std::filesystem::path> companions() const;
   // What generation_config.json says; none if there is none.
   virtual std::optional<modality::LocatedJson> generation_config() const { return std::nullopt; }
   // An adapter that weights() does not have in it, since the matrices that it changes are packed; none if there is none.
@@ -64,6 +66,10 @@ class Checkpoint {
   Json config_;
   std::string where_;
 };
+
+// Those of the names of such files that are in a folder; of the tokenizer's alone.
+enum class Companions : uint8_t { all, tokenizer };
+std::vector<std::filesystem::path> find_companions(const std::filesystem::path& folder, Companions kind);
 
 // The layouts; checkpoint.cpp has the table.
 std::unique_ptr<Checkpoint> open_huggingface(const std::filesystem::path& folder, const LoadOptions& options);

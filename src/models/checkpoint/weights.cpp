@@ -26,6 +26,13 @@ std::string listed(const char* one, const char* many, const std::vector<std::str
   return text;
 }
 
+// The shape without the ones that it begins with, down to `rank`: files may hold a vector as [1, 1, C].
+Shape without_leading_ones(const Shape& shape, int rank) {
+  std::span<const int64_t> dims = shape.dims();
+  while (static_cast<int>(dims.size()) > rank && dims.front() == 1) dims = dims.subspan(1);
+  return Shape(dims);
+}
+
 }  // namespace
 
 CheckpointWeights::CheckpointWeights(const Checkpoint& checkpoint)
@@ -128,10 +135,11 @@ Tensor CheckpointWeights::plan(const std::string& name, const Shape& shape) {
     int64_t rows = 0, bytes = 0;
     bool fits = true, same = true, copies = parts.size() > 1;
     for (const TensorFiles::Entry* part : parts) {
-      fits = fits && part->shape.rank() == shape.rank() &&
-             (shape.rank() == 0 || std::ranges::equal(part->shape.dims().subspan(1), shape.dims().subspan(1)));
+      const Shape given = without_leading_ones(part->shape, shape.rank());
+      fits = fits && given.rank() == shape.rank() &&
+             (shape.rank() == 0 || std::ranges::equal(given.dims().subspan(1), shape.dims().subspan(1)));
       same = same && part->dtype == parts[0]->dtype;
-      rows += part->shape.rank() == 0 ? 0 : part->shape[0];
+      rows += given.rank() == 0 ? 0 : given[0];
       bytes += bytes_of(part->shape, part->dtype);
       copies = copies || !part->mapped;
       if (!part->mapped && parts.size() > 1) {
@@ -164,6 +172,7 @@ Tensor CheckpointWeights::read(const std::string& name, const Shape& shape) {
   if (!same) {
     for (Tensor& part : parts) part = part.to(DType::f32);
   }
+  for (Tensor& part : parts) part = part.reshape(without_leading_ones(part.shape(), shape.rank()));
   const Tensor whole = parts.size() == 1 ? parts[0] : ops::concat_rows(parts);
   if (own && whole.dtype() == DType::f32) return whole.clone();
   return own || shape.rank() < 2 ? whole.to(DType::f32) : whole;

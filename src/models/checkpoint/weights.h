@@ -43,9 +43,10 @@ class CheckpointWeights {
   // The parameters of a model whose modules `build` adds. It is called twice: first with empty tensors that only have
   // shapes (which it must not read), so that everything that is wrong is known, and said in one message, before anything
   // is copied; then with the weights. A single tensor is a view on the mapped file, joined ones are copies; vectors become
-  // f32 (what kernels read), matrices keep their dtype (f32, bf16 or f16). `cache_bytes`: what a conversation will take
-  // beside the weights. Throws Error that names the files' tensors: invalid_data (missing, another shape, or not part of
-  // the model), unsupported (not float), limit (weights and cache need more memory than there is).
+  // f32 (what kernels read), matrices keep their dtype (f32, bf16 or f16). Ones that the shape of a file's tensor begins with
+  // do not count. `cache_bytes`: what a conversation will take beside the weights. Throws Error that names the files' tensors:
+  // invalid_data (missing, another shape, or not part of the model), unsupported (not float), limit (weights and cache need
+  // more memory than there is).
   nn::ParameterStore load(const std::function<void(nn::ParameterStore& store)>& build, int64_t cache_bytes = 0);
 
  private:

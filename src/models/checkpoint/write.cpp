@@ -16,25 +16,24 @@ namespace sensorium::models {
 namespace {
 namespace fs = std::filesystem;
 
-// What lies beside the weights and is taken over as it is.
-constexpr std::array<const char*, 13> kCopied = {
-    "generation_config.json", "preprocessor_config.json", "processor_config.json", "tokenizer.json", "tokenizer.model",
-    "tokenizer_config.json",  "special_tokens_map.json",  "added_tokens.json",     "vocab.json",     "merges.txt",
-    "spiece.model",           "chat_template.jinja",      "chat_template.json"};
-
 void write_json(const fs::path& path, const Json& json) { write_file_atomic(path, json.dump(2) + "\n"); }
 
 // The class of transformers that a model_type belongs to.
+enum class Kind : uint8_t { decoder, multimodal, embedding };
 struct Architecture {
   std::string_view model_type, name;
+  Kind kind;
 };
-constexpr std::array<Architecture, 6> kArchitectures = {{
-    {"llama", "LlamaForCausalLM"},
-    {"mistral", "MistralForCausalLM"},
-    {"qwen2", "Qwen2ForCausalLM"},
-    {"llava", "LlavaForConditionalGeneration"},
-    {"llava_next", "LlavaNextForConditionalGeneration"},
-    {"llava_onevision", "LlavaOnevisionForConditionalGeneration"},
+constexpr std::array<Architecture, 9> kArchitectures = {{
+    {"llama", "LlamaForCausalLM", Kind::decoder},
+    {"mistral", "MistralForCausalLM", Kind::decoder},
+    {"qwen2", "Qwen2ForCausalLM", Kind::decoder},
+    {"llava", "LlavaForConditionalGeneration", Kind::multimodal},
+    {"llava_next", "LlavaNextForConditionalGeneration", Kind::multimodal},
+    {"llava_onevision", "LlavaOnevisionForConditionalGeneration", Kind::multimodal},
+    {"clip", "CLIPModel", Kind::embedding},
+    {"siglip", "SiglipModel", Kind::embedding},
+    {"imagebind", "ImageBindModel", Kind::embedding},
 }};
 
 // Divisors of frequencies as transformers' "llama3": the largest is its factor; where the change begins and ends follows from the
@@ -83,7 +82,9 @@ Json model_config(const Checkpoint& checkpoint) {
   Json config = checkpoint.config();
   const auto type = config.at("model_type").get<std::string>();
   for (const Architecture& known : kArchitectures) {
-    if (known.model_type == type) config["architectures"] = {known.name};
+    if (known.model_type != type) continue;
+    config["architectures"] = {known.name};
+    if (known.kind == Kind::embedding) return config;
   }
   if (!config.contains("text_config")) return decoder_config(std::move(config), checkpoint.where());
   config["text_config"] = decoder_config(config.at("text_config"), checkpoint.where() + ": text_config");
@@ -93,13 +94,6 @@ Json model_config(const Checkpoint& checkpoint) {
           "{}: no token of the vocabulary stands for a picture, which Hugging Face's layout needs", checkpoint.where());
   config["image_token_index"] = *image;
   return config;
-}
-
-void copy_files(const fs::path& from, const fs::path& to) {
-  std::error_code code;
-  for (const char* name : kCopied) {
-    if (fs::exists(from / name, code)) write_file_atomic(to / name, read_file(from / name));
-  }
 }
 
 void write_gguf_tokenizer(const Checkpoint& checkpoint, const fs::path& folder) {
@@ -130,13 +124,14 @@ void write_huggingface(const Checkpoint& checkpoint, const fs::path& folder, std
   if (checkpoint.layout() == Checkpoint::Layout::gguf) {
     write_gguf_tokenizer(checkpoint, folder);
   } else {
-    copy_files(checkpoint.path(), folder);
+    for (const fs::path& file : checkpoint.companions()) write_file_atomic(folder / file.filename(), read_file(file));
   }
   std::error_code code;
   const bool has_processor =
       fs::exists(folder / "preprocessor_config.json", code) || fs::exists(folder / "processor_config.json", code);
   if (config.contains("vision_config") && !has_processor) {
-    write_json(folder / "preprocessor_config.json", checkpoint.image_processor().json);
+    const Json processor = checkpoint.image_processor().json;
+    if (!processor.empty()) write_json(folder / "preprocessor_config.json", processor);
   }
   std::vector<io::NamedLazyTensor> tensors;
   const TensorFiles files = checkpoint.weights();

@@ -47,18 +47,14 @@ class Clip : public DualEncoder {
       text_projection_ = nn::Linear(store, "text_projection", text_config.dim, dim, nn::Bias::none);
       logit_scale_ = store.add("logit_scale", Shape());
     });
+    embedding_dim_ = dim;
     check_sizes();
   }
 
  private:
   // The class token's state stands for the picture.
   Tensor project_images(const Tensor& pixels_N3SS) const override {
-    std::vector<int32_t> rows;
-    for (int64_t i = 0; i < pixels_N3SS.dim(0); ++i) {
-      rows.push_back(static_cast<int32_t>(i * vision_.config().tokens()));
-    }
-    return vision_projection_(
-        ops::gather_rows(vision_(pixels_N3SS, compute_), Tensor::from(rows, {pixels_N3SS.dim(0)})));
+    return vision_projection_(vision_.class_states(pixels_N3SS, compute_));
   }
 
   // The state of the first end token stands for the text.
@@ -80,11 +76,7 @@ class Clip : public DualEncoder {
 
   std::vector<int32_t> encode(const std::string& text) const override {
     std::vector<int32_t> ids = tokenizer_->encode(text, {.affixes = text::Affixes::model});
-    const auto context = static_cast<size_t>(text_.config().context);
-    if (ids.size() > context) {
-      ids[context - 1] = ids.back();
-      ids.resize(context);
-    }
+    cut_to_context(ids, text_.config().context);
     return ids;
   }
 

@@ -2,19 +2,19 @@
 
 #include <cmath>
 
-#include "models/decoder/session.h"
 #include "models/vision/published.h"
 
 namespace sensorium::models {
 
 DualEncoder::DualEncoder(const Checkpoint& checkpoint, DType compute, std::string family,
                          const modality::ImageProcessorConfig& processor_defaults)
-    : name_(checkpoint.name()), family_(std::move(family)), compute_(compute), tokenizer_(checkpoint.tokenizer()) {
+    : EmbeddingModel(checkpoint.name(), std::move(family), compute), tokenizer_(checkpoint.tokenizer()) {
   const modality::LocatedJson processor = checkpoint.image_processor();
   processor_ = modality::ImageProcessorConfig::from_json(processor.json, processor.where, processor_defaults);
 }
 
 void DualEncoder::check_sizes() const {
+  require(embedding_dim_ > 0, ErrorKind::invalid_data, "{}: vectors of {} numbers", name_, embedding_dim_);
   require(tokenizer_->vocab_size() <= text_.config().vocabulary, ErrorKind::invalid_data,
           "{}: the tokenizer has {} tokens, the model's embedding only {} rows: it belongs to another model", name_,
           tokenizer_->vocab_size(), text_.config().vocabulary);
@@ -52,33 +52,33 @@ Tensor DualEncoder::embed_texts(std::span<const std::string> texts) const {
   return ops::l2_normalize(ops::cast(project_texts(ids_T, packed), DType::f32));
 }
 
+std::vector<Sense> DualEncoder::senses() const { return {Sense::text, Sense::image}; }
+
+Tensor DualEncoder::embed(std::span<const EmbedInput> inputs) const {
+  std::vector<media::Image> images;
+  std::vector<std::string> texts;
+  std::vector<int32_t> rows;  // of each input: texts stand behind the pictures
+  for (const EmbedInput& input : inputs) {
+    require_sense(*this, input, name_);
+    if (input.sense == Sense::image) images.push_back(*input.image);
+  }
+  int32_t picture = 0;
+  for (const EmbedInput& input : inputs) {
+    if (input.sense == Sense::text) texts.push_back(input.text);
+    rows.push_back(input.sense == Sense::image ? picture++ : static_cast<int32_t>(images.size() + texts.size()) - 1);
+  }
+  std::vector<Tensor> parts;
+  if (!images.empty()) parts.push_back(embed_images(images));
+  if (!texts.empty()) parts.push_back(embed_texts(texts));
+  if (parts.empty()) return Tensor::empty({0, embedding_dim_});
+  return ops::gather_rows(ops::concat_rows(parts), Tensor::from(rows, {static_cast<int64_t>(rows.size())}));
+}
+
 Tensor DualEncoder::compare(const Tensor& images, const Tensor& texts) const {
   const NoGrad no_grad;
   const Tensor logits = ops::scale(ops::linear(images, texts), std::exp(logit_scale_.item()));
   if (!logit_bias_.defined()) return logits;
   return ops::add(logits, Tensor::full({logits.dim(1)}, logit_bias_.item()));
-}
-
-std::vector<float> DualEncoder::classify(const media::Image& image, std::span<const std::string> labels) const {
-  require(!labels.empty(), ErrorKind::usage, "there are no labels to choose from");
-  const Tensor logits = compare(embed_images({&image, 1}), embed_texts(labels));
-  const double total = log_sum_exp(logits.span<float>());
-  std::vector<float> probabilities;
-  for (const float logit : logits.span<float>()) probabilities.push_back(static_cast<float>(std::exp(logit - total)));
-  return probabilities;
-}
-
-std::unique_ptr<ChatSession> DualEncoder::start(std::span<const ChatMessage> /*messages*/) const {
-  fail(ErrorKind::unsupported, "{}: a {} model compares pictures with texts; it answers no questions", name_, family_);
-}
-
-std::vector<AnswerBox> DualEncoder::find_objects(const media::Image& /*image*/,
-                                                 std::span<const std::string> /*phrases*/) const {
-  fail(ErrorKind::unsupported, "{}: a {} model classifies whole pictures; it finds no objects in them", name_, family_);
-}
-
-std::pair<double, int64_t> DualEncoder::text_nll(std::string_view /*text*/) const {
-  fail(ErrorKind::unsupported, "{}: a {} model gives texts no probabilities", name_, family_);
 }
 
 OrderedJson DualEncoder::describe() const {

@@ -11,7 +11,7 @@
 #include "modality/image/processor.h"
 #include "modality/image/vision_transformer.h"
 #include "models/checkpoint/weights.h"
-#include "models/model.h"
+#include "models/embedding/embedding_model.h"
 
 namespace sensorium::models {
 
@@ -47,29 +47,24 @@ class TextTower {
 std::vector<NameRule> text_tower_rules();
 
 // What the two families share; they differ in how a tower's states become one vector.
-class DualEncoder : public Model {
+class DualEncoder : public EmbeddingModel {
  public:
   // Unit vectors f32 [pictures, dim] and [texts, dim].
   Tensor embed_images(std::span<const media::Image> images) const;
   Tensor embed_texts(std::span<const std::string> texts) const;
   // Pixels as the vision tower takes them, f32 [pictures, 3, S, S].
   Tensor prepare(std::span<const media::Image> images) const;
+  // Images and texts.
+  std::vector<Sense> senses() const override;
+  int64_t embedding_dim() const override { return embedding_dim_; }
+  Tensor embed(std::span<const EmbedInput> inputs) const override;
   // f32 [pictures, texts]: similarity times the learned scale, plus the learned bias.
-  Tensor compare(const Tensor& images, const Tensor& texts) const;
-
-  // Softmax of compare() over the labels, which are given to the text tower as they are: "a photo of a cat".
-  std::vector<float> classify(const media::Image& image, std::span<const std::string> labels) const override;
-  // These throw Error(unsupported): nothing is generated or found.
-  std::unique_ptr<ChatSession> start(std::span<const ChatMessage> messages) const override;
-  std::vector<AnswerBox> find_objects(const media::Image& image, std::span<const std::string> phrases) const override;
-  std::pair<double, int64_t> text_nll(std::string_view text) const override;
+  Tensor compare(const Tensor& images, const Tensor& texts) const override;
 
   const text::Tokenizer& tokenizer() const override { return *tokenizer_; }
-  const nn::ParameterStore& store() const override { return store_; }
   OrderedJson describe() const override;
 
   const modality::VisionTransformer& vision() const { return vision_; }
-  DType compute() const { return compute_; }
 
  protected:
   // Reads tokenizer and image processor; the families build towers and heads.
@@ -82,11 +77,9 @@ class DualEncoder : public Model {
   virtual std::vector<int32_t> encode(const std::string& text) const = 0;
   void check_sizes() const;
 
-  std::string name_, family_;
-  DType compute_;
+  int64_t embedding_dim_ = 0;
   std::shared_ptr<const text::Tokenizer> tokenizer_;
   modality::ImageProcessorConfig processor_;
-  nn::ParameterStore store_;
   modality::VisionTransformer vision_;
   TextTower text_;
   Tensor logit_scale_, logit_bias_;  // f32, one element; the scale is a logarithm; the bias may be undefined

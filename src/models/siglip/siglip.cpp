@@ -93,6 +93,7 @@ class Siglip : public DualEncoder {
       logit_scale_ = store.add("logit_scale", {1});
       logit_bias_ = store.add("logit_bias", {1});
     });
+    embedding_dim_ = dim;
     check_sizes();
   }
 
@@ -112,9 +113,8 @@ class Siglip : public DualEncoder {
   // The tower was trained on texts filled up to its context; padding takes part in the attention.
   std::vector<int32_t> encode(const std::string& text) const override {
     std::vector<int32_t> ids = tokenizer_->encode(text, {.affixes = text::Affixes::model});
-    const auto context = static_cast<size_t>(text_.config().context);
-    if (ids.size() > context) ids[context - 1] = ids.back();
-    ids.resize(context, padding_);
+    cut_to_context(ids, text_.config().context);
+    ids.resize(static_cast<size_t>(text_.config().context), padding_);
     return ids;
   }
 

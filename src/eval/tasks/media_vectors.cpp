@@ -1,0 +1,63 @@
+#include "eval/tasks/media_vectors.h"
+
+#include <algorithm>
+
+#include "models/embedding/load_input.h"
+#include "ops/ops.h"
+
+namespace sensorium::eval {
+namespace {
+
+using models::Sense;
+
+Sense sense_of(const data::MessagePart& part) {
+  switch (part.kind) {
+    case data::PartKind::image:
+      return Sense::image;
+    case data::PartKind::thermal:
+      return Sense::thermal;
+    case data::PartKind::depth:
+      return Sense::depth;
+    case data::PartKind::audio:
+      return Sense::audio;
+    case data::PartKind::imu:
+      return Sense::imu;
+    case data::PartKind::video:
+      // A frame of a film, or the film's file.
+      return models::sense_of_file(part.value).value_or(Sense::video);
+    case data::PartKind::text:
+      break;
+  }
+  return Sense::text;
+}
+
+}  // namespace
+
+bool has_media(const data::Record& record) { return !record.media.empty(); }
+
+std::vector<models::EmbedInput> media_inputs(const data::Record& record, const models::Embedder& embedder) {
+  const std::vector<Sense> senses = embedder.senses();
+  const auto known = [&](Sense sense) { return std::ranges::find(senses, sense) != senses.end(); };
+  std::vector<models::EmbedInput> inputs;
+  try {
+    for (const data::MessagePart& part : record.media) {
+      const bool more_frames = !inputs.empty() && part.kind == data::PartKind::video;
+      if (!known(sense_of(part)) || (!inputs.empty() && !more_frames)) continue;
+      inputs.push_back(models::load_input(part.value, sense_of(part)));
+    }
+  } catch (const Error& error) {
+    throw error.with_context(record.where);
+  }
+  require(!inputs.empty(), ErrorKind::unsupported, "{}: {} is no sense of the model", record.where,
+          record.media.empty() ? "text" : name_of(sense_of(record.media.front())));
+  return inputs;
+}
+
+Tensor media_vector(const data::Record& record, const models::Embedder& embedder) {
+  const NoGrad no_grad;
+  const Tensor vectors = embedder.embed(media_inputs(record, embedder));
+  const std::vector<int64_t> all = {0, vectors.dim(0)};
+  return vectors.dim(0) == 1 ? vectors : ops::segment_mean(vectors, all);
+}
+
+}  // namespace sensorium::eval

@@ -1,0 +1,137 @@
+// Zero-shot classification and retrieval: chance for a model that knows nothing, everything right for one that is told.
+#include <gtest/gtest.h>
+
+#include "base/file.h"
+#include "base/sha256.h"
+#include "eval/suite.h"
+#include "media/encode.h"
+#include "models/embedding/embedding_model.h"
+
+namespace sensorium::eval {
+namespace {
+
+namespace fs = std::filesystem;
+using models::EmbedInput;
+using models::Sense;
+
+constexpr int64_t kDim = 64;
+constexpr int kClasses = 8, kPerClass = 10;
+
+// Embeds an input as the random vector of a key: its own, or what the test says it means.
+class KeyedModel : public models::EmbeddingModel {
+ public:
+  using Key = std::function<std::string(const EmbedInput& input)>;
+  explicit KeyedModel(Key key) : EmbeddingModel("keyed", "keyed", DType::f32), key_(std::move(key)) {}
+
+  std::vector<Sense> senses() const override { return {Sense::text, Sense::image}; }
+  int64_t embedding_dim() const override { return kDim; }
+  Tensor embed(std::span<const EmbedInput> inputs) const override {
+    const Tensor vectors = Tensor::empty({static_cast<int64_t>(inputs.size()), kDim});
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      uint64_t seed = 0;
+      for (const uint8_t byte : std::span(sha256(key_(inputs[i]))).first(8)) seed = seed << 8 | byte;
+      Rng rng(seed);
+      const auto row = static_cast<int64_t>(i);
+      vectors.slice(row, row + 1).copy_from(Tensor::randn({1, kDim}, rng));
+    }
+    return vectors;
+  }
+  Tensor compare(const Tensor& items, const Tensor& others) const override { return ops::linear(items, others); }
+  const text::Tokenizer& tokenizer() const override { fail(ErrorKind::unsupported, "none"); }
+  OrderedJson describe() const override { return {}; }
+
+ private:
+  Key key_;
+};
+
+// Every picture's first pixel says which it is.
+std::string key_of_picture(const media::Image& image) { return fmt::format("{} {}", image.pixels[0], image.pixels[1]); }
+
+class EmbeddingTasks : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string name = (fs::temp_directory_path() / "sensorium_tasks_XXXXXX").string();
+    ASSERT_NE(mkdtemp(name.data()), nullptr);
+    folder_ = name;
+    std::string lines;
+    for (int label = 0; label < kClasses; ++label) {
+      for (int i = 0; i < kPerClass; ++i) {
+        media::Image image(4, 4);
+        for (size_t p = 0; p < image.pixels.size(); p += 3) {
+          image.pixels[p] = static_cast<uint8_t>(label);
+          image.pixels[p + 1] = static_cast<uint8_t>(i);
+        }
+        const std::string file = fmt::format("{}-{}.png", label, i);
+        media::save_image(image, folder_ / file);
+        lines += fmt::format(R"({{"image": "{}", "class": "kind {}", "captions": ["number {} of kind {}", "{} {}"]}})", file,
+                             label, i, label, label, i) +
+                 "\n";
+      }
+    }
+    write_file_atomic(folder_ / "test.jsonl", lines);
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  double metric(const models::Model& model, const std::string& task, size_t result, const std::string& name) const {
+    EvalOptions options{.data = folder_ / "test.jsonl", .task = task};
+    options.bootstrap.resamples = 10;
+    const EvalReport report = evaluate(model, "keyed", options);
+    for (const auto& [metric_name, value] : report.results.at(result).metrics) {
+      if (metric_name == name) return value.value;
+    }
+    ADD_FAILURE() << name;
+    return -1;
+  }
+
+  fs::path folder_;
+};
+
+TEST_F(EmbeddingTasks, ARandomModelIsAtChance) {
+  const KeyedModel model([](const EmbedInput& input) {
+    return input.sense == Sense::text ? "text " + input.text : "picture " + key_of_picture(*input.image);
+  });
+  constexpr int kAll = kClasses * kPerClass;
+  // Binomial of 80 draws at 1/8: 10 expected, deviation 3.
+  EXPECT_NEAR(metric(model, "zero_shot", 0, "accuracy"), 1.0 / kClasses, 3.5 * 3.0 / kAll);
+  EXPECT_LE(metric(model, "retrieval", 0, "recall@1"), 6.0 / kAll);
+  EXPECT_NEAR(metric(model, "retrieval", 0, "recall@10"), 10.0 / kAll, 0.12);
+  EXPECT_LE(metric(model, "retrieval", 1, "recall@1"), 6.0 / kAll);
+}
+
+TEST_F(EmbeddingTasks, ARiggedModelIsAlwaysRight) {
+  // Pictures and texts of one class, or of one number, are given the same vector.
+  const KeyedModel by_class([](const EmbedInput& input) {
+    if (input.sense == Sense::image) return fmt::format("kind {}", input.image->pixels[0]);
+    const size_t at = input.text.find("kind ");
+    return at == std::string::npos ? input.text : input.text.substr(at, 6);
+  });
+  EXPECT_EQ(metric(by_class, "zero_shot", 0, "accuracy"), 1.0);
+  const KeyedModel by_number([](const EmbedInput& input) {
+    return input.sense == Sense::text ? input.text : key_of_picture(*input.image);
+  });
+  for (const size_t direction : {size_t{0}, size_t{1}}) {
+    EXPECT_EQ(metric(by_number, "retrieval", 1, "recall@1"), 1.0) << direction;
+  }
+  // One of the two captions of each picture is right, the other one a random vector.
+  EXPECT_NEAR(metric(by_number, "retrieval", 0, "recall@1"), 0.5, 0.1);
+}
+
+TEST_F(EmbeddingTasks, AModelThatSaysTheSameToEverythingFindsNothing) {
+  const KeyedModel model([](const EmbedInput&) { return std::string("same"); });
+  EXPECT_EQ(metric(model, "retrieval", 0, "recall@10"), 0.0);
+  EXPECT_EQ(metric(model, "retrieval", 1, "recall@10"), 0.0);
+}
+
+TEST_F(EmbeddingTasks, TasksOfOtherModelsAreRefusedByName) {
+  const KeyedModel model([](const EmbedInput&) { return std::string("same"); });
+  try {
+    evaluate(model, "keyed", {.data = folder_ / "test.jsonl", .task = "caption"});
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::unsupported);
+    EXPECT_NE(error.message().find("answer questions"), std::string::npos) << error.message();
+  }
+}
+
+}  // namespace
+}  // namespace sensorium::eval
