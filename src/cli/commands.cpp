@@ -21,6 +21,7 @@ void add_embed(CLI::App& app);
 void add_eval(CLI::App& app);
 void add_fetch_plan(CLI::App& app);
 void add_inspect(CLI::App& app);
+void add_locate(CLI::App& app);
 void add_pull(CLI::App& app);
 void add_quantize(CLI::App& app);
 void add_search(CLI::App& app);
@@ -38,6 +39,7 @@ constexpr std::array<Command, 16> kCommands = {{
     {"embed", add_embed},
     {"classify", add_classify},
     {"search", add_search},
+    {"locate", add_locate},
     {"train", add_train},
     {"eval", add_eval},
     {"inspect", add_inspect},

@@ -83,7 +83,6 @@ std::vector<EmbedItem> EmbedArguments::load() const { return load_words(words())
 std::pair<std::vector<EmbedItem>, std::string> EmbedArguments::load_before_last() const {
   std::vector<Word> all = words();
   const std::string last = all.back().text;
-  require(fs::is_directory(last), ErrorKind::usage, "{}: is no folder; the folder to search in stands last", last);
   all.pop_back();
   return {load_words(all), last};
 }

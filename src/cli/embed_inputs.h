@@ -28,7 +28,7 @@ class EmbedArguments {
   // Loads the files. Throws Error: usage (a word that is neither file nor text, a sense that does not exist, + without a
   // neighbour), and as models::load_input.
   std::vector<EmbedItem> load() const;
-  // The same of all words but the last one, which is returned as it is: a folder.
+  // The same of all words but the last one, which is returned as it is: what is looked through.
   std::pair<std::vector<EmbedItem>, std::string> load_before_last() const;
 
  private:

@@ -53,7 +53,8 @@ apps::FolderIndex::Update update_index(apps::FolderIndex& index) {
 void search(const SearchCommand& command) {
   std::vector<models::Sense> senses;
   for (const std::string& name : command.senses) senses.push_back(*models::find_sense(name));
-  auto [items, folder] = command.arguments->load_before_last();
+  const auto [items, folder] = command.arguments->load_before_last();
+  require(fs::is_directory(folder), ErrorKind::usage, "{}: is no folder; the folder to search in stands last", folder);
   require(items.size() == 1, ErrorKind::usage,
           "{} queries; give one, then the folder (join several by +): sensorium search \"a dog\" + bark.wav photos",
           items.size());

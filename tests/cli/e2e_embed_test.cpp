@@ -27,8 +27,8 @@ TEST(E2eEmbed, SixSensesAsJsonAndAsAnArray) {
   for (int i = 0; i < 50; ++i) rows += fmt::format("{},0,9.8,0,{},0\n", i * 0.01, i * 0.02);
   write_file_atomic(folder / "walk.csv", rows);
   const std::string npy = folder / "vectors.npy";
-  const Finished finished = run_binary({"embed", "--model", kModel, kPicture, kSound, "a cat", kPicture, "--as", "thermal",
-                                        kFilm, (folder / "walk.csv") + ":imu", "--json", "--npy", npy});
+  const Finished finished = run_binary({"embed", "--model", kModel, kPicture, kSound, "a cat", kPicture, "--as",
+                                        "thermal", kFilm, (folder / "walk.csv") + ":imu", "--json", "--npy", npy});
   ASSERT_EQ(finished.exit_code, 0) << finished.err;
   const Json json = Json::parse(finished.out);
   const Json& embeddings = json.at("embeddings");
@@ -52,7 +52,8 @@ TEST(E2eEmbed, SumsOfInputs) {
   const Json embeddings = Json::parse(finished.out).at("embeddings");
   ASSERT_EQ(embeddings.size(), 3u);
   // As near to either of its parts.
-  const Json &a = embeddings[0].at("embedding"), &b = embeddings[1].at("embedding"), &sum = embeddings[2].at("embedding");
+  const Json &a = embeddings[0].at("embedding"), &b = embeddings[1].at("embedding"),
+             &sum = embeddings[2].at("embedding");
   EXPECT_NEAR(dot(a, sum) / std::sqrt(dot(a, a)), dot(b, sum) / std::sqrt(dot(b, b)), 1e-4);
   EXPECT_NEAR(dot(sum, sum), 1.0, 1e-5);
   EXPECT_GT(dot(b, b), 100.0) << "--raw: texts are as long as their temperature";
@@ -63,7 +64,8 @@ TEST(E2eEmbed, SumsOfInputs) {
 TEST(E2eEmbed, WhatIsWrongIsSaid) {
   expect_one_line_error(run_binary({"embed", "--model", kModel, "gone.jpg"}), 1, "gone.jpg: no such file");
   expect_one_line_error(run_binary({"embed", "--model", kModel, kModel + "/config.json"}), 2, "does not say what");
-  expect_one_line_error(run_binary({"embed", "--model", kModel, kPicture, "--as", "smell"}), 2, "smell is none of text");
+  expect_one_line_error(run_binary({"embed", "--model", kModel, kPicture, "--as", "smell"}), 2,
+                        "smell is none of text");
   expect_one_line_error(run_binary({"embed", "--model", kModel, kPicture, "--as", "depth"}), 2, "camera.json");
   expect_one_line_error(run_binary({"embed", "--model", kModel, "a", "+"}), 2, "nothing stands behind");
   expect_one_line_error(run_binary({"embed", kPicture}), 1, "no vectors of a joint space");
@@ -75,8 +77,7 @@ TEST(E2eEmbed, WhatIsWrongIsSaid) {
 }
 
 TEST(E2eClassify, AnySenseAndTheNativeModel) {
-  const Finished sound =
-      run_binary({"classify", "--model", kModel, kSound, "--labels", "a dog, a car,rain", "--json"});
+  const Finished sound = run_binary({"classify", "--model", kModel, kSound, "--labels", "a dog, a car,rain", "--json"});
   ASSERT_EQ(sound.exit_code, 0) << sound.err;
   const Json labels = Json::parse(sound.out)[0].at("labels");
   ASSERT_EQ(labels.size(), 3u);

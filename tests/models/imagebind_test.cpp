@@ -6,7 +6,10 @@
 #include <fstream>
 
 #include "base/file.h"
+#include "media/geometry.h"
+#include "media/resize.h"
 #include "models/embedding/load_input.h"
+#include "models/embedding/locate.h"
 #include "models/embedding/vectors.h"
 #include "models/golden_folder.h"
 #include "models/imagebind/original_layout.h"
@@ -257,6 +260,38 @@ TEST(Embedding, SumsOfVectors) {
   EXPECT_NEAR(sum[0], std::sqrt(0.5), 1e-6);
   EXPECT_NEAR(sum[1], std::sqrt(0.5), 1e-6);
   EXPECT_NEAR(combine(rows, std::vector<float>{1, -1}).to_floats()[1], -std::sqrt(0.5), 1e-6);
+}
+
+TEST(Embedding, HeatIsTheMeanOfTheWindowsOverAPixel) {
+  const Tensor heat = heat_of({{0, 0, 2, 2, 1.0f}, {1, 0, 2, 2, 0.0f}}, 4, 2);
+  const std::vector<float> row = {1.0f, 0.5f, 0.0f, 0.0f};
+  for (int64_t i = 0; i < 8; ++i) EXPECT_EQ(heat.data<float>()[i], row[static_cast<size_t>(i % 4)]);
+  EXPECT_EQ(heat_of({{0, 0, 2, 2, 0.3f}}, 2, 2).data<float>()[3], 0.5f);
+  const media::Image drawn = draw_heat(media::Image(4, 2, 3, 100), heat);
+  EXPECT_GT(drawn.at(0, 0)[0], drawn.at(0, 0)[2]) << "warm is red";
+  EXPECT_LT(drawn.at(3, 0)[0], drawn.at(3, 0)[2]) << "cold is blue";
+}
+
+TEST(Embedding, LocatesThePartThatIsLikeTheQuery) {
+  const GoldenFolder golden("imagebind");
+  const media::Image image = media::resize(*golden.picture(1), 200, 100, media::ResizeFilter::bicubic);
+  const EmbedInput part{.sense = Sense::image,
+                        .image = std::make_shared<media::Image>(media::crop(image, 100, 50, 50, 50))};
+  const Tensor query = golden_model().embed({&part, 1});
+  const std::vector<ScoredWindow> windows = score_windows(golden_model(), image, query, {.scales = {1.0, 0.5}});
+  EXPECT_NEAR(windows[0].cosine, 1.0f, 1e-5f);
+  EXPECT_EQ(windows[0].x, 100);
+  EXPECT_EQ(windows[0].y, 50);
+  std::vector<int> covered(200 * 100);
+  for (const ScoredWindow& window : windows) {
+    EXPECT_LE(window.cosine, windows[0].cosine);
+    for (int y = window.y; y < window.y + window.height; ++y) {
+      for (int x = window.x; x < window.x + window.width; ++x) ++covered.at(static_cast<size_t>(y * 200 + x));
+    }
+  }
+  EXPECT_EQ(std::count(covered.begin(), covered.end(), 0), 0);
+  const std::vector<ScoredMoment> moments = score_moments(golden_model(), golden.path() / "film.mp4", query, 2);
+  EXPECT_EQ(moments.size(), 6u);
 }
 
 TEST(Embedding, ClassifiesByAveragedTemplates) {
