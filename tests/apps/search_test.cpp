@@ -170,10 +170,9 @@ TEST_F(Search, GoesOnAfterAStop) {
   for (int i = 0; i < 20; ++i) write_file_atomic(photos / fmt::format("{:02}.txt", i), fmt::format("{} dogs", i));
   {
     FolderIndex index(photos, place, *model, "tiny");
-    EXPECT_EQ(error_of([&] {
-                index.update([](int64_t, int64_t, const std::string&) { set_interrupted(true); });
-              }).kind(),
-              ErrorKind::interrupted);
+    EXPECT_EQ(
+        error_of([&] { index.update([](int64_t, int64_t, const std::string&) { set_interrupted(true); }); }).kind(),
+        ErrorKind::interrupted);
     set_interrupted(false);
   }
   const fs::path killed = folder_ / "killed";
@@ -248,8 +247,8 @@ TEST_F(Search, DISABLED_AHundredThousand) {
     }
   }
   std::sort(times_ms.begin(), times_ms.end());
-  std::printf("query median %.2f ms, 99th percentile %.2f ms; file %.3f of the vectors; %ld of 100 right\n", times_ms[50],
-              times_ms[98], ratio, static_cast<long>(right));
+  std::printf("query median %.2f ms, 99th percentile %.2f ms; file %.3f of the vectors; %ld of 100 right\n",
+              times_ms[50], times_ms[98], ratio, static_cast<long>(right));
   EXPECT_LE(times_ms[50], 10.0);
 }
 

@@ -1,11 +1,15 @@
 // Zero-shot classification and retrieval: chance for a model that knows nothing, everything right for one that is told.
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <functional>
+
 #include "base/file.h"
 #include "base/sha256.h"
 #include "eval/suite.h"
 #include "media/encode.h"
 #include "models/embedding/embedding_model.h"
+#include "ops/ops.h"
 
 namespace sensorium::eval {
 namespace {
@@ -29,7 +33,8 @@ class KeyedModel : public models::EmbeddingModel {
     const Tensor vectors = Tensor::empty({static_cast<int64_t>(inputs.size()), kDim});
     for (size_t i = 0; i < inputs.size(); ++i) {
       uint64_t seed = 0;
-      for (const uint8_t byte : std::span(sha256(key_(inputs[i]))).first(8)) seed = seed << 8 | byte;
+      const Sha256Digest digest = sha256(key_(inputs[i]));
+      for (size_t k = 0; k < 8; ++k) seed = seed << 8 | digest[k];
       Rng rng(seed);
       const auto row = static_cast<int64_t>(i);
       vectors.slice(row, row + 1).copy_from(Tensor::randn({1, kDim}, rng));
@@ -63,8 +68,8 @@ class EmbeddingTasks : public ::testing::Test {
         }
         const std::string file = fmt::format("{}-{}.png", label, i);
         media::save_image(image, folder_ / file);
-        lines += fmt::format(R"({{"image": "{}", "class": "kind {}", "captions": ["number {} of kind {}", "{} {}"]}})", file,
-                             label, i, label, label, i) +
+        lines += fmt::format(R"({{"image": "{}", "class": "kind {}", "captions": ["number {} of kind {}", "{} {}"]}})",
+                             file, label, i, label, label, i) +
                  "\n";
       }
     }
@@ -106,9 +111,8 @@ TEST_F(EmbeddingTasks, ARiggedModelIsAlwaysRight) {
     return at == std::string::npos ? input.text : input.text.substr(at, 6);
   });
   EXPECT_EQ(metric(by_class, "zero_shot", 0, "accuracy"), 1.0);
-  const KeyedModel by_number([](const EmbedInput& input) {
-    return input.sense == Sense::text ? input.text : key_of_picture(*input.image);
-  });
+  const KeyedModel by_number(
+      [](const EmbedInput& input) { return input.sense == Sense::text ? input.text : key_of_picture(*input.image); });
   for (const size_t direction : {size_t{0}, size_t{1}}) {
     EXPECT_EQ(metric(by_number, "retrieval", 1, "recall@1"), 1.0) << direction;
   }

@@ -236,8 +236,8 @@ TEST(SelfAttention, AnExtraKeyStandsBehindEverySequence) {
                              .rope_theta = 0,
                              .extra_key = true};
   const nn::SelfAttention attention(store, "a", config);
-  store.find("a.extra_key").value.copy_from(random_tensor({16}, 5));
-  store.find("a.extra_value").value.copy_from(random_tensor({16}, 6));
+  Tensor(attention.extra_key).copy_from(random_tensor({16}, 5));
+  Tensor(attention.extra_value).copy_from(random_tensor({16}, 6));
   const ops::Sequences sequences{{0, 3, 7}};
   const Tensor x = random_tensor({7, 16}, 1);
   const Tensor y = attention(x, {}, sequences);

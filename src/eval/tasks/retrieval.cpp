@@ -47,7 +47,8 @@ class RetrievalTask : public Task {
         if (owner_[static_cast<size_t>(t)] == medium) best = std::max(best, cosine(medium, t));
       }
       int64_t before = 0;
-      for (int64_t t = 0; t < texts; ++t) before += owner_[static_cast<size_t>(t)] != medium && cosine(medium, t) >= best;
+      for (int64_t t = 0; t < texts; ++t)
+        before += owner_[static_cast<size_t>(t)] != medium && cosine(medium, t) >= best;
       by_medium.push_back(before);
     }
     return {recalls("media by caption", by_text, bootstrap), recalls("captions by medium", by_medium, bootstrap)};
@@ -59,7 +60,8 @@ class RetrievalTask : public Task {
     EvalResult result{.task = "retrieval", .label = direction, .n = static_cast<int64_t>(before.size())};
     for (const int64_t depth : kDepths) {
       std::vector<EvalItem> items;
-      for (const int64_t wrong : before) items.push_back({.prediction = wrong < depth ? "found" : "", .references = {"found"}});
+      for (const int64_t wrong : before)
+        items.push_back({.prediction = wrong < depth ? "found" : "", .references = {"found"}});
       const EvalResult one = make_result("retrieval", items, std::array<std::string_view, 1>{"accuracy"}, bootstrap);
       result.metrics.emplace_back(fmt::format("recall@{}", depth), one.metrics.front().second);
     }
