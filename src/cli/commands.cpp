@@ -32,7 +32,7 @@ void add_world(CLI::App& app);
 
 namespace {
 
-constexpr std::array<Command, 16> kCommands = {{
+constexpr std::array<Command, 17> kCommands = {{
     {"ask", add_ask},
     {"chat", add_chat},
     {"serve", add_serve},
