@@ -40,7 +40,7 @@ std::vector<float> probabilities_of(const models::Model& model, const models::Em
     if (templates.empty()) templates = models::prompt_templates(input.sense);
     return models::classify_input(*embedder, input, labels, templates);
   }
-  require(input.sense == models::Sense::image, ErrorKind::unsupported, "{}: the model classifies pictures only",
+  require(input.sense == models::InputSense::image, ErrorKind::unsupported, "{}: the model classifies pictures only",
           input.name);
   require(templates.empty(), ErrorKind::usage,
           "--template is for models with a joint space; this one takes labels as "

@@ -6,13 +6,13 @@ namespace sensorium::cli {
 namespace {
 
 namespace fs = std::filesystem;
-using models::Sense;
+using models::InputSense;
 
-Sense sense_named(const std::string& name) {
-  const std::optional<Sense> found = models::find_sense(name);
+InputSense sense_named(const std::string& name) {
+  const std::optional<InputSense> found = models::find_sense(name);
   if (found) return *found;
   std::vector<std::string_view> names;
-  for (const Sense sense : models::kSenses) names.push_back(name_of(sense));
+  for (const InputSense sense : models::kSenses) names.push_back(name_of(sense));
   fail(ErrorKind::usage, "--as {} is none of {}", name, fmt::join(names, ", "));
 }
 
@@ -25,22 +25,22 @@ bool is_sign(const std::string& word) { return word == "+" || word == "-"; }
 
 }  // namespace
 
-models::EmbedInput load_word(const std::string& word, std::optional<Sense> sense,
+models::EmbedInput load_word(const std::string& word, std::optional<InputSense> sense,
                              const std::optional<models::DepthCamera>& camera) {
   fs::path path = word;
   // "night.png:thermal"
   const size_t colon = word.rfind(':');
   if (!is_file(path) && colon != std::string::npos) {
-    if (const std::optional<Sense> named = models::find_sense(word.substr(colon + 1))) {
+    if (const std::optional<InputSense> named = models::find_sense(word.substr(colon + 1))) {
       require(is_file(word.substr(0, colon)), ErrorKind::not_found, "{}: no such file", word.substr(0, colon));
       path = word.substr(0, colon);
       sense = named;
     }
   }
   if (!is_file(path)) {
-    const bool reads_file = sense && *sense != Sense::text;
+    const bool reads_file = sense && *sense != InputSense::text;
     require(!reads_file && !models::sense_of_file(path), ErrorKind::not_found, "{}: no such file", path.string());
-    return {.sense = Sense::text, .text = word, .name = word};
+    return {.sense = InputSense::text, .text = word, .name = word};
   }
   if (!sense) sense = models::sense_of_file(path);
   require(sense.has_value(), ErrorKind::usage,

@@ -34,7 +34,7 @@ class EmbedArguments {
  private:
   struct Word {
     std::string text;
-    std::optional<models::Sense> sense;
+    std::optional<models::InputSense> sense;
   };
   std::vector<Word> words() const;
   std::vector<EmbedItem> load_words(const std::vector<Word>& words) const;
@@ -47,7 +47,7 @@ class EmbedArguments {
 };
 
 // A file, also as FILE:SENSE, or a text.
-models::EmbedInput load_word(const std::string& word, std::optional<models::Sense> sense,
+models::EmbedInput load_word(const std::string& word, std::optional<models::InputSense> sense,
                              const std::optional<models::DepthCamera>& camera);
 
 }  // namespace sensorium::cli

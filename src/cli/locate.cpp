@@ -52,9 +52,9 @@ OrderedJson locate_in_film(const LocateCommand& command, const models::Embedder&
 void locate(const LocateCommand& command) {
   const auto [items, file] = command.arguments->load_before_last();
   require(items.size() == 1, ErrorKind::usage, "{} queries; give one, then the picture or film", items.size());
-  const std::optional<models::Sense> sense = models::sense_of_file(file);
-  const bool film = sense == models::Sense::video;
-  require(film || sense == models::Sense::image, ErrorKind::usage,
+  const std::optional<models::InputSense> sense = models::sense_of_file(file);
+  const bool film = sense == models::InputSense::video;
+  require(film || sense == models::InputSense::image, ErrorKind::usage,
           "{}: is neither picture nor film; the one to look in stands last", file);
   const std::unique_ptr<models::Model> model = open_model(command.model, command.load);
   const models::Embedder& embedder = require_embedder(*model, command.model);
@@ -62,7 +62,8 @@ void locate(const LocateCommand& command) {
   const OrderedJson found =
       film ? locate_in_film(command, embedder, file, query) : locate_in_picture(command, embedder, file, query);
   if (command.json) {
-    std::puts(OrderedJson{{"query", items[0].name}, {"file", file}, {film ? "moments" : "windows", found}}.dump().c_str());
+    std::puts(
+        OrderedJson{{"query", items[0].name}, {"file", file}, {film ? "moments" : "windows", found}}.dump().c_str());
     return;
   }
   for (const Json one : found) {
@@ -83,7 +84,8 @@ void add_locate(CLI::App& app) {
   CLI::App* verb = app.add_subcommand("locate", "Show where in a picture, or when in a film, something is");
   command->arguments = std::make_unique<EmbedArguments>(
       *verb, "A sound, text or other file (a + b joins several), then the picture or film", 2);
-  verb->add_option("--model,-m", command->model, "Folder or file of a model with a joint space (ImageBind, CLIP, SigLIP)")
+  verb->add_option("--model,-m", command->model,
+                   "Folder or file of a model with a joint space (ImageBind, CLIP, SigLIP)")
       ->capture_default_str();
   add_load_options(*verb, command->load);
   verb->add_option("--heatmap", command->heatmap, "Draw the picture coloured by how near each place is: .png or .jpg");

@@ -51,7 +51,7 @@ apps::FolderIndex::Update update_index(apps::FolderIndex& index) {
 }
 
 void search(const SearchCommand& command) {
-  std::vector<models::Sense> senses;
+  std::vector<models::InputSense> senses;
   for (const std::string& name : command.senses) senses.push_back(*models::find_sense(name));
   const auto [items, folder] = command.arguments->load_before_last();
   require(fs::is_directory(folder), ErrorKind::usage, "{}: is no folder; the folder to search in stands last", folder);

@@ -123,7 +123,7 @@ TEST_F(Search, ReadsAFolderAgainWhereItHasChanged) {
   write_file_atomic(photos / "broken.png", "no picture");
   write_file_atomic(photos / "other.bin", "nothing to see");
   const Tensor picture = model->embedder()->embed(
-      std::vector{models::load_input(kModels / "imagebind" / "picture1.png", models::Sense::image)});
+      std::vector{models::load_input(kModels / "imagebind" / "picture1.png", models::InputSense::image)});
   {
     FolderIndex index(photos, place, *model, "tiny");
     const FolderIndex::Update update = index.update();
@@ -134,7 +134,7 @@ TEST_F(Search, ReadsAFolderAgainWhereItHasChanged) {
     ASSERT_EQ(found.size(), 3u);
     EXPECT_EQ(found[0].path, "deep/picture1.png");
     EXPECT_NEAR(found[0].cosine, 1.0f, 1e-5f);
-    EXPECT_EQ(index.search(picture, 9, {models::Sense::audio}).at(0).path, "deep/short.wav");
+    EXPECT_EQ(index.search(picture, 9, {models::InputSense::audio}).at(0).path, "deep/short.wav");
     // Another process waits outside.
     EXPECT_EQ(error_of([&] { FolderIndex(photos, place, *model, "tiny"); }).kind(), ErrorKind::usage);
   }
@@ -191,7 +191,7 @@ TEST_F(Search, GoesOnAfterAStop) {
   EXPECT_EQ(update.read, 4);
   EXPECT_EQ(update.kept, 16);
   const Tensor query =
-      model->embedder()->embed(std::vector<models::EmbedInput>{{.sense = models::Sense::text, .text = "7 dogs"}});
+      model->embedder()->embed(std::vector<models::EmbedInput>{{.sense = models::InputSense::text, .text = "7 dogs"}});
   const std::vector<FoundFile> found = index.search(query, 20);
   ASSERT_EQ(found.size(), 20u);
   EXPECT_EQ(found[0].path, "07.txt");

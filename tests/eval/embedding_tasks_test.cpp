@@ -16,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using models::EmbedInput;
-using models::Sense;
+using models::InputSense;
 
 constexpr int64_t kDim = 64;
 constexpr int kClasses = 8, kPerClass = 10;
@@ -27,7 +27,7 @@ class KeyedModel : public models::EmbeddingModel {
   using Key = std::function<std::string(const EmbedInput& input)>;
   explicit KeyedModel(Key key) : EmbeddingModel("keyed", "keyed", DType::f32), key_(std::move(key)) {}
 
-  std::vector<Sense> senses() const override { return {Sense::text, Sense::image}; }
+  std::vector<InputSense> senses() const override { return {InputSense::text, InputSense::image}; }
   int64_t embedding_dim() const override { return kDim; }
   Tensor embed(std::span<const EmbedInput> inputs) const override {
     const Tensor vectors = Tensor::empty({static_cast<int64_t>(inputs.size()), kDim});
@@ -93,7 +93,7 @@ class EmbeddingTasks : public ::testing::Test {
 
 TEST_F(EmbeddingTasks, ARandomModelIsAtChance) {
   const KeyedModel model([](const EmbedInput& input) {
-    return input.sense == Sense::text ? "text " + input.text : "picture " + key_of_picture(*input.image);
+    return input.sense == InputSense::text ? "text " + input.text : "picture " + key_of_picture(*input.image);
   });
   constexpr int kAll = kClasses * kPerClass;
   // Binomial of 80 draws at 1/8: 10 expected, deviation 3.
@@ -106,13 +106,14 @@ TEST_F(EmbeddingTasks, ARandomModelIsAtChance) {
 TEST_F(EmbeddingTasks, ARiggedModelIsAlwaysRight) {
   // Pictures and texts of one class, or of one number, are given the same vector.
   const KeyedModel by_class([](const EmbedInput& input) {
-    if (input.sense == Sense::image) return fmt::format("kind {}", input.image->pixels[0]);
+    if (input.sense == InputSense::image) return fmt::format("kind {}", input.image->pixels[0]);
     const size_t at = input.text.find("kind ");
     return at == std::string::npos ? input.text : input.text.substr(at, 6);
   });
   EXPECT_EQ(metric(by_class, "zero_shot", 0, "accuracy"), 1.0);
-  const KeyedModel by_number(
-      [](const EmbedInput& input) { return input.sense == Sense::text ? input.text : key_of_picture(*input.image); });
+  const KeyedModel by_number([](const EmbedInput& input) {
+    return input.sense == InputSense::text ? input.text : key_of_picture(*input.image);
+  });
   for (const size_t direction : {size_t{0}, size_t{1}}) {
     EXPECT_EQ(metric(by_number, "retrieval", 1, "recall@1"), 1.0) << direction;
   }

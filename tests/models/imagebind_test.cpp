@@ -45,22 +45,25 @@ Tensor sampled(const Tensor& tensor) {
 
 struct Prepared {
   const char* name;
-  Sense sense;
+  InputSense sense;
   int64_t inputs, clips;
   Shape reference;  // of all clips, as the reference takes them
   uint64_t seed;
 };
 const std::vector<Prepared> kPrepared = {
-    {"vision", Sense::image, 4, 1, {4, 3, 224, 224}, 1}, {"video", Sense::video, 2, 3, {6, 6, 224, 224}, 2},
-    {"audio", Sense::audio, 4, 1, {4, 1, 128, 204}, 3},  {"audio_clips", Sense::audio, 2, 3, {6, 1, 128, 204}, 4},
-    {"depth", Sense::depth, 4, 1, {4, 1, 224, 224}, 5},  {"thermal", Sense::thermal, 4, 1, {4, 1, 224, 224}, 6},
-    {"imu", Sense::imu, 4, 1, {4, 6, 1, 2000}, 7},
+    {"vision", InputSense::image, 4, 1, {4, 3, 224, 224}, 1},
+    {"video", InputSense::video, 2, 3, {6, 6, 224, 224}, 2},
+    {"audio", InputSense::audio, 4, 1, {4, 1, 128, 204}, 3},
+    {"audio_clips", InputSense::audio, 2, 3, {6, 1, 128, 204}, 4},
+    {"depth", InputSense::depth, 4, 1, {4, 1, 224, 224}, 5},
+    {"thermal", InputSense::thermal, 4, 1, {4, 1, 224, 224}, 6},
+    {"imu", InputSense::imu, 4, 1, {4, 6, 1, 2000}, 7},
 };
 
 // A picture of one frame as the tower has it: every channel twice.
 Tensor as_prepared(const Prepared& input) {
   const Tensor given = numbers(input.reference, input.seed);
-  if (input.sense != Sense::image) return given;
+  if (input.sense != InputSense::image) return given;
   const int64_t pixels = 224 * 224;
   const Tensor frames = Tensor::empty({input.inputs, 6, 224, 224});
   for (int64_t plane = 0; plane < input.inputs * 3; ++plane) {
@@ -90,7 +93,7 @@ TEST(GoldenImagebind, TextsFromTheirWords) {
   const Tensor ids = golden.expected("texts.ids");
   std::vector<EmbedInput> inputs;
   for (const Json& text : read_json_file(golden.path() / "texts.json")) {
-    inputs.push_back({.sense = Sense::text, .text = text.get<std::string>()});
+    inputs.push_back({.sense = InputSense::text, .text = text.get<std::string>()});
   }
   ASSERT_EQ(static_cast<int64_t>(inputs.size()), ids.dim(0));
   for (size_t i = 0; i < inputs.size(); ++i) {
@@ -102,34 +105,34 @@ TEST(GoldenImagebind, TextsFromTheirWords) {
   expect_close(golden_model().embed(inputs), golden.expected("texts"), 1e-4);
 }
 
-void expect_file(const GoldenFolder& golden, const std::string& file, Sense sense, const std::string& name, int64_t row,
-                 double prepared_tolerance) {
+void expect_file(const GoldenFolder& golden, const std::string& file, InputSense sense, const std::string& name,
+                 int64_t row, double prepared_tolerance) {
   SCOPED_TRACE(file);
   const EmbedInput input = load_input(golden.path() / file, sense);
   const Tensor expected = golden.expected(name);
   expect_close(golden_model().embed({&input, 1}), expected.slice(row, row + 1), 1e-3);
   if (expected.dim(0) > 1) return;
-  const Sense tower = sense == Sense::video ? Sense::image : sense;
+  const InputSense tower = sense == InputSense::video ? InputSense::image : sense;
   expect_close(sampled(prepare_imagebind(input, golden_model().config().towers.at(tower))),
                golden.expected(name + ".prepared"), prepared_tolerance);
 }
 
 TEST(GoldenImagebind, PicturesFromFiles) {
   const GoldenFolder golden("imagebind");
-  for (int i = 0; i < 3; ++i) expect_file(golden, fmt::format("picture{}.png", i), Sense::image, "pictures", i, 0);
+  for (int i = 0; i < 3; ++i) expect_file(golden, fmt::format("picture{}.png", i), InputSense::image, "pictures", i, 0);
 }
 
 TEST(GoldenImagebind, SoundsFromFiles) {
   const GoldenFolder golden("imagebind");
   for (const char* name : {"long", "short", "stereo"}) {
-    expect_file(golden, fmt::format("{}.wav", name), Sense::audio, name, 0, 1e-3);
+    expect_file(golden, fmt::format("{}.wav", name), InputSense::audio, name, 0, 1e-3);
   }
 }
 
 TEST(GoldenImagebind, FilmsFromFiles) {
   const GoldenFolder golden("imagebind");
   for (const char* name : {"film", "still"}) {
-    expect_file(golden, fmt::format("{}.mp4", name), Sense::video, name, 0, 1e-2);
+    expect_file(golden, fmt::format("{}.mp4", name), InputSense::video, name, 0, 1e-2);
   }
 }
 
@@ -165,10 +168,10 @@ TEST(GoldenImagebind, InBf16AndInEightBits) {
 
 TEST(Imagebind, EveryInputKeepsItsPlace) {
   const GoldenFolder golden("imagebind");
-  std::vector<EmbedInput> inputs = {load_input(golden.path() / "short.wav", Sense::audio),
-                                    {.sense = Sense::text, .text = "a dog"},
-                                    load_input(golden.path() / "picture0.png", Sense::image),
-                                    load_input(golden.path() / "picture0.png", Sense::thermal)};
+  std::vector<EmbedInput> inputs = {load_input(golden.path() / "short.wav", InputSense::audio),
+                                    {.sense = InputSense::text, .text = "a dog"},
+                                    load_input(golden.path() / "picture0.png", InputSense::image),
+                                    load_input(golden.path() / "picture0.png", InputSense::thermal)};
   const Tensor together = golden_model().embed(inputs);
   for (size_t i = 0; i < inputs.size(); ++i) {
     const auto row = static_cast<int64_t>(i);
@@ -213,21 +216,21 @@ TEST(Imagebind, SizesOfTheReleasedFile) {
   const ImagebindConfig config = ImagebindConfig::from_json(imagebind_config_of(files, "x.pth"), "x.pth");
   EXPECT_EQ(config.dim, 1024);
   EXPECT_FALSE(config.text.has_value());
-  const std::map<Sense, std::pair<int64_t, int64_t>> expected = {// heads, tokens
-                                                                 {Sense::image, {16, 257}},
-                                                                 {Sense::audio, {12, 229}},
-                                                                 {Sense::depth, {8, 197}},
-                                                                 {Sense::thermal, {12, 197}},
-                                                                 {Sense::imu, {8, 251}}};
+  const std::map<InputSense, std::pair<int64_t, int64_t>> expected = {// heads, tokens
+                                                                      {InputSense::image, {16, 257}},
+                                                                      {InputSense::audio, {12, 229}},
+                                                                      {InputSense::depth, {8, 197}},
+                                                                      {InputSense::thermal, {12, 197}},
+                                                                      {InputSense::imu, {8, 251}}};
   ASSERT_EQ(config.towers.size(), expected.size());
   for (const auto& [sense, sizes] : expected) {
     const ImagebindTower& tower = config.towers.at(sense);
     EXPECT_EQ(tower.transformer.heads, sizes.first) << name_of(sense);
     EXPECT_EQ(tower.transformer.tokens(), sizes.second) << name_of(sense);
-    EXPECT_EQ(tower.transformer.extra_key, sense != Sense::image) << name_of(sense);
+    EXPECT_EQ(tower.transformer.extra_key, sense != InputSense::image) << name_of(sense);
   }
-  EXPECT_EQ(config.towers.at(Sense::audio).input, Shape({1, 128, 204}));
-  EXPECT_EQ(config.towers.at(Sense::imu).input, Shape({6, 1, 2000}));
+  EXPECT_EQ(config.towers.at(InputSense::audio).input, Shape({1, 128, 204}));
+  EXPECT_EQ(config.towers.at(InputSense::imu).input, Shape({6, 1, 2000}));
 
   TensorFiles others;
   others.add("model.layers.0.weight", {.shape = {4}, .file_name = "model.layers.0.weight", .read = {}});
@@ -240,14 +243,14 @@ TEST(Imagebind, RefusesWhatItCannotRead) {
   const fs::path folder = golden_path("imagebind");
   // Clip has neither sound nor heat.
   const auto clip = load_model(golden_path("clip"), DType::f32);
-  const EmbedInput sound = load_input(folder / "short.wav", Sense::audio);
+  const EmbedInput sound = load_input(folder / "short.wav", InputSense::audio);
   const Error no_sense = error_of([&] { clip->embedder()->embed({&sound, 1}); });
   EXPECT_EQ(no_sense.kind(), ErrorKind::unsupported);
   EXPECT_NE(no_sense.message().find("text, image"), std::string::npos) << no_sense.message();
   // A depth picture without its camera.
-  EXPECT_EQ(error_of([&] { load_input(folder / "picture0.png", Sense::depth); }).kind(), ErrorKind::usage);
+  EXPECT_EQ(error_of([&] { load_input(folder / "picture0.png", InputSense::depth); }).kind(), ErrorKind::usage);
   // A sound shorter than a frame of its spectrum.
-  const EmbedInput click{.sense = Sense::audio,
+  const EmbedInput click{.sense = InputSense::audio,
                          .audio = std::make_shared<media::Audio>(media::Audio{16'000, 1, {0.5f, -0.5f}}),
                          .name = "click.wav"};
   const Error too_short = error_of([&] { golden_model().embed({&click, 1}); });
@@ -275,7 +278,7 @@ TEST(Embedding, HeatIsTheMeanOfTheWindowsOverAPixel) {
 TEST(Embedding, LocatesThePartThatIsLikeTheQuery) {
   const GoldenFolder golden("imagebind");
   const media::Image image = media::resize(*golden.picture(1), 200, 100, media::ResizeFilter::bicubic);
-  const EmbedInput part{.sense = Sense::image,
+  const EmbedInput part{.sense = InputSense::image,
                         .image = std::make_shared<media::Image>(media::crop(image, 100, 50, 50, 50))};
   const Tensor query = golden_model().embed({&part, 1});
   const std::vector<ScoredWindow> windows = score_windows(golden_model(), image, query, {.scales = {1.0, 0.5}});
@@ -296,12 +299,12 @@ TEST(Embedding, LocatesThePartThatIsLikeTheQuery) {
 
 TEST(Embedding, ClassifiesByAveragedTemplates) {
   const GoldenFolder golden("imagebind");
-  const EmbedInput picture = load_input(golden.path() / "picture0.png", Sense::image);
+  const EmbedInput picture = load_input(golden.path() / "picture0.png", InputSense::image);
   const std::vector<std::string> labels = {"a dog", "a cat", "a boat"}, plain = {"{}"};
   const std::vector<float> as_they_are = classify_input(golden_model(), picture, labels, plain);
   // With one plain template it is the softmax of the reference's own products.
   std::vector<EmbedInput> texts;
-  for (const std::string& label : labels) texts.push_back({.sense = Sense::text, .text = label});
+  for (const std::string& label : labels) texts.push_back({.sense = InputSense::text, .text = label});
   const Tensor logits = golden_model().compare(golden_model().embed({&picture, 1}), golden_model().embed(texts));
   double total = 0;
   for (const float logit : logits.span<float>()) total += std::exp(logit);

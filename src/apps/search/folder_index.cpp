@@ -78,7 +78,7 @@ FolderIndex::FolderIndex(fs::path folder, const fs::path& place, const models::M
         "model, another --index, or delete the folder",
         place_.string(), store_->get("model").value_or("?"), store_->get("dim").value_or("?"), model_name, dim);
   }
-  for (const models::Sense sense : models::kSenses) {
+  for (const models::InputSense sense : models::kSenses) {
     const std::string name(name_of(sense));
     if (fs::exists(place_ / graph_name(name), code)) {
       graphs_.emplace(name, VectorIndex::load(place_ / graph_name(name), embedder_.embedding_dim()));
@@ -121,7 +121,7 @@ VectorIndex& FolderIndex::graph(const std::string& sense) {
 
 std::vector<FolderIndex::Candidate> FolderIndex::find_changes(Update& update) {
   std::map<std::string, IndexedFile> known = store_->files();
-  const std::vector<models::Sense> senses = embedder_.senses();
+  const std::vector<models::InputSense> senses = embedder_.senses();
   std::vector<Candidate> changes;
   const auto options = fs::directory_options::skip_permission_denied;
   for (auto entry = fs::recursive_directory_iterator(folder_, options); entry != fs::recursive_directory_iterator();
@@ -132,7 +132,7 @@ std::vector<FolderIndex::Candidate> FolderIndex::find_changes(Update& update) {
       continue;
     }
     std::error_code code;
-    const std::optional<models::Sense> sense = models::sense_of_file(entry->path());
+    const std::optional<models::InputSense> sense = models::sense_of_file(entry->path());
     if (!sense || std::ranges::find(senses, *sense) == senses.end() || !entry->is_regular_file(code)) continue;
     IndexedFile row{.path = entry->path().lexically_relative(folder_).generic_string(),
                     .sense = std::string(name_of(*sense)),
@@ -252,12 +252,12 @@ void FolderIndex::save() {
 }
 
 std::vector<FoundFile> FolderIndex::search(const Tensor& query, size_t count,
-                                           const std::vector<models::Sense>& senses) const {
+                                           const std::vector<models::InputSense>& senses) const {
   const Tensor unit = models::unit_rows(query.reshape({1, query.elements()}));
   std::vector<std::pair<Neighbour, std::string>> nearest;
   for (const auto& [sense, index] : graphs_) {
     const bool wanted =
-        senses.empty() || std::ranges::any_of(senses, [&](models::Sense s) { return name_of(s) == sense; });
+        senses.empty() || std::ranges::any_of(senses, [&](models::InputSense s) { return name_of(s) == sense; });
     if (!wanted) continue;
     for (const Neighbour& neighbour : index.search(unit.span<float>(), count)) nearest.emplace_back(neighbour, sense);
   }

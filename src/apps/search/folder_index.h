@@ -49,7 +49,8 @@ class FolderIndex {
   // tried again when they change; interrupted (what was read is kept).
   Update update(const Progress& progress = {});
   // The nearest files of the given senses (of all, where there is none), nearest first; `query` f32 [dim], of any length.
-  std::vector<FoundFile> search(const Tensor& query, size_t count, const std::vector<models::Sense>& senses = {}) const;
+  std::vector<FoundFile> search(const Tensor& query, size_t count,
+                                const std::vector<models::InputSense>& senses = {}) const;
 
   int64_t size() const;
   int64_t bytes() const;  // of the index on disk
@@ -58,7 +59,7 @@ class FolderIndex {
   struct Candidate {
     std::filesystem::path file;
     IndexedFile row;
-    models::Sense sense;
+    models::InputSense sense;
   };
   std::vector<Candidate> find_changes(Update& update);
   void read_batch(const std::vector<Candidate>& batch, Update& update);

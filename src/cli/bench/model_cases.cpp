@@ -103,14 +103,14 @@ BenchCase step_case(const Load& load) {
 // So many inputs go through a tower at once.
 constexpr size_t kEmbedBatch = 8;
 
-std::vector<models::EmbedInput> embed_inputs(models::Sense sense) {
+std::vector<models::EmbedInput> embed_inputs(models::InputSense sense) {
   std::vector<models::EmbedInput> inputs(kEmbedBatch);
   Rng rng(5);
   for (size_t i = 0; i < inputs.size(); ++i) {
     inputs[i] = {.sense = sense, .name = fmt::format("input {}", i)};
-    if (sense == models::Sense::text) {
+    if (sense == models::InputSense::text) {
       inputs[i].text = fmt::format("a photo of {} dogs that run over a green field in the rain", i + 2);
-    } else if (sense == models::Sense::audio) {
+    } else if (sense == models::InputSense::audio) {
       media::Audio sound{16'000, 1, std::vector<float>(size_t{6} * 16'000)};
       for (float& sample : sound.samples) sample = 0.1f * static_cast<float>(rng.normal());
       inputs[i].audio = std::make_shared<media::Audio>(std::move(sound));
@@ -122,7 +122,7 @@ std::vector<models::EmbedInput> embed_inputs(models::Sense sense) {
 }
 
 // From decoded media to vectors, kEmbedBatch at once.
-BenchCase embed_case(const Load& load, models::Sense sense) {
+BenchCase embed_case(const Load& load, models::InputSense sense) {
   return {.name = fmt::format("embed/{}x{}", name_of(sense), kEmbedBatch), .prepare = [=]() -> std::function<void()> {
             const SharedModel model = load();
             const std::vector<models::EmbedInput> inputs = embed_inputs(sense);
@@ -138,9 +138,10 @@ std::vector<BenchCase> model_cases(const std::string& model_name) {
     return *loaded;
   };
   if (model_name != "default" && models::family_of(find_model(model_name)).kind == models::FamilyKind::embeds) {
-    std::vector<BenchCase> cases = {embed_case(load, models::Sense::image), embed_case(load, models::Sense::text)};
+    std::vector<BenchCase> cases = {embed_case(load, models::InputSense::image),
+                                    embed_case(load, models::InputSense::text)};
     if (models::family_of(find_model(model_name)).model_type == std::string("imagebind")) {
-      cases.push_back(embed_case(load, models::Sense::audio));
+      cases.push_back(embed_case(load, models::InputSense::audio));
     }
     return cases;
   }

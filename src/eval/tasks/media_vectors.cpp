@@ -8,27 +8,27 @@
 namespace sensorium::eval {
 namespace {
 
-using models::Sense;
+using models::InputSense;
 
-Sense sense_of(const data::MessagePart& part) {
+InputSense sense_of(const data::MessagePart& part) {
   switch (part.kind) {
     case data::PartKind::image:
-      return Sense::image;
+      return InputSense::image;
     case data::PartKind::thermal:
-      return Sense::thermal;
+      return InputSense::thermal;
     case data::PartKind::depth:
-      return Sense::depth;
+      return InputSense::depth;
     case data::PartKind::audio:
-      return Sense::audio;
+      return InputSense::audio;
     case data::PartKind::imu:
-      return Sense::imu;
+      return InputSense::imu;
     case data::PartKind::video:
       // A frame of a film, or the film's file.
-      return models::sense_of_file(part.value).value_or(Sense::video);
+      return models::sense_of_file(part.value).value_or(InputSense::video);
     case data::PartKind::text:
       break;
   }
-  return Sense::text;
+  return InputSense::text;
 }
 
 }  // namespace
@@ -36,8 +36,8 @@ Sense sense_of(const data::MessagePart& part) {
 bool has_media(const data::Record& record) { return !record.media.empty(); }
 
 std::vector<models::EmbedInput> media_inputs(const data::Record& record, const models::Embedder& embedder) {
-  const std::vector<Sense> senses = embedder.senses();
-  const auto known = [&](Sense sense) { return std::ranges::find(senses, sense) != senses.end(); };
+  const std::vector<InputSense> senses = embedder.senses();
+  const auto known = [&](InputSense sense) { return std::ranges::find(senses, sense) != senses.end(); };
   std::vector<models::EmbedInput> inputs;
   try {
     for (const data::MessagePart& part : record.media) {

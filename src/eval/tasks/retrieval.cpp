@@ -20,7 +20,7 @@ class RetrievalTask : public Task {
     const data::Record& record = examiner.record();
     std::vector<models::EmbedInput> texts;
     for (const std::string& caption : record.captions) {
-      texts.push_back({.sense = models::Sense::text, .text = caption, .name = record.where});
+      texts.push_back({.sense = models::InputSense::text, .text = caption, .name = record.where});
       owner_.push_back(static_cast<int64_t>(media_.size()));
     }
     media_.push_back(models::unit_rows(media_vector(record, embedder)));

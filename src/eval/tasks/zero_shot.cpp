@@ -38,7 +38,7 @@ class ZeroShotTask : public Task {
 
  private:
   const Overview& overview_;
-  std::map<models::Sense, Tensor> label_vectors_;
+  std::map<models::InputSense, Tensor> label_vectors_;
   std::vector<EvalItem> items_;
 };
 

@@ -52,7 +52,7 @@ Tensor DualEncoder::embed_texts(std::span<const std::string> texts) const {
   return ops::l2_normalize(ops::cast(project_texts(ids_T, packed), DType::f32));
 }
 
-std::vector<Sense> DualEncoder::senses() const { return {Sense::text, Sense::image}; }
+std::vector<InputSense> DualEncoder::senses() const { return {InputSense::text, InputSense::image}; }
 
 Tensor DualEncoder::embed(std::span<const EmbedInput> inputs) const {
   std::vector<media::Image> images;
@@ -60,12 +60,13 @@ Tensor DualEncoder::embed(std::span<const EmbedInput> inputs) const {
   std::vector<int32_t> rows;  // of each input: texts stand behind the pictures
   for (const EmbedInput& input : inputs) {
     require_sense(*this, input, name_);
-    if (input.sense == Sense::image) images.push_back(*input.image);
+    if (input.sense == InputSense::image) images.push_back(*input.image);
   }
   int32_t picture = 0;
   for (const EmbedInput& input : inputs) {
-    if (input.sense == Sense::text) texts.push_back(input.text);
-    rows.push_back(input.sense == Sense::image ? picture++ : static_cast<int32_t>(images.size() + texts.size()) - 1);
+    if (input.sense == InputSense::text) texts.push_back(input.text);
+    rows.push_back(input.sense == InputSense::image ? picture++
+                                                    : static_cast<int32_t>(images.size() + texts.size()) - 1);
   }
   std::vector<Tensor> parts;
   if (!images.empty()) parts.push_back(embed_images(images));

@@ -55,7 +55,7 @@ class DualEncoder : public EmbeddingModel {
   // Pixels as the vision tower takes them, f32 [pictures, 3, S, S].
   Tensor prepare(std::span<const media::Image> images) const;
   // Images and texts.
-  std::vector<Sense> senses() const override;
+  std::vector<InputSense> senses() const override;
   int64_t embedding_dim() const override { return embedding_dim_; }
   Tensor embed(std::span<const EmbedInput> inputs) const override;
   // f32 [pictures, texts]: similarity times the learned scale, plus the learned bias.

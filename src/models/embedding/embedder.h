@@ -17,16 +17,17 @@
 
 namespace sensorium::models {
 
-enum class Sense : uint8_t { text, image, video, audio, depth, thermal, imu };
-inline constexpr std::array<Sense, 7> kSenses = {Sense::text,  Sense::image,   Sense::video, Sense::audio,
-                                                 Sense::depth, Sense::thermal, Sense::imu};
-std::string_view name_of(Sense sense);
+enum class InputSense : uint8_t { text, image, video, audio, depth, thermal, imu };
+inline constexpr std::array<InputSense, 7> kSenses = {InputSense::text,  InputSense::image, InputSense::video,
+                                                      InputSense::audio, InputSense::depth, InputSense::thermal,
+                                                      InputSense::imu};
+std::string_view name_of(InputSense sense);
 // By the name ("thermal"); none if there is no such sense.
-std::optional<Sense> find_sense(std::string_view name);
+std::optional<InputSense> find_sense(std::string_view name);
 
 // One input. The member that the sense reads is set, the others are empty.
 struct EmbedInput {
-  Sense sense = Sense::text;
+  InputSense sense = InputSense::text;
   std::string text;                           // text
   std::shared_ptr<const media::Image> image;  // image, thermal (grey values; colours become luma)
   std::filesystem::path video;                // a film's file: the model chooses its frames
@@ -39,7 +40,7 @@ struct EmbedInput {
 class Embedder {
  public:
   virtual ~Embedder() = default;
-  virtual std::vector<Sense> senses() const = 0;
+  virtual std::vector<InputSense> senses() const = 0;
   // Numbers of a vector.
   virtual int64_t embedding_dim() const = 0;
   // f32 [inputs, dim], as the model's reference gives them: not always of unit length (ImageBind multiplies a sense's vectors by

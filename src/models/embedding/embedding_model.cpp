@@ -12,10 +12,10 @@ constexpr std::array<std::string_view, kSenses.size()> kNames = {"text",  "image
 
 }  // namespace
 
-std::string_view name_of(Sense sense) { return kNames[static_cast<size_t>(sense)]; }
+std::string_view name_of(InputSense sense) { return kNames[static_cast<size_t>(sense)]; }
 
-std::optional<Sense> find_sense(std::string_view name) {
-  for (const Sense sense : kSenses) {
+std::optional<InputSense> find_sense(std::string_view name) {
+  for (const InputSense sense : kSenses) {
     if (name == name_of(sense)) return sense;
   }
   return std::nullopt;
@@ -23,7 +23,7 @@ std::optional<Sense> find_sense(std::string_view name) {
 
 void require_sense(const Embedder& embedder, const EmbedInput& input, const std::string& model) {
   std::vector<std::string_view> names;
-  for (const Sense sense : embedder.senses()) {
+  for (const InputSense sense : embedder.senses()) {
     if (sense == input.sense) return;
     names.push_back(name_of(sense));
   }
@@ -32,7 +32,7 @@ void require_sense(const Embedder& embedder, const EmbedInput& input, const std:
 }
 
 std::vector<float> EmbeddingModel::classify(const media::Image& image, std::span<const std::string> labels) const {
-  const EmbedInput picture{.sense = Sense::image, .image = {std::shared_ptr<void>(), &image}};
+  const EmbedInput picture{.sense = InputSense::image, .image = {std::shared_ptr<void>(), &image}};
   const std::string as_it_is = "{}";
   return classify_input(*this, picture, labels, {&as_it_is, 1});
 }

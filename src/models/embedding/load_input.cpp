@@ -22,15 +22,17 @@ constexpr float kNearest_m = 0.01f, kFarthest_m = 50.0f;
 
 struct Extension {
   std::string_view end;
-  Sense sense;
+  InputSense sense;
 };
 constexpr std::array<Extension, 22> kExtensions = {{
-    {".jpg", Sense::image}, {".jpeg", Sense::image}, {".png", Sense::image},  {".webp", Sense::image},
-    {".wav", Sense::audio}, {".flac", Sense::audio}, {".mp3", Sense::audio},  {".ogg", Sense::audio},
-    {".oga", Sense::audio}, {".opus", Sense::audio}, {".m4a", Sense::audio},  {".aac", Sense::audio},
-    {".mp4", Sense::video}, {".mkv", Sense::video},  {".webm", Sense::video}, {".mov", Sense::video},
-    {".avi", Sense::video}, {".m4v", Sense::video},  {".mpg", Sense::video},  {".mpeg", Sense::video},
-    {".txt", Sense::text},  {".md", Sense::text},
+    {".jpg", InputSense::image},  {".jpeg", InputSense::image}, {".png", InputSense::image},
+    {".webp", InputSense::image}, {".wav", InputSense::audio},  {".flac", InputSense::audio},
+    {".mp3", InputSense::audio},  {".ogg", InputSense::audio},  {".oga", InputSense::audio},
+    {".opus", InputSense::audio}, {".m4a", InputSense::audio},  {".aac", InputSense::audio},
+    {".mp4", InputSense::video},  {".mkv", InputSense::video},  {".webm", InputSense::video},
+    {".mov", InputSense::video},  {".avi", InputSense::video},  {".m4v", InputSense::video},
+    {".mpg", InputSense::video},  {".mpeg", InputSense::video}, {".txt", InputSense::text},
+    {".md", InputSense::text},
 }};
 
 std::string extension_of(const fs::path& path) {
@@ -155,32 +157,32 @@ DepthCamera DepthCamera::read(const fs::path& path) {
   return camera;
 }
 
-std::optional<Sense> sense_of_file(const fs::path& path) {
+std::optional<InputSense> sense_of_file(const fs::path& path) {
   const auto* found = std::ranges::find(kExtensions, extension_of(path), &Extension::end);
   return found == kExtensions.end() ? std::nullopt : std::optional(found->sense);
 }
 
-EmbedInput load_input(const fs::path& path, Sense sense, const std::optional<DepthCamera>& camera) {
+EmbedInput load_input(const fs::path& path, InputSense sense, const std::optional<DepthCamera>& camera) {
   EmbedInput input{.sense = sense, .name = path.string()};
   switch (sense) {
-    case Sense::text:
+    case InputSense::text:
       input.text = read_file(path, kMostTextBytes);
       break;
-    case Sense::image:
-    case Sense::thermal:
+    case InputSense::image:
+    case InputSense::thermal:
       input.image = std::make_shared<media::Image>(media::load_image(path));
       break;
-    case Sense::video:
+    case InputSense::video:
       require(fs::exists(path), ErrorKind::not_found, "{}: no such file", path.string());
       input.video = path;
       break;
-    case Sense::audio:
+    case InputSense::audio:
       input.audio = std::make_shared<media::Audio>(media::load_audio(path));
       break;
-    case Sense::depth:
+    case InputSense::depth:
       input.values = load_depth(path, camera);
       break;
-    case Sense::imu:
+    case InputSense::imu:
       input.values = load_imu(path);
       break;
   }

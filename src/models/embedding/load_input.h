@@ -19,7 +19,7 @@ struct DepthCamera {
 };
 
 // What a file shows by the end of its name; none if that says nothing certain (.npy, .csv).
-std::optional<Sense> sense_of_file(const std::filesystem::path& path);
+std::optional<InputSense> sense_of_file(const std::filesystem::path& path);
 
 // - text: the file's words; image, thermal: JPEG, PNG, WebP; audio, video: whatever ffmpeg reads
 // - depth: a grey PNG of 16 bits, or .npy [H, W] in metres; 0 is nothing measured. `camera`, else camera.json beside the file, says
@@ -27,7 +27,7 @@ std::optional<Sense> sense_of_file(const std::filesystem::path& path);
 // - imu: .csv of 6 columns (acceleration x y z, rotation x y z; a first line of names is passed over) or .npy, [6, steps] or
 //   [steps, 6]
 // Throws Error with the path.
-EmbedInput load_input(const std::filesystem::path& path, Sense sense,
+EmbedInput load_input(const std::filesystem::path& path, InputSense sense,
                       const std::optional<DepthCamera>& camera = std::nullopt);
 
 }  // namespace sensorium::models

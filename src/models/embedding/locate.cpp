@@ -51,11 +51,12 @@ std::vector<ScoredWindow> score_windows(const Embedder& embedder, const media::I
   std::vector<EmbedInput> inputs;
   for (const double scale : options.scales) {
     require(scale > 0 && scale <= 1, ErrorKind::usage, "a window of {} times the picture's shorter side", scale);
-    const int side = std::clamp(static_cast<int>(std::lround(scale * shorter)), std::min(kSmallestWindow, shorter), shorter);
+    const int side =
+        std::clamp(static_cast<int>(std::lround(scale * shorter)), std::min(kSmallestWindow, shorter), shorter);
     for (const int y : window_starts(image.height, side)) {
       for (const int x : window_starts(image.width, side)) {
         windows.push_back({x, y, side, side, 0});
-        inputs.push_back({.sense = Sense::image,
+        inputs.push_back({.sense = InputSense::image,
                           .image = std::make_shared<media::Image>(media::crop(image, x, y, side, side))});
       }
     }
@@ -99,13 +100,14 @@ media::Image draw_heat(const media::Image& image, const Tensor& heat) {
   return drawn;
 }
 
-std::vector<ScoredMoment> score_moments(const Embedder& embedder, const std::filesystem::path& film, const Tensor& query,
-                                        double frames_per_s, int most) {
+std::vector<ScoredMoment> score_moments(const Embedder& embedder, const std::filesystem::path& film,
+                                        const Tensor& query, double frames_per_s, int most) {
   const media::Video video = media::load_video(
       film, {.frames_per_s = frames_per_s, .min_frames = 1, .max_frames = most, .max_side = kFrameSide});
   std::vector<EmbedInput> inputs;
   for (const media::VideoFrame& frame : video.frames) {
-    inputs.push_back({.sense = Sense::image, .image = std::make_shared<media::Image>(frame.image), .name = film.string()});
+    inputs.push_back(
+        {.sense = InputSense::image, .image = std::make_shared<media::Image>(frame.image), .name = film.string()});
   }
   const std::vector<float> found = cosines(embedder, inputs, query);
   std::vector<ScoredMoment> moments;

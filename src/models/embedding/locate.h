@@ -33,7 +33,7 @@ struct ScoredMoment {
   float cosine = 0;
 };
 // Frames of a film, `frames_per_s` of them a second (at most `most`), in order of time.
-std::vector<ScoredMoment> score_moments(const Embedder& embedder, const std::filesystem::path& film, const Tensor& query,
-                                        double frames_per_s = 1, int most = 256);
+std::vector<ScoredMoment> score_moments(const Embedder& embedder, const std::filesystem::path& film,
+                                        const Tensor& query, double frames_per_s = 1, int most = 256);
 
 }  // namespace sensorium::models

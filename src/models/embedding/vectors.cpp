@@ -25,19 +25,19 @@ Tensor combine(const Tensor& vectors_NC, std::span<const float> weights) {
   return unit_rows(sum_1C);
 }
 
-std::vector<std::string> prompt_templates(Sense sense) {
+std::vector<std::string> prompt_templates(InputSense sense) {
   switch (sense) {
-    case Sense::image:
-    case Sense::video:
+    case InputSense::image:
+    case InputSense::video:
       return {"{}", "a photo of {}.", "a picture of {}."};
-    case Sense::audio:
+    case InputSense::audio:
       return {"{}", "the sound of {}."};
-    case Sense::depth:
+    case InputSense::depth:
       return {"{}", "a depth map of {}."};
-    case Sense::thermal:
+    case InputSense::thermal:
       return {"{}", "a thermal image of {}."};
-    case Sense::text:
-    case Sense::imu:
+    case InputSense::text:
+    case InputSense::imu:
       break;
   }
   return {"{}"};
@@ -53,7 +53,7 @@ Tensor label_vectors(const Embedder& embedder, std::span<const std::string> labe
       const size_t at = pattern.find("{}");
       require(at != std::string::npos, ErrorKind::usage, "the template \"{}\" has no {{}} for the label", pattern);
       std::string text = pattern;
-      texts.push_back({.sense = Sense::text, .text = text.replace(at, 2, label), .name = label});
+      texts.push_back({.sense = InputSense::text, .text = text.replace(at, 2, label), .name = label});
     }
   }
   const Tensor texts_NC = embedder.embed(texts);

@@ -16,7 +16,7 @@ Tensor unit_rows(const Tensor& vectors_NC);
 Tensor combine(const Tensor& vectors_NC, std::span<const float> weights);
 
 // What a label is written into, "{}" standing for it; by the sense that is classified.
-std::vector<std::string> prompt_templates(Sense sense);
+std::vector<std::string> prompt_templates(InputSense sense);
 
 // The vectors of labels, [labels, dim]: of each the mean of those of its texts (the templates filled with it), all of unit length, and
 // then as long as the model makes a text's. Throws Error(usage) without labels or templates, or for a template without "{}".

@@ -77,7 +77,7 @@ ImagebindTower read_imu(const Json& json, const std::string& where) {
 }
 
 struct SenseRow {
-  Sense sense;
+  InputSense sense;
   const char* name;
   const char* key;
   ImagebindTower (*read)(const Json& json, const std::string& where);
@@ -89,12 +89,13 @@ struct SenseRow {
 };
 constexpr const char* kHelper = "pos_embedding_helper.pos_embed";
 constexpr std::array<SenseRow, 5> kRows = {{
-    {Sense::image, "vision", "vision_config", read_vision, "rgbt_stem.proj.1", nullptr, kHelper, "2"},
-    {Sense::audio, "audio", "audio_config", read_audio, "rgbt_stem.proj", "rgbt_stem.norm_layer", kHelper, "2"},
-    {Sense::depth, "depth", "depth_config", read_map, "depth_stem.proj", "depth_stem.norm_layer", kHelper, "2"},
-    {Sense::thermal, "thermal", "thermal_config", read_map, "rgbt_stem.proj", "rgbt_stem.norm_layer", kHelper, "2"},
+    {InputSense::image, "vision", "vision_config", read_vision, "rgbt_stem.proj.1", nullptr, kHelper, "2"},
+    {InputSense::audio, "audio", "audio_config", read_audio, "rgbt_stem.proj", "rgbt_stem.norm_layer", kHelper, "2"},
+    {InputSense::depth, "depth", "depth_config", read_map, "depth_stem.proj", "depth_stem.norm_layer", kHelper, "2"},
+    {InputSense::thermal, "thermal", "thermal_config", read_map, "rgbt_stem.proj", "rgbt_stem.norm_layer", kHelper,
+     "2"},
     // Behind a dropout.
-    {Sense::imu, "imu", "imu_config", read_imu, "imu_stem.proj", "imu_stem.norm_layer", "pos_embed", "3"},
+    {InputSense::imu, "imu", "imu_config", read_imu, "imu_stem.proj", "imu_stem.norm_layer", "pos_embed", "3"},
 }};
 
 std::vector<NameRule> trunk_rules(const std::string& name) {
@@ -167,16 +168,16 @@ Json tower_of(const TensorFiles& files, const SenseRow& row, const std::string& 
   const int64_t rows = shape_of(files, position, 3, where)[1];
   const std::string stem_name = below + row.stem + ".weight";
   const Shape& stem = shape_of(files, stem_name,
-                               row.sense == Sense::image ? 5
-                               : row.sense == Sense::imu ? 2
-                                                         : 4,
+                               row.sense == InputSense::image ? 5
+                               : row.sense == InputSense::imu ? 2
+                                                              : 4,
                                where);
   Json json = trunk_of(files, row.name, stem[0], where);
-  if (row.sense == Sense::imu) {
+  if (row.sense == InputSense::imu) {
     json["num_steps"] = (rows - 1) * 8;
     json["patch_size"] = 8;
     json["num_channels"] = stem[1] / 8;
-  } else if (row.sense == Sense::audio) {
+  } else if (row.sense == InputSense::audio) {
     json["patch_size"] = stem[-1];
     json["patch_stride"] = 10;
     json["num_mel_bins"] = 128;
@@ -184,7 +185,7 @@ Json tower_of(const TensorFiles& files, const SenseRow& row, const std::string& 
   } else {
     json["patch_size"] = stem[-1];
     json["image_size"] = square_side(rows, position, where) * stem[-1];
-    if (row.sense == Sense::image) json["num_frames"] = stem[2];
+    if (row.sense == InputSense::image) json["num_frames"] = stem[2];
   }
   return json;
 }
@@ -200,8 +201,8 @@ ImagebindConfig ImagebindConfig::from_json(const Json& json, const std::string& 
     if (!reader.has(row.key)) continue;
     ImagebindTower tower = row.read(reader.child(row.key), where + ": " + row.key);
     tower.transformer.patches = tower.window.rows(tower.input[1]) * tower.window.columns(tower.input[2]);
-    tower.transformer.stem_norm = tower.transformer.extra_key = row.sense != Sense::image;
-    tower.transformer.pre_norm = row.sense == Sense::image;
+    tower.transformer.stem_norm = tower.transformer.extra_key = row.sense != InputSense::image;
+    tower.transformer.pre_norm = row.sense == InputSense::image;
     config.towers.emplace(row.sense, std::move(tower));
   }
   if (reader.has("text_config")) {
@@ -274,7 +275,7 @@ std::vector<ImagebindNames> imagebind_names() {
                            {"position.weight", {"modality_preprocessors.text.pos_embed"}},
                            {"final_norm", {"modality_heads.text.proj.0"}},
                            {"projection", {"modality_heads.text.proj.1"}}});
-  all.push_back({Sense::text, "text", std::move(text)});
+  all.push_back({InputSense::text, "text", std::move(text)});
   return all;
 }
 

@@ -26,8 +26,8 @@ struct ImagebindTower {
 };
 
 struct ImagebindConfig {
-  int64_t dim = 1024;                      // of the embeddings
-  std::map<Sense, ImagebindTower> towers;  // image, audio, depth, thermal, imu: those that the checkpoint has
+  int64_t dim = 1024;                           // of the embeddings
+  std::map<InputSense, ImagebindTower> towers;  // image, audio, depth, thermal, imu: those that the checkpoint has
   std::optional<TextTowerConfig> text;
 
   // Keys that are left out are those of ImageBind-Huge. Throws Error that names the key: invalid_data, unsupported.
@@ -41,7 +41,7 @@ Json imagebind_config_of(const TensorFiles& files, const std::string& where);
 
 // Where a sense's modules are in the files, and the parameters that the program gives them: "vision.", "audio." and so on.
 struct ImagebindNames {
-  Sense sense;
+  InputSense sense;
   const char* name;  // as the original code has it
   std::vector<NameRule> rules;
 };

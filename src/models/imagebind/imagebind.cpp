@@ -17,7 +17,7 @@ constexpr float kUnitEps = 1e-12f;  // of torch.nn.functional.normalize
 constexpr size_t kBatch = 8;        // inputs that go through a tower at once
 
 // Films go through the tower of pictures.
-Sense tower_of(Sense sense) { return sense == Sense::video ? Sense::image : sense; }
+InputSense tower_of(InputSense sense) { return sense == InputSense::video ? InputSense::image : sense; }
 
 OrderedJson describe_tower(const modality::PatchTransformerConfig& config) {
   return {{"tokens", config.tokens()},
@@ -49,7 +49,7 @@ Imagebind::Imagebind(const Checkpoint& checkpoint, DType compute)
   store_ = weights.load([&](nn::ParameterStore& store) {
     for (const ImagebindNames& names : imagebind_names()) {
       const std::string name = names.name;
-      if (names.sense == Sense::text) {
+      if (names.sense == InputSense::text) {
         if (!config_.text) continue;
         text_ = TextTower(store, name, *config_.text);
         text_projection_ = nn::Linear(store, name + ".projection", config_.text->dim, config_.dim, nn::Bias::none);
@@ -59,7 +59,7 @@ Imagebind::Imagebind(const Checkpoint& checkpoint, DType compute)
         Tower& tower = towers_[names.sense];
         tower.transformer = modality::PatchTransformer(store, name, sizes);
         tower.projection = nn::Linear(store, name + ".projection", sizes.dim(), config_.dim, nn::Bias::none);
-        if (names.sense != Sense::image) tower.scale = store.add(name + ".scale", Shape());
+        if (names.sense != InputSense::image) tower.scale = store.add(name + ".scale", Shape());
       }
     }
   });
@@ -68,10 +68,10 @@ Imagebind::Imagebind(const Checkpoint& checkpoint, DType compute)
           tokenizer_ ? tokenizer_->vocab_size() : 0, config_.text ? config_.text->vocabulary : 0);
 }
 
-std::vector<Sense> Imagebind::senses() const {
-  std::vector<Sense> all;
-  for (const Sense sense : kSenses) {
-    if (sense == Sense::text ? config_.text.has_value() : towers_.contains(tower_of(sense))) all.push_back(sense);
+std::vector<InputSense> Imagebind::senses() const {
+  std::vector<InputSense> all;
+  for (const InputSense sense : kSenses) {
+    if (sense == InputSense::text ? config_.text.has_value() : towers_.contains(tower_of(sense))) all.push_back(sense);
   }
   return all;
 }
@@ -81,7 +81,7 @@ Tensor Imagebind::finish(const Tensor& projected_NC, const Tensor& scale) const 
   return scale.defined() ? ops::scale(unit_NC, std::min(std::exp(scale.item()), kHighestScale)) : unit_NC;
 }
 
-Tensor Imagebind::encode(Sense sense, const Tensor& prepared_NCHW, int64_t clips) const {
+Tensor Imagebind::encode(InputSense sense, const Tensor& prepared_NCHW, int64_t clips) const {
   const auto found = towers_.find(tower_of(sense));
   require(found != towers_.end(), ErrorKind::unsupported, "{}: the model has no tower for {}", name_, name_of(sense));
   const ImagebindTower& sizes = config_.towers.at(tower_of(sense));
@@ -138,16 +138,16 @@ Tensor Imagebind::embed(std::span<const EmbedInput> inputs) const {
   for (const EmbedInput& input : inputs) require_sense(*this, input, name_);
   const auto count = static_cast<int64_t>(inputs.size());
   const Tensor result_NC = Tensor::empty({count, config_.dim});
-  for (const Sense sense : kSenses) {
+  for (const InputSense sense : kSenses) {
     std::vector<size_t> of_sense;
     for (size_t i = 0; i < inputs.size(); ++i) {
       if (inputs[i].sense == sense) of_sense.push_back(i);
     }
-    const size_t batch = sense == Sense::video ? 1 : kBatch;  // a film alone is 15 clips
+    const size_t batch = sense == InputSense::video ? 1 : kBatch;  // a film alone is 15 clips
     for (size_t begin = 0; begin < of_sense.size(); begin += batch) {
       const size_t end = std::min(begin + batch, of_sense.size());
       Tensor vectors_NC;
-      if (sense == Sense::text) {
+      if (sense == InputSense::text) {
         std::vector<std::vector<int32_t>> texts;
         for (size_t i = begin; i < end; ++i) texts.push_back(write_tokens(inputs[of_sense[i]]));
         vectors_NC = encode_texts(texts);
@@ -174,7 +174,7 @@ Tensor Imagebind::compare(const Tensor& items, const Tensor& others) const {
 
 OrderedJson Imagebind::describe() const {
   OrderedJson senses = OrderedJson::array(), towers;
-  for (const Sense sense : this->senses()) senses.push_back(name_of(sense));
+  for (const InputSense sense : this->senses()) senses.push_back(name_of(sense));
   for (const auto& [sense, tower] : config_.towers) {
     towers[std::string(name_of(sense))] = describe_tower(tower.transformer);
   }

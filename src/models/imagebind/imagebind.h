@@ -19,7 +19,7 @@ class Imagebind : public EmbeddingModel {
  public:
   Imagebind(const Checkpoint& checkpoint, DType compute);
 
-  std::vector<Sense> senses() const override;
+  std::vector<InputSense> senses() const override;
   int64_t embedding_dim() const override { return config_.dim; }
   // As the reference gives them: of unit length times the temperature of the sense (vision: 1), the mean over an input's clips.
   Tensor embed(std::span<const EmbedInput> inputs) const override;
@@ -28,7 +28,7 @@ class Imagebind : public EmbeddingModel {
 
   // Prepared inputs (see ImagebindTower::input) f32 [N, channels, height, width] of image, audio, depth, thermal or imu, `clips`
   // neighbours of which make one vector -> f32 [N / clips, dim]. Throws Error: unsupported, shape.
-  Tensor encode(Sense sense, const Tensor& prepared_NCHW, int64_t clips = 1) const;
+  Tensor encode(InputSense sense, const Tensor& prepared_NCHW, int64_t clips = 1) const;
   // Token ids of several texts, each up to its end token -> f32 [N, dim].
   Tensor encode_texts(std::span<const std::vector<int32_t>> texts) const;
   // The ids up to the end token: what follows it in the reference's 77 is zeros, which no token before them sees.
@@ -51,7 +51,7 @@ class Imagebind : public EmbeddingModel {
   ImagebindConfig config_;
   std::shared_ptr<const text::Tokenizer> tokenizer_;
   std::string no_tokenizer_;  // why there is none
-  std::map<Sense, Tower> towers_;
+  std::map<InputSense, Tower> towers_;
   TextTower text_;
   nn::Linear text_projection_;
   Tensor text_scale_;

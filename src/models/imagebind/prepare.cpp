@@ -211,19 +211,19 @@ Tensor prepare_motion(const Tensor& values, const ImagebindTower& tower) {
 
 Tensor prepare(const EmbedInput& input, const ImagebindTower& tower) {
   switch (input.sense) {
-    case Sense::image:
+    case InputSense::image:
       return prepare_picture(*input.image, tower);
-    case Sense::video:
+    case InputSense::video:
       return prepare_film(input.video, tower);
-    case Sense::audio:
+    case InputSense::audio:
       return prepare_sound(*input.audio, tower);
-    case Sense::depth:
+    case InputSense::depth:
       return prepare_depth(input.values, tower);
-    case Sense::thermal:
+    case InputSense::thermal:
       return prepare_thermal(*input.image, tower);
-    case Sense::imu:
+    case InputSense::imu:
       return prepare_motion(input.values, tower);
-    case Sense::text:
+    case InputSense::text:
       break;
   }
   fail(ErrorKind::usage, "texts are not prepared for a tower of patches");
