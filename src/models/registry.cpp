@@ -78,14 +78,6 @@ const VisionFamily& vision_family(const std::string& model_type, const std::stri
   return find_row(kTowers, model_type, where);
 }
 
-namespace {
-
-const ModelFamily& family_of(const Checkpoint& checkpoint) {
-  return find_row(kFamilies, checkpoint.config().at("model_type").get<std::string>(), checkpoint.where());
-}
-
-}  // namespace
-
 const ModelFamily& family_of(const std::filesystem::path& path, const LoadOptions& options) {
   return family_of(*Checkpoint::open(path, options));
 }
