@@ -129,7 +129,10 @@ void write_huggingface(const Checkpoint& checkpoint, const fs::path& folder, std
   std::error_code code;
   const bool has_processor =
       fs::exists(folder / "preprocessor_config.json", code) || fs::exists(folder / "processor_config.json", code);
-  if (config.contains("vision_config") && !has_processor) {
+  // Only these layouts say it elsewhere than in a companion; ImageBind prepares pictures in one way.
+  const bool says_elsewhere =
+      checkpoint.layout() == Checkpoint::Layout::original_llava || checkpoint.layout() == Checkpoint::Layout::gguf;
+  if (config.contains("vision_config") && says_elsewhere && !has_processor) {
     const Json processor = checkpoint.image_processor().json;
     if (!processor.empty()) write_json(folder / "preprocessor_config.json", processor);
   }
