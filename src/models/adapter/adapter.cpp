@@ -142,13 +142,15 @@ TensorFiles Adapter::apply(const TensorFiles& base) const {
   for (const auto& [name, change] : low_rank_) {
     TensorFiles::Entry entry = find(name, {change.b_NR.dim(0), change.a_RK.dim(1)});
     entry.mapped = false;
-    entry.read = [read = entry.read, change] { return add_low_rank(read(), change.a_RK, change.b_NR, change.scale); };
+    entry.read = [read = entry.read, change = change] {
+      return add_low_rank(read(), change.a_RK, change.b_NR, change.scale);
+    };
     changed[names.at(name)] = std::move(entry);
   }
   for (const auto& [name, tensor] : whole_) {
     TensorFiles::Entry entry = find(name, tensor.shape());
     entry.mapped = false;
-    entry.read = [tensor, dtype = entry.dtype] { return tensor.to(dtype); };
+    entry.read = [tensor = tensor, dtype = entry.dtype] { return tensor.to(dtype); };
     changed[names.at(name)] = std::move(entry);
   }
   TensorFiles result;

@@ -217,8 +217,9 @@ nn::ParameterStore CheckpointWeights::load(const std::function<void(nn::Paramete
 void CheckpointWeights::find_unexpected() {
   for (const auto& [name, entry] : files_.entries()) {
     const bool known = planned_.contains(name) ||
-                       std::any_of(ignored_.begin(), ignored_.end(),
-                                   [&](const std::string& pattern) { return nn::matches_pattern(pattern, name); });
+                       std::any_of(ignored_.begin(), ignored_.end(), [&name = name](const std::string& pattern) {
+                         return nn::matches_pattern(pattern, name);
+                       });
     if (!known) faults_.unexpected.push_back(fmt::format("{} {}", entry.file_name, entry.shape));
   }
 }

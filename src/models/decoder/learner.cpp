@@ -40,10 +40,11 @@ void DecoderLearner::start_from(const std::filesystem::path& folder) {
   const Adapter adapter = Adapter::read(folder);
   lora_->start_from(adapter);
   for (const auto& [name, tensor] : adapter.whole()) {
-    const auto found = std::ranges::find_if(parts_.store.parameters(), [&](const nn::Parameter& parameter) {
-      return parameter.value.requires_grad() && parameter.name.starts_with(parts_.whole) &&
-             canonical_name(names_.published_names_of(parameter.name)[0]) == name;
-    });
+    const auto found =
+        std::ranges::find_if(parts_.store.parameters(), [&, &name = name](const nn::Parameter& parameter) {
+          return parameter.value.requires_grad() && parameter.name.starts_with(parts_.whole) &&
+                 canonical_name(names_.published_names_of(parameter.name)[0]) == name;
+        });
     require(found != parts_.store.parameters().end(), ErrorKind::usage,
             "{}: holds {}, which \"trainable\" does not name", adapter.where(), name);
     require(found->value.shape() == tensor.shape(), ErrorKind::invalid_data,
