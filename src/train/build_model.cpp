@@ -58,7 +58,7 @@ void add_recorded_labels(models::SensoriumConfig& config,
                          const std::map<std::string, std::set<std::string>>& recorded) {
   for (const auto& [name, labels] : recorded) {
     const auto sense = std::find_if(config.senses.begin(), config.senses.end(),
-                                    [&](const models::SenseConfig& s) { return s.kind->name == name; });
+                                    [&name = name](const models::SenseConfig& s) { return s.kind->name == name; });
     require(sense != config.senses.end(), ErrorKind::usage,
             "the sets have recordings of {}, but the model has no such sense: give its sizes in model.senses.{}", name,
             name);
