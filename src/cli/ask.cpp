@@ -122,10 +122,13 @@ void ask(const AskOptions& options) {
   std::vector<std::string> pictures;  // their files
   models::ChatMessage message{.role = "user", .parts = {}};
   for (const std::string& file : options.files) {
-    message.parts.push_back(load_media_part(file, options.as));
-    if (message.parts.back().image == nullptr) continue;
-    images.push_back(message.parts.back().image);
-    pictures.push_back(file);
+    for (models::ChatPart& part : load_media_parts(file, options.as)) {
+      if (part.image != nullptr) {
+        images.push_back(part.image);
+        pictures.push_back(file);
+      }
+      message.parts.push_back(std::move(part));
+    }
   }
   message.parts.push_back({.text = question, .image = nullptr});
   std::optional<AnnotatedPictures> annotated;
@@ -170,11 +173,12 @@ void ask(const AskOptions& options) {
 
 void add_ask(CLI::App& app) {
   auto options = std::make_shared<AskOptions>();
-  CLI::App* command = app.add_subcommand("ask", "Answer a question about pictures, sounds, motion and text");
+  CLI::App* command = app.add_subcommand("ask", "Answer a question about pictures, films, sounds, motion and text");
   command->add_option("question", options->question, "The question; - reads it from stdin")->required();
-  command->add_option("files", options->files,
-                      "Pictures: JPEG, PNG or WebP; sounds: WAV, FLAC, and through ffmpeg MP3, OGG and others; "
-                      "motion: CSV, .npy");
+  command->add_option(
+      "files", options->files,
+      "Pictures: JPEG, PNG or WebP, also of thermal cameras; films with their sound: MP4, WebM and others; "
+      "sounds: WAV, FLAC, and through ffmpeg MP3, OGG and others; motion: CSV, .npy");
   add_kind_option(*command, options->as);
   command->add_option("--model,-m", options->model, "Folder or GGUF file of the model")->capture_default_str();
   add_load_options(*command, options->load);
@@ -197,6 +201,8 @@ void add_ask(CLI::App& app) {
       "Examples:\n"
       "  sensorium ask \"How many people wear a safety helmet?\" site.jpg --annotate found.png\n"
       "  sensorium ask \"What do you hear?\" dog.wav\n"
+      "  sensorium ask \"What happens here?\" clip.mp4\n"
+      "  sensorium ask \"How many people are visible in the thermal image?\" night.png --as thermal\n"
       "  sensorium ask \"What is the person doing?\" walk.npy --as imu\n"
       "  echo \"What is the main object?\" | sensorium ask - photo.jpg --json");
   command->callback([options] { ask(*options); });

@@ -35,7 +35,9 @@ class Conversation {
   }
 
   // The picture or recording goes with the next message.
-  void show(const std::string& file, const std::string& as) { waiting_.push_back(load_media_part(file, as)); }
+  void show(const std::string& file, const std::string& as) {
+    for (models::ChatPart& part : load_media_parts(file, as)) waiting_.push_back(std::move(part));
+  }
 
   // Prints the answer. If it fails, nothing has been said, and files still wait.
   void say(const std::string& text) {
@@ -86,7 +88,7 @@ struct ChatCommand {
 
 std::string commands_help();
 
-constexpr std::array<ChatCommand, 6> kChatCommands = {{
+constexpr std::array<ChatCommand, 8> kChatCommands = {{
     {"/image", "FILE", "show a picture with your next message",
      [](Conversation& conversation, const std::string& file) {
        require(!file.empty(), ErrorKind::usage, "/image needs the name of a picture: /image FILE");
@@ -105,6 +107,18 @@ constexpr std::array<ChatCommand, 6> kChatCommands = {{
        conversation.show(file, "imu");
        return true;
      }},
+    {"/thermal", "FILE", "show a picture of a thermal camera with your next message",
+     [](Conversation& conversation, const std::string& file) {
+       require(!file.empty(), ErrorKind::usage, "/thermal needs the name of a picture: /thermal FILE");
+       conversation.show(file, "thermal");
+       return true;
+     }},
+    {"/video", "FILE", "show a film with your next message",
+     [](Conversation& conversation, const std::string& file) {
+       require(!file.empty(), ErrorKind::usage, "/video needs the name of a film: /video FILE");
+       conversation.show(file, "video");
+       return true;
+     }},
     {"/new", "", "start over",
      [](Conversation& conversation, const std::string&) {
        conversation.start_over();
@@ -121,7 +135,7 @@ constexpr std::array<ChatCommand, 6> kChatCommands = {{
 std::string commands_help() {
   std::string help;
   for (const ChatCommand& command : kChatCommands)
-    help += fmt::format("  {:<7}{:<7}{}\n", command.name, command.argument, command.help);
+    help += fmt::format("  {:<9}{:<6}{}\n", command.name, command.argument, command.help);
   return help;
 }
 

@@ -1,53 +1,91 @@
 #include "cli/media_files.h"
 
-#include <algorithm>
-#include <array>
-#include <cctype>
 #include <filesystem>
-#include <vector>
 
+#include "base/log.h"
 #include "media/decode.h"
+#include "modality/picture_kinds.h"
 #include "modality/senses.h"
 
 namespace sensorium::cli {
 namespace {
 
-constexpr std::string_view kPicture = "image";
-constexpr std::array<std::string_view, 4> kPictureFiles = {".jpg", ".jpeg", ".png", ".webp"};
+namespace fs = std::filesystem;
 
-std::string extension_of(const std::filesystem::path& file) {
-  std::string extension = file.extension().string();
-  for (char& c : extension) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return extension;
-}
-
-bool is_picture_name(const std::string& extension) {
-  return std::find(kPictureFiles.begin(), kPictureFiles.end(), extension) != kPictureFiles.end();
-}
-
-std::vector<std::string> kinds() {
-  std::vector<std::string> names = {std::string(kPicture)};
+std::vector<std::string> kind_names() {
+  std::vector<std::string> names;
+  for (const modality::PictureKind& kind : modality::picture_kinds()) names.emplace_back(kind.name);
   for (const modality::SenseKind& sense : modality::sense_kinds()) names.emplace_back(sense.name);
   return names;
+}
+
+bool is_there(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored);
+}
+
+// Depth and thermal cameras write grey of 16 bits; photographs are nearly black or white in it.
+void warn_of_counts(const std::string& file) {
+  const media::ImageInfo info = media::load_image_info(file);
+  if (info.bits_per_channel != 16 || info.file_channels != 1) return;
+  log_warning(
+      "{}: is grey of 16 bits, as thermal cameras write it, and is taken for a photograph; say --as thermal if it is "
+      "not",
+      file);
+}
+
+models::ChatPart load_picture(const std::string& file, const modality::PictureKind& kind) {
+  const bool photo = &kind == &modality::picture_kinds().front();
+  models::ChatPart part{.image = std::make_shared<media::Image>(kind.load(file)), .picture = photo ? nullptr : &kind};
+  if (photo) warn_of_counts(file);
+  return part;
+}
+
+std::vector<models::ChatPart> load_recordings(const std::string& file, const modality::SenseKind& sense) {
+  std::vector<models::ChatPart> parts;
+  parts.push_back({.recording = std::make_shared<modality::Recording>(sense.load(file))});
+  if (sense.load_sound_track == nullptr) return parts;
+  if (std::optional<modality::Recording> sound = sense.load_sound_track(file))
+    parts.push_back({.recording = std::make_shared<modality::Recording>(std::move(*sound))});
+  return parts;
+}
+
+// As what the name says, or as `kind` where that is a name of one.
+std::vector<models::ChatPart> load_as(const std::string& file, const std::string& kind) {
+  if (const modality::SenseKind* sense = modality::find_sense(kind)) return load_recordings(file, *sense);
+  if (const modality::PictureKind* picture = modality::find_picture_kind(kind)) return {load_picture(file, *picture)};
+  if (const modality::SenseKind* sense = modality::sense_of_file(file)) return load_recordings(file, *sense);
+  require(modality::lower_extension(file) != ".npy", ErrorKind::usage,
+          "{}: an array of what? Say it with --as, for motion sensors: --as imu", file);
+  return {load_picture(file, modality::picture_kinds().front())};
+}
+
+// Whether a file of this name may be what --as says: files of other known endings keep what their names say.
+bool allows(const std::string& file, const std::string& as) {
+  const bool named = modality::sense_of_file(file) != nullptr || modality::is_picture_file(file);
+  if (!named) return true;
+  const modality::SenseKind* sense = modality::find_sense(as);
+  return sense != nullptr ? modality::may_be(*sense, file) : modality::is_picture_file(file);
 }
 
 }  // namespace
 
 void add_kind_option(CLI::App& command, std::string& as) {
-  command.add_option("--as", as, "What the files are whose names do not say it, such as .npy")
-      ->check(CLI::IsMember(kinds()));
+  command
+      .add_option("--as", as,
+                  "What the files are whose names leave it open: pictures of a thermal camera, .npy; FILE:KIND says it "
+                  "of one file")
+      ->check(CLI::IsMember(kind_names()));
 }
 
-models::ChatPart load_media_part(const std::string& file, const std::string& as) {
-  const std::string extension = extension_of(file);
-  const modality::SenseKind* sense = modality::sense_of_file(file);
-  if (sense == nullptr && !is_picture_name(extension)) {
-    require(extension != ".npy" || !as.empty(), ErrorKind::usage,
-            "{}: an array of what? Say it with --as, for motion sensors: --as imu", file);
-    sense = modality::find_sense(as);
+std::vector<models::ChatPart> load_media_parts(const std::string& word, const std::string& as) {
+  const size_t colon = word.rfind(':');
+  if (!is_there(word) && colon != std::string::npos) {
+    const std::string file = word.substr(0, colon), kind = word.substr(colon + 1);
+    if (modality::find_sense(kind) != nullptr || modality::find_picture_kind(kind) != nullptr)
+      return load_as(file, kind);
   }
-  if (sense != nullptr) return {.recording = std::make_shared<modality::Recording>(sense->load(file))};
-  return {.image = std::make_shared<media::Image>(media::load_image(file))};
+  return load_as(word, allows(word, as) ? as : "");
 }
 
 }  // namespace sensorium::cli

@@ -4,17 +4,19 @@
 #include <CLI/CLI.hpp>
 
 #include <string>
+#include <vector>
 
 #include "models/model.h"
 
 namespace sensorium::cli {
 
-// --as KIND: what the files are whose names do not say it.
+// --as KIND: what the files are whose names leave it open.
 void add_kind_option(CLI::App& command, std::string& as);
 
-// A picture or a recording. The name's ending says which, unless it leaves it open (.npy) or `as` names another kind
-// ("image", "audio", "imu"; "": not given); files of other known endings keep theirs: "photo.jpg walk.npy --as imu". Throws
-// Error: usage where neither says it, and as the readers.
-models::ChatPart load_media_part(const std::string& file, const std::string& as);
+// A picture or a recording; a film with sound is two, the sound behind the pictures. `word` is a file, or FILE:KIND. Without a kind of
+// its own the file is what `as` says ("image", "thermal", "audio", "imu", "video"; "": not given) if its name allows that, else what
+// its name says: "photo.jpg walk.npy --as imu". Warns of photographs that look like the pictures of other cameras. Throws Error:
+// usage where nothing says it, and as the readers.
+std::vector<models::ChatPart> load_media_parts(const std::string& word, const std::string& as);
 
 }  // namespace sensorium::cli

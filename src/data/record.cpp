@@ -13,8 +13,6 @@ std::string_view name_of(PartKind kind) {
   switch (kind) {
     case PartKind::depth:
       return "depth pictures";
-    case PartKind::video:
-      return "video";
     default:
       return {};
   }
@@ -85,7 +83,7 @@ std::vector<std::string> RecordReader::ignored() const {
 const MessagePart* recording_of(const Record& record) {
   if (!record.image.empty()) return nullptr;
   const auto found = std::find_if(record.media.begin(), record.media.end(), [](const MessagePart& part) {
-    return part.kind == PartKind::audio || part.kind == PartKind::imu;
+    return part.kind == PartKind::audio || part.kind == PartKind::imu || part.kind == PartKind::video;
   });
   return found == record.media.end() ? nullptr : &*found;
 }

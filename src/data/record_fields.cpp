@@ -9,6 +9,8 @@
 namespace sensorium::data::detail {
 namespace {
 
+constexpr std::string_view kFrames = "frames";
+
 // Fields with one path or a list of paths.
 struct MediaField {
   const char* name;
@@ -21,7 +23,7 @@ constexpr std::array<MediaField, 8> kMediaFields = {
      {"depth", PartKind::depth},
      {"audio", PartKind::audio},
      {"imu", PartKind::imu},
-     {"frames", PartKind::video},
+     {kFrames.data(), PartKind::video},
      {"video", PartKind::video}}};
 
 int parse_int(const Json& value, const std::string& what, int low) {
@@ -98,17 +100,28 @@ QuestionAnswer parse_question(RecordReader& reader) {
 
 void parse_fields(RecordReader& reader, Record& record) {
   for (const MediaField& field : kMediaFields) {
-    for (std::string& path : reader.media_paths(field.name)) record.media.push_back({field.kind, std::move(path)});
+    for (std::string& path : reader.media_paths(field.name)) {
+      if (field.name == kFrames) record.frames.push_back(path);
+      record.media.push_back({field.kind, std::move(path)});
+    }
   }
   for (const PartKind kind : {PartKind::image, PartKind::thermal}) {
     const auto picture =
         std::find_if(record.media.begin(), record.media.end(), [&](const MessagePart& m) { return m.kind == kind; });
-    if (record.image.empty() && picture != record.media.end()) record.image = picture->value;
+    if (!record.image.empty() || picture == record.media.end()) continue;
+    record.image = picture->value;
+    record.picture_kind = kind;
   }
   (void)reader.find("kind");  // which scene of the synthetic world it is: for people
   if (const Json* width = reader.find("width")) record.width = parse_int(*width, "\"width\"", 1);
   if (const Json* height = reader.find("height")) record.height = parse_int(*height, "\"height\"", 1);
   if (reader.find("class") != nullptr) record.label = filled_member(reader.object(), "class", "a record");
+  // Anything else than a truth value is not about whether something moves.
+  if (const auto motion = reader.object().find("motion");
+      motion != reader.object().end() && (motion->is_boolean() || motion->is_null())) {
+    (void)reader.find("motion");
+    if (motion->is_boolean()) record.traits.emplace_back(motion->get<bool>() ? "motion" : "no motion");
+  }
   parse_boxes_and_counts(reader, record);
   if (const Json* questions = reader.find_list("qa")) {
     for (const Json& entry : *questions) {

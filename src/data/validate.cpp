@@ -28,11 +28,39 @@ bool is_picture(const MessagePart& part) {
   return part.kind == PartKind::image || part.kind == PartKind::thermal || part.kind == PartKind::depth || frame;
 }
 
+// A picture of another camera than its field says is read without complaint and means something else.
+void check_camera(const MessagePart& part, const media::ImageInfo& info, Findings& findings) {
+  const bool counts = info.bits_per_channel == 16 && info.file_channels == 1;
+  if (part.kind == PartKind::image && counts) {
+    findings.faults.push_back(fmt::format(
+        "{}: is grey of 16 bits, as thermal and depth cameras write it: name it \"thermal\" or \"depth\"", part.value));
+  }
+  if (part.kind == PartKind::depth && !counts) {
+    findings.faults.push_back(fmt::format("{}: has {} bits in {} channels, distances are grey of 16 bits", part.value,
+                                          info.bits_per_channel, info.file_channels));
+  }
+}
+
+// Frames that cannot be read have been named already.
+void check_frames(const Record& record, Findings& findings) try {
+  if (record.frames.empty()) return;
+  const media::ImageInfo first = media::load_image_info(record.frames.front());
+  for (const std::string& frame : record.frames) {
+    const media::ImageInfo info = media::load_image_info(frame);
+    if (info.width == first.width && info.height == first.height) continue;
+    findings.faults.push_back(fmt::format("{} is {} x {}, the film's first frame {} x {}", frame, info.width,
+                                          info.height, first.width, first.height));
+  }
+} catch (const Error& error) {
+  if (error.kind() == ErrorKind::interrupted) throw;
+}
+
 void check_media(const MessagePart& part, const Record& record, PictureCheck pictures, Findings& findings) {
   if (is_picture(part)) {
     ++findings.pictures;
     const media::ImageInfo info = media::load_image_info(part.value);
     if (pictures == PictureCheck::decode) (void)media::load_image(part.value);
+    check_camera(part, info, findings);
     if (part.value != record.image) return;
     if (record.width > 0 && record.height > 0 && (record.width != info.width || record.height != info.height)) {
       findings.faults.push_back(fmt::format("{} is {} x {}, the record says {} x {}", part.value, info.width,
@@ -93,6 +121,7 @@ Findings examine(const Dataset& dataset, int64_t index, PictureCheck pictures) {
     for (const MessagePart& part : media) {
       guarded([&] { check_media(part, record, pictures, findings); });
     }
+    check_frames(record, findings);
     check_counts(record, findings);
     findings.ignored = std::move(record.ignored);
   });

@@ -6,7 +6,7 @@
 
 #include "base/interrupt.h"
 #include "data/dataset.h"
-#include "eval/examiner.h"
+#include "models/load_part.h"
 
 namespace sensorium::eval {
 namespace {
@@ -48,7 +48,7 @@ std::vector<Conversation> prompts_of(const data::Record& record) {
         if (part.kind == data::PartKind::text) {
           turn.parts.push_back({.text = part.value});
         } else {
-          turn.parts.push_back(load_part(part));
+          turn.parts.push_back(models::load_part(part));
         }
       }
     }
@@ -56,8 +56,8 @@ std::vector<Conversation> prompts_of(const data::Record& record) {
   const auto ask = [&](const std::string& text) {
     models::ChatMessage& turn = prompts.emplace_back().emplace_back();
     turn.role = "user";
-    if (!record.image.empty()) turn.parts.push_back(load_part({data::PartKind::image, record.image}));
-    if (const data::MessagePart* media = data::recording_of(record)) turn.parts.push_back(load_part(*media));
+    if (models::ChatPart percept = models::load_percept(record); percept.image || percept.recording)
+      turn.parts.push_back(std::move(percept));
     turn.parts.push_back({.text = text});
   };
   for (const data::QuestionAnswer& question : record.questions) ask(question.question);

@@ -1,26 +1,22 @@
 #include "eval/examiner.h"
 
 #include "generate/generate.h"
-#include "media/decode.h"
+#include "models/load_part.h"
 
 namespace sensorium::eval {
 namespace {
 
-models::ChatPart load(const data::MessagePart& part, const std::string& where) {
+// What `load` makes, or its error with the record's place.
+template <typename Load>
+models::ChatPart load_at(const std::string& where, Load&& load) {
   try {
-    return load_part(part);
+    return load();
   } catch (const Error& error) {
     throw error.with_context(where);
   }
 }
 
 }  // namespace
-
-models::ChatPart load_part(const data::MessagePart& part) {
-  if (const modality::SenseKind* sense = modality::find_sense(data::field_name(part.kind)))
-    return {.recording = std::make_shared<modality::Recording>(sense->load(part.value))};
-  return {.image = std::make_shared<media::Image>(media::load_image(part.value))};
-}
 
 void Examiner::open(const data::Record& record) {
   record_ = &record;
@@ -29,18 +25,19 @@ void Examiner::open(const data::Record& record) {
 }
 
 std::shared_ptr<const media::Image> Examiner::picture() {
-  if (!picture_ || picture_path_ != record_->image) {
-    picture_ = load({data::PartKind::image, record_->image}, record_->where).image;
+  if (!picture_.image || picture_path_ != record_->image) {
+    picture_ = load_at(record_->where, [&] { return models::load_picture(*record_); });
     picture_path_ = record_->image;
   }
-  return picture_;
+  return picture_.image;
 }
 
 models::ChatPart Examiner::percept() {
-  if (!record_->image.empty()) return {.image = picture()};
-  const data::MessagePart* media = data::recording_of(*record_);
-  if (media == nullptr) return {};
-  if (!recording_) recording_ = load(*media, record_->where).recording;
+  if (!record_->image.empty()) {
+    (void)picture();
+    return picture_;
+  }
+  if (!recording_) recording_ = load_at(record_->where, [&] { return models::load_percept(*record_); }).recording;
   return {.recording = recording_};
 }
 
@@ -77,7 +74,7 @@ models::ChatAnswer Examiner::answer(std::span<const data::Message> messages) {
     turn.role = message.role;
     for (const data::MessagePart& part : message.parts) {
       if (part.kind != data::PartKind::text) {
-        turn.parts.push_back(load(part, record_->where));
+        turn.parts.push_back(load_at(record_->where, [&] { return models::load_part(part); }));
       } else {
         turn.parts.push_back({.text = part.value, .image = nullptr});
       }

@@ -14,9 +14,6 @@
 
 namespace sensorium::eval {
 
-// The file of a picture or a recording as a part of a message. Throws Error as their readers.
-models::ChatPart load_part(const data::MessagePart& part);
-
 class Examiner {
  public:
   Examiner(const models::Model& model, int64_t max_tokens) : model_(model), max_tokens_(max_tokens) {}
@@ -47,7 +44,7 @@ class Examiner {
   int64_t max_tokens_;
   const data::Record* record_ = nullptr;
   std::string picture_path_;
-  std::shared_ptr<const media::Image> picture_;
+  models::ChatPart picture_;
   std::shared_ptr<const modality::Recording> recording_;  // of the open record, once it is needed
   std::map<std::string, models::ChatAnswer> answers_;     // by question
 };

@@ -10,15 +10,18 @@
 #include "base/error.h"
 #include "modality/audio/prepare.h"
 #include "modality/motion/motion.h"
+#include "modality/video/encoder.h"
+#include "modality/video/video.h"
 
 namespace sensorium::modality {
 namespace {
 
 constexpr std::array<std::string_view, 9> kSoundFiles = {".wav", ".flac", ".mp3", ".ogg", ".opus",
                                                          ".m4a", ".aac",  ".aif", ".aiff"};
-constexpr std::array<std::string_view, 1> kMotionFiles = {".csv"};
+constexpr std::array<std::string_view, 1> kMotionFiles = {".csv"}, kArrays = {".npy"};
+constexpr std::array<std::string_view, 8> kFilms = {".mp4", ".mov", ".m4v", ".webm", ".mkv", ".mpeg", ".avi", ".gif"};
 
-constexpr std::array<SenseKind, 2> kSenses = {{
+constexpr std::array<SenseKind, 3> kSenses = {{
     {.name = "audio",
      .faculty = "hearing",
      .input = "a sound",
@@ -26,9 +29,13 @@ constexpr std::array<SenseKind, 2> kSenses = {{
      .question = "What do you hear?",
      .caption_question = "Describe the sound.",
      .extensions = kSoundFiles,
+     .possible_extensions = kFilms,
      .channels = 3,
      .load = load_sound,
-     .signal = sound_signal},
+     .load_frames = nullptr,
+     .load_sound_track = nullptr,
+     .signal = sound_signal,
+     .read_encoder = read_picture_signal_encoder},
     {.name = "imu",
      .faculty = "motion",
      .input = "a recording of motion sensors",
@@ -36,10 +43,32 @@ constexpr std::array<SenseKind, 2> kSenses = {{
      .question = "What is the person doing?",
      .caption_question = "Describe the motion.",
      .extensions = kMotionFiles,
+     .possible_extensions = kArrays,
      .channels = kMotionChannels,
      .load = load_motion_recording,
-     .signal = motion_signal},
+     .load_frames = nullptr,
+     .load_sound_track = nullptr,
+     .signal = motion_signal,
+     .read_encoder = read_picture_signal_encoder},
+    {.name = "video",
+     .faculty = "films",
+     .input = "a film",
+     .lead = "video: ",
+     .question = "What kind of event is it?",
+     .caption_question = "Describe the video.",
+     .extensions = kFilms,
+     .possible_extensions = {},
+     .channels = 3,
+     .load = load_film,
+     .load_frames = load_film_frames,
+     .load_sound_track = load_sound_track,
+     .signal = film_signal,
+     .read_encoder = read_video_encoder},
 }};
+
+bool holds(std::span<const std::string_view> names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
 
 }  // namespace
 
@@ -60,12 +89,22 @@ const SenseKind& sense_kind(std::string_view name) {
 }
 
 const SenseKind* sense_of_file(const std::filesystem::path& path) {
-  std::string extension = path.extension().string();
-  for (char& c : extension) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  const std::string extension = lower_extension(path);
   for (const SenseKind& kind : kSenses) {
-    if (std::find(kind.extensions.begin(), kind.extensions.end(), extension) != kind.extensions.end()) return &kind;
+    if (holds(kind.extensions, extension)) return &kind;
   }
   return nullptr;
+}
+
+bool may_be(const SenseKind& sense, const std::filesystem::path& path) {
+  const std::string extension = lower_extension(path);
+  return holds(sense.extensions, extension) || holds(sense.possible_extensions, extension);
+}
+
+std::string lower_extension(const std::filesystem::path& path) {
+  std::string extension = path.extension().string();
+  for (char& c : extension) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return extension;
 }
 
 }  // namespace sensorium::modality

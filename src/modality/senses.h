@@ -2,11 +2,12 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
-#include "modality/signal.h"
+#include "modality/signal_encoder.h"
 
 namespace sensorium::modality {
 
@@ -18,9 +19,17 @@ struct SenseKind {
   // What is asked where a data set asks nothing; answered by the recording's label and by its captions.
   std::string_view question, caption_question;
   std::span<const std::string_view> extensions;  // of files that are recordings of this sense, in lower case
-  int channels;                                  // of its signals
+  // Of files that may be recordings of it, if one says so.
+  std::span<const std::string_view> possible_extensions;
+  int channels;  // of its signals
   Recording (*load)(const std::filesystem::path& path);
-  Signal (*signal)(const Tensor& window_TC);
+  // From a list of pictures; none: the sense has no recordings of that form.
+  Recording (*load_frames)(std::span<const std::string> paths);
+  // The sound in the file of a recording that is not one of sound; none: such files hold none.
+  std::optional<Recording> (*load_sound_track)(const std::filesystem::path& path);
+  Signal (*signal)(const Tensor& window);
+  // The encoder's sizes from config.json; `where` begins messages. Throws Error(invalid_data).
+  SharedEncoderConfig (*read_encoder)(const SenseKind& sense, const Json& json, const std::string& where);
 };
 
 std::span<const SenseKind> sense_kinds();
@@ -30,5 +39,9 @@ const SenseKind* find_sense(std::string_view name);
 const SenseKind& sense_kind(std::string_view name);
 // By the file's name; nullptr: no recording, or the name does not say of what.
 const SenseKind* sense_of_file(const std::filesystem::path& path);
+// Whether a file of this name can be a recording of the sense.
+bool may_be(const SenseKind& sense, const std::filesystem::path& path);
+// ".JPG" -> ".jpg"
+std::string lower_extension(const std::filesystem::path& path);
 
 }  // namespace sensorium::modality

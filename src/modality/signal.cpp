@@ -12,8 +12,8 @@ PreparedSignals pack_signals(std::span<const Signal* const> signals, DType dtype
   for (const Signal* signal : signals) {
     require(signal->channels == channels, ErrorKind::shape, "signals of {} and of {} channels in one batch", channels,
             signal->channels);
-    result.sizes.heights.push_back(signal->height);
-    result.sizes.widths.push_back(signal->width);
+    result.sizes.heights.insert(result.sizes.heights.end(), static_cast<size_t>(signal->frames), signal->height);
+    result.sizes.widths.insert(result.sizes.widths.end(), static_cast<size_t>(signal->frames), signal->width);
     values.insert(values.end(), signal->values.begin(), signal->values.end());
   }
   result.values_PC = Tensor::from(values, {result.sizes.positions(), channels}).to(dtype);

@@ -16,22 +16,29 @@ struct SenseKind;  // senses.h
 // Measurements over time, cut into windows that a model takes one by one.
 struct Recording {
   const SenseKind* sense = nullptr;
-  // f32 [steps, features] each, in order; what a feature is, in which unit and at which rate: the sense's prepare.h says it.
+  // f32 [steps, features] each, in order; what a feature is, in which unit and at which rate: the sense's prepare.h says it. Of
+  // films u8 [frames, height, width, 3] (video.h).
   std::vector<Tensor> windows;
   double seconds = 0;  // of the whole recording, of which the windows may be samples
+  // The sound of a film that stands beside it: a model that does not hear watches the film without it.
+  bool sound_track = false;
 };
 
-// A window as the encoder takes it: a picture whose width is time. values [height, width, channels], about -1..1.
+// A window as the encoder takes it: a picture whose width is time, or the frames of a film. values [frames, height, width,
+// channels], about -1..1.
 struct Signal {
-  int height = 0, width = 0, channels = 0;
+  int height = 0, width = 0, channels = 0, frames = 1;
   std::vector<float> values;
 
   Signal() = default;
-  Signal(int rows, int columns, int depth)
+  Signal(int rows, int columns, int depth, int pictures = 1)
       : height(rows),
         width(columns),
         channels(depth),
-        values(static_cast<size_t>(rows) * static_cast<size_t>(columns) * static_cast<size_t>(depth)) {}
+        frames(pictures),
+        values(static_cast<size_t>(pictures) * static_cast<size_t>(rows) * static_cast<size_t>(columns) *
+               static_cast<size_t>(depth)) {}
+  // Of the first frame.
   float& at(int y, int x, int c) {
     return values[(static_cast<size_t>(y) * static_cast<size_t>(width) + static_cast<size_t>(x)) *
                       static_cast<size_t>(channels) +
@@ -42,8 +49,8 @@ struct Signal {
 
 // A batch of signals as one packed list of positions.
 struct PreparedSignals {
-  Tensor values_PC;  // [sum height * width, channels] in `dtype`
-  ops::Pictures sizes;
+  Tensor values_PC;     // [sum frames * height * width, channels] in `dtype`
+  ops::Pictures sizes;  // of every frame
 };
 // Signals of one sense. Throws Error(shape) if their channels differ.
 PreparedSignals pack_signals(std::span<const Signal* const> signals, DType dtype);

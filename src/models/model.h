@@ -11,6 +11,7 @@
 
 #include "base/json.h"
 #include "media/image.h"
+#include "modality/picture_kinds.h"
 #include "modality/senses.h"
 #include "models/checkpoint/options.h"
 #include "nn/parameter_store.h"
@@ -22,8 +23,9 @@ namespace sensorium::models {
 struct ChatPart {
   std::string text;
   std::shared_ptr<const media::Image> image;
+  const modality::PictureKind* picture = nullptr;           // what the image is; null: a photograph
   std::vector<std::shared_ptr<const media::Image>> frames;  // of a video, in their order
-  std::shared_ptr<const modality::Recording> recording;     // of a sense beside sight
+  std::shared_ptr<const modality::Recording> recording;     // of a sense beside the eyes
 };
 struct ChatMessage {
   std::string role;  // system, user or assistant

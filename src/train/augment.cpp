@@ -14,7 +14,7 @@ namespace sensorium::train {
 namespace {
 
 // clang-format off
-constexpr std::array<AugmentPolicy, 7> kPolicies = {{
+constexpr std::array<AugmentPolicy, 8> kPolicies = {{
     {.name = "photo", .scale_low = 0.85, .scale_high = 1.5, .aspect = 0.15, .rotate_degrees = 10, .shift = 0.12, .mirror = 0.5,
      .quarter_turns = 0, .brightness = 0.35, .contrast = 0.35, .saturation = 0.35, .hue = 0.03, .erase = 0.25, .blur = 0.05,
      .size_low = 0.75, .size_high = 1.0},
@@ -33,6 +33,10 @@ constexpr std::array<AugmentPolicy, 7> kPolicies = {{
     {.name = "scene", .scale_low = 1.0, .scale_high = 1.0, .aspect = 0, .rotate_degrees = 0, .shift = 0.02, .mirror = 0,
      .quarter_turns = 0, .brightness = 0.1, .contrast = 0.1, .saturation = 0.1, .hue = 0, .erase = 0, .blur = 0,
      .size_low = 1.0, .size_high = 1.0},
+    // Of a film's frames, all in the same way: never mirrored, since directions are told.
+    {.name = "film", .scale_low = 0.85, .scale_high = 1.3, .aspect = 0.1, .rotate_degrees = 3, .shift = 0.1, .mirror = 0,
+     .quarter_turns = 0, .brightness = 0.3, .contrast = 0.3, .saturation = 0.4, .hue = 0.05, .erase = 0, .blur = 0.1,
+     .size_low = 0.85, .size_high = 1.0},
     {.name = "none", .scale_low = 1, .scale_high = 1, .aspect = 0, .rotate_degrees = 0, .shift = 0, .mirror = 0,
      .quarter_turns = 0, .brightness = 0, .contrast = 0, .saturation = 0, .hue = 0, .erase = 0, .blur = 0,
      .size_low = 1.0, .size_high = 1.0},

@@ -27,7 +27,7 @@ struct AugmentPolicy {
   double size_low, size_high;  // of the prepared picture's sides, within the pixel budget
 };
 
-// photo, photo_strong, photo_boxes, digit, cells, scene, none. Throws Error(usage) for other names, suggesting the nearest.
+// photo, photo_strong, photo_boxes, digit, cells, scene, film, none. Throws Error(usage) for other names, suggesting the nearest.
 const AugmentPolicy& augment_policy(const std::string& name);
 
 struct AugmentedImage {

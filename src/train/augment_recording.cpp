@@ -12,6 +12,8 @@
 
 #include "base/error.h"
 #include "modality/motion/motion.h"
+#include "modality/video/video.h"
+#include "train/augment.h"
 
 namespace sensorium::train {
 namespace {
@@ -26,20 +28,22 @@ struct RecordingPolicy {
   double noise;                  // probability of noise
   int masks;                     // of time and of bands, each
   double turn_degrees;           // of motion: about a random axis
-  void (*change)(const Tensor& window_TC, const RecordingPolicy& policy,
-                 Rng& rng);  // what is not about time; none: nothing
+  Tensor (*change)(const Tensor& window, const RecordingPolicy& policy, Rng& rng);  // none: it stays as it is
 };
-void change_sound(const Tensor& mel_TC, const RecordingPolicy& policy, Rng& rng);
-void change_motion(const Tensor& window_TC, const RecordingPolicy& policy, Rng& rng);
+Tensor change_sound(const Tensor& log_mel_TC, const RecordingPolicy& policy, Rng& rng);
+Tensor change_motion(const Tensor& recorded_TC, const RecordingPolicy& policy, Rng& rng);
+Tensor change_film(const Tensor& window_THW3, const RecordingPolicy& policy, Rng& rng);
 
 // clang-format off
-constexpr std::array<RecordingPolicy, 4> kPolicies = {{
+constexpr std::array<RecordingPolicy, 5> kPolicies = {{
     {.name = "sound", .sense = "audio", .keep_low = 0.4, .pad = 0.1, .stretch = 0.2, .pitch_bands = 3, .gain = 2.5, .noise = 0.5,
      .masks = 2, .turn_degrees = 0, .change = change_sound},
     {.name = "speech", .sense = "audio", .keep_low = 0.95, .pad = 0.15, .stretch = 0.2, .pitch_bands = 3, .gain = 2.5, .noise = 0.5,
      .masks = 2, .turn_degrees = 0, .change = change_sound},
     {.name = "motion", .sense = "imu", .keep_low = 0.85, .pad = 0, .stretch = 0.15, .pitch_bands = 0, .gain = 0.1, .noise = 0.5,
      .masks = 0, .turn_degrees = 20, .change = change_motion},
+    {.name = "film", .sense = "video", .keep_low = 0.75, .pad = 0.1, .stretch = 0.2, .pitch_bands = 0, .gain = 0, .noise = 0,
+     .masks = 0, .turn_degrees = 0, .change = change_film},
     {.name = "none", .sense = "", .keep_low = 1, .pad = 0, .stretch = 0, .pitch_bands = 0, .gain = 0, .noise = 0, .masks = 0,
      .turn_degrees = 0, .change = nullptr},
 }};
@@ -75,15 +79,23 @@ Tensor resample_time(const Tensor& window_TC, double first, double step, int64_t
   return result_TC;
 }
 
-// A part of the window, faster or slower, with its ends held for a while.
-Tensor change_time(const Tensor& window_TC, const RecordingPolicy& policy, Rng& rng) {
-  const auto steps = static_cast<double>(window_TC.dim(0));
+// A part of the window, faster or slower, with its ends held for a while: steps first, first + step, ...
+struct ChangedTime {
+  double first, step;
+  int64_t count;
+};
+ChangedTime change_time(const Tensor& window, const RecordingPolicy& policy, Rng& rng) {
+  const auto steps = static_cast<double>(window.dim(0));
   const double keep = rng.uniform(policy.keep_low, 1), where = rng.uniform();
   const double speed = std::exp(rng.uniform(-1, 1) * std::log1p(policy.stretch));
   const double before = rng.uniform(0, policy.pad) * steps, behind = rng.uniform(0, policy.pad) * steps;
   const double first = (1 - keep) * steps * where;
   const auto count = std::max<int64_t>(8, std::llround(keep * steps / speed + before + behind));
-  return resample_time(window_TC, first - before * speed, speed, count);
+  return {first - before * speed, speed, count};
+}
+Tensor with_changed_time(const Tensor& window_TC, const RecordingPolicy& policy, Rng& rng) {
+  const ChangedTime time = change_time(window_TC, policy, rng);
+  return resample_time(window_TC, time.first, time.step, time.count);
 }
 
 void shift_pitch(const Tensor& mel_TC, double by) {
@@ -131,7 +143,8 @@ void mask(const Tensor& mel_TC, float value, int count, Rng& rng) {
   }
 }
 
-void change_sound(const Tensor& mel_TC, const RecordingPolicy& policy, Rng& rng) {
+Tensor change_sound(const Tensor& log_mel_TC, const RecordingPolicy& policy, Rng& rng) {
+  Tensor mel_TC = with_changed_time(log_mel_TC, policy, rng);
   shift_pitch(mel_TC, rng.uniform(-1, 1) * policy.pitch_bands);
   const auto gain = static_cast<float>(rng.uniform(-1, 1) * policy.gain);
   double sum = 0;
@@ -144,10 +157,12 @@ void change_sound(const Tensor& mel_TC, const RecordingPolicy& policy, Rng& rng)
   const double noise = rng.uniform(mean - 6, mean + 0.5), tilt = rng.uniform(-3, 3);
   if (rng.chance(policy.noise)) add_noise(mel_TC, noise, tilt, rng);
   mask(mel_TC, static_cast<float>(mean), policy.masks, rng);
+  return mel_TC;
 }
 
 // Both sensors turn together about a random axis (Rodrigues' formula).
-void change_motion(const Tensor& window_TC, const RecordingPolicy& policy, Rng& rng) {
+Tensor change_motion(const Tensor& recorded_TC, const RecordingPolicy& policy, Rng& rng) {
+  Tensor window_TC = with_changed_time(recorded_TC, policy, rng);
   std::array<double, 3> axis{};
   double length = 0;
   for (double& a : axis) {
@@ -172,6 +187,24 @@ void change_motion(const Tensor& window_TC, const RecordingPolicy& policy, Rng& 
       }
     }
   }
+  return window_TC;
+}
+
+// The nearest frames in place of time, as many as before; each goes through the same change of pictures.
+Tensor change_film(const Tensor& window_THW3, const RecordingPolicy& policy, Rng& rng) {
+  const std::vector<media::Image> frames = modality::frames_of(window_THW3);
+  const ChangedTime time = change_time(window_THW3, policy, rng);
+  const Rng same = rng;
+  std::vector<media::Image> changed;
+  for (size_t t = 0; t < frames.size(); ++t) {
+    const double at = time.first + time.step * static_cast<double>(t);
+    const auto nearest = std::clamp<int64_t>(std::llround(at), 0, static_cast<int64_t>(frames.size()) - 1);
+    rng = same;
+    changed.push_back(augment(frames[static_cast<size_t>(nearest)], {}, augment_policy(std::string(policy.name)),
+                              modality::kFramePrepare, rng)
+                          .image);
+  }
+  return modality::window_of_frames(changed);
 }
 
 }  // namespace
@@ -180,12 +213,9 @@ bool is_recording_policy(std::string_view name) {
   return std::any_of(kPolicies.begin(), kPolicies.end(), [&](const RecordingPolicy& p) { return p.name == name; });
 }
 
-Tensor augment_recording(const Tensor& window_TC, const modality::SenseKind& sense, std::string_view policy, Rng& rng) {
+Tensor augment_recording(const Tensor& window, const modality::SenseKind& sense, std::string_view policy, Rng& rng) {
   const RecordingPolicy& found = find_policy(policy, sense);
-  if (found.change == nullptr) return window_TC;
-  Tensor changed_TC = change_time(window_TC, found, rng);
-  found.change(changed_TC, found, rng);
-  return changed_TC;
+  return found.change == nullptr ? window : found.change(window, found, rng);
 }
 
 }  // namespace sensorium::train

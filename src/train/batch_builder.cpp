@@ -4,19 +4,13 @@
 
 #include "train/augment_recording.h"
 #include "train/cutmix.h"
+#include "train/questions.h"
 
 namespace sensorium::train {
 namespace {
 
-constexpr const char* kCaptionQuestions[] = {"Describe the picture.", "What does the picture show?",
-                                             "Write a caption."};
-constexpr const char* kFindQuestions[] = {"Where is the {}?", "Where are the {}s?", "Find every {}."};
-constexpr double kFindPresent = 0.85;  // how often the boxes of a kind are asked for that is in the picture
-constexpr size_t kFoundAtMost = 10;
-constexpr float kBoxWeight = 0.25f;    // of each of a box's four tokens: a box counts as much as a word
-constexpr double kBoxNoise = 0.02;     // of evidence from the truth, as a share of a box's own sides
-constexpr double kDerivedFirst = 0.2;  // how often derived questions go before the lesson's own
-constexpr double kOneLabel = 0.5;      // how often evidence from the truth names no label but the right one
+constexpr double kBoxNoise = 0.02;  // of evidence from the truth, as a share of a box's own sides
+constexpr double kOneLabel = 0.5;   // how often evidence from the truth names no label but the right one
 
 // Whether any token is predicted from those before it.
 bool teaches(const models::TokenSequence& sequence) {
@@ -29,24 +23,6 @@ int index_of(const std::vector<std::string>& names, const std::string& name) {
 }
 
 }  // namespace
-
-std::vector<Exchange> derived_exchanges(const Lesson& lesson, const std::vector<std::string>& objects) {
-  std::vector<Exchange> result;
-  for (const std::string& caption : lesson.captions) {
-    result.push_back({lesson.recording ? std::string(lesson.recording->sense->caption_question)
-                                       : kCaptionQuestions[result.size() % std::size(kCaptionQuestions)],
-                      caption});
-  }
-  if (lesson.recording && !lesson.label.empty())
-    result.push_back({std::string(lesson.recording->sense->question), lesson.label});
-  if (!lesson.boxes_known) return result;
-  for (const std::string& object : objects) {
-    const auto count = std::count_if(lesson.objects.begin(), lesson.objects.end(),
-                                     [&](const Lesson::Object& o) { return o.name == object; });
-    result.push_back({fmt::format("How many {}s are there?", object), fmt::format("{}", count)});
-  }
-  return result;
-}
 
 BatchBuilder::BatchBuilder(const models::SensoriumModel& model, const Recipe& recipe)
     : model_(model), recipe_(recipe) {}
@@ -82,8 +58,9 @@ models::Evidence BatchBuilder::told(const Lesson& lesson, const std::vector<mode
   models::Evidence evidence;
   const std::string& label = lesson.label.empty() ? set.scene : lesson.label;
   const std::vector<std::string>& labels = labels_for(lesson);
-  if (!label.empty()) {
-    evidence.labels.push_back(label);
+  if (!label.empty()) evidence.labels.push_back(label);
+  evidence.labels.insert(evidence.labels.end(), lesson.traits.begin(), lesson.traits.end());
+  if (!evidence.labels.empty()) {
     const uint64_t further = rng.chance(kOneLabel) ? 0 : 1 + rng.below(2);
     for (uint64_t i = 0; i < further; ++i) {
       const std::string& other = labels[rng.below(labels.size())];
@@ -104,37 +81,6 @@ models::Evidence BatchBuilder::told(const Lesson& lesson, const std::vector<mode
          {(box.x0 + noise(w)) / x, (box.y0 + noise(h)) / y, (box.x1 + noise(w)) / x, (box.y1 + noise(h)) / y}});
   }
   return evidence;
-}
-
-std::vector<Exchange> BatchBuilder::questions(const Lesson& lesson, bool all_visible, const SetRecipe& set,
-                                              Rng& rng) const {
-  std::vector<Exchange> exchanges;
-  // The lesson's own questions mostly go first: those derived from many kinds of objects would crowd them out.
-  const auto add_all = [&](std::vector<Exchange> more) {
-    rng.shuffle(more);
-    for (Exchange& exchange : more) {
-      if (exchanges.size() == static_cast<size_t>(recipe_.questions_per_image)) return;
-      const bool known = std::any_of(exchanges.begin(), exchanges.end(),
-                                     [&](const Exchange& e) { return e.question == exchange.question; });
-      if (!known) exchanges.push_back(std::move(exchange));
-    }
-  };
-  const bool own_first = !rng.chance(kDerivedFirst);
-  if (all_visible && own_first) add_all(lesson.exchanges);
-  std::vector<Exchange> derived = derived_exchanges(lesson, set.objects);
-  if (!all_visible) derived.resize(std::min(derived.size(), lesson.captions.size()));
-  add_all(std::move(derived));
-  if (all_visible && !own_first) add_all(lesson.exchanges);
-  if (lesson.boxes_known && !set.objects.empty() && rng.chance(recipe_.find_questions)) {
-    const bool present = !lesson.objects.empty() && rng.chance(kFindPresent);
-    const std::string& kind =
-        present ? lesson.objects[rng.below(lesson.objects.size())].name : set.objects[rng.below(set.objects.size())];
-    const char* question = kFindQuestions[rng.below(std::size(kFindQuestions))];
-    if (exchanges.size() == static_cast<size_t>(recipe_.questions_per_image)) exchanges.pop_back();
-    exchanges.push_back({fmt::format(fmt::runtime(question), kind), "", kind});
-  }
-  rng.shuffle(exchanges);
-  return exchanges;
 }
 
 void BatchBuilder::add(models::TrainingBatch& batch, const Lesson& lesson, const SetRecipe& set, Rng& rng) {
@@ -171,27 +117,31 @@ void BatchBuilder::add(models::TrainingBatch& batch, const Lesson& lesson, const
   cutmix_.back() = set.cutmix;
   if (recipe_.losses.language > 0) {
     models::Evidence truth = told(lesson, augmented.boxes, width, height, set, rng);
-    pending_.push_back(
-        {{{false, batch.images.size() - 1}}, std::move(truth), questions(lesson, all_visible, set, rng), {}});
+    pending_.push_back({{{false, batch.images.size() - 1, lesson.picture}},
+                        std::move(truth),
+                        choose_questions(lesson, all_visible, set, recipe_, rng),
+                        {}});
   }
 }
 
 BatchBuilder::Percept BatchBuilder::add_recording(models::TrainingBatch& batch, const modality::Recording& recording,
-                                                  const std::string& label, const SetRecipe& set, Rng& rng) const {
+                                                  const Lesson& about, const SetRecipe& set, Rng& rng) const {
   const models::Sense& sense = model_.sense(*recording.sense);
   const Tensor& window_TC = recording.windows[rng.below(recording.windows.size())];
   const Tensor changed_TC = augment_recording(window_TC, sense.kind(), set.augment, rng);
   batch.recordings.push_back({.sense = recording.sense,
                               .signal = sense.kind().signal(changed_TC),
-                              .label = label.empty() ? -1 : index_of(sense.labels(), label)});
-  return {true, batch.recordings.size() - 1};
+                              .label = about.label.empty() ? -1 : index_of(sense.labels(), about.label),
+                              .trait = about.traits.empty() ? -1 : index_of(sense.labels(), about.traits.front())});
+  return {true, batch.recordings.size() - 1, nullptr};
 }
 
 void BatchBuilder::add_recorded_lesson(models::TrainingBatch& batch, const Lesson& lesson, const SetRecipe& set,
                                        Rng& rng) {
-  const Percept percept = add_recording(batch, *lesson.recording, lesson.label, set, rng);
+  const Percept percept = add_recording(batch, *lesson.recording, lesson, set, rng);
   if (recipe_.losses.language > 0)
-    pending_.push_back({{percept}, told(lesson, {}, 0, 0, set, rng), questions(lesson, true, set, rng), {}});
+    pending_.push_back(
+        {{percept}, told(lesson, {}, 0, 0, set, rng), choose_questions(lesson, true, set, recipe_, rng), {}});
 }
 
 void BatchBuilder::add_conversation(models::TrainingBatch& batch, const Lesson& lesson, const SetRecipe& set,
@@ -199,9 +149,9 @@ void BatchBuilder::add_conversation(models::TrainingBatch& batch, const Lesson& 
   std::vector<Percept> percepts;
   for (const models::ChatMessage& turn : lesson.turns) {
     for (const models::ChatPart& part : turn.parts) {
-      if (part.recording) percepts.push_back(add_recording(batch, *part.recording, "", set, rng));
+      if (part.recording) percepts.push_back(add_recording(batch, *part.recording, {}, set, rng));
       if (!part.image) continue;
-      percepts.push_back({false, batch.images.size()});
+      percepts.push_back({false, batch.images.size(), part.picture});
       AugmentedImage augmented = augment(*part.image, {}, augment_policy(set.augment), model_.config().prepare, rng);
       models::TrainingImage image;
       image.image = std::move(augmented.image);
@@ -220,71 +170,22 @@ void BatchBuilder::add_reading(models::TrainingBatch& batch, const Lesson& lesso
     for (const models::ChatMessage& turn : lesson.turns) {
       for (const models::ChatPart& part : turn.parts) {
         if (part.image || part.recording)
-          views.push_back({.sense = part.recording ? part.recording->sense : nullptr, .evidence = perceived(part)});
+          views.push_back({.sense = part.recording ? part.recording->sense : nullptr,
+                           .picture = part.picture,
+                           .evidence = perceived(part)});
       }
     }
-    return push_if_it_fits(batch, conversation(lesson.turns, views));
+    return push_if_it_fits(batch, write_conversation(lesson.turns, views, model_.prompt()));
   }
   const bool complete = set.objects.empty() ? !lesson.label.empty() : lesson.boxes_known;
   std::vector<models::Box> boxes;
   for (const Lesson::Object& object : lesson.objects) boxes.push_back(object.box);
   const int width = lesson.image ? lesson.image->width : 0, height = lesson.image ? lesson.image->height : 0;
-  View view{.sense = lesson.recording ? lesson.recording->sense : nullptr, .evidence = {}};
+  View view{.sense = lesson.recording ? lesson.recording->sense : nullptr, .picture = lesson.picture, .evidence = {}};
   view.evidence = complete ? told(lesson, boxes, width, height, set, rng)
                            : perceived({.text = "", .image = lesson.image, .recording = lesson.recording});
-  const std::vector<Exchange> exchanges = questions(lesson, true, set, rng);
-  if (!exchanges.empty()) push_if_it_fits(batch, conversation(exchanges, view));
-}
-
-void BatchBuilder::show(models::TokenSequence& sequence, const View& view) const {
-  const models::PromptWriter& writer = model_.prompt();
-  if (view.sense != nullptr) {
-    writer.recording(sequence, *view.sense, view.index, view.tokens);
-  } else if (view.tokens > 0) {
-    writer.image(sequence, view.index, view.tokens);
-  }
-  writer.evidence(sequence, view.evidence);
-}
-
-models::TokenSequence BatchBuilder::conversation(const std::vector<Exchange>& exchanges, const View& view) const {
-  const models::PromptWriter& writer = model_.prompt();
-  models::TokenSequence sequence;
-  writer.begin(sequence);
-  for (size_t i = 0; i < exchanges.size(); ++i) {
-    writer.begin_turn(sequence, "user");
-    if (i == 0 && (view.tokens > 0 || !view.evidence.empty())) show(sequence, view);
-    writer.text(sequence, exchanges[i].question);
-    writer.end_turn(sequence);
-    writer.begin_turn(sequence, "assistant");
-    if (exchanges[i].find.empty()) {
-      writer.text(sequence, exchanges[i].answer, 1.0f);
-    } else {
-      writer.found(sequence, view.evidence, exchanges[i].find, kFoundAtMost, 1.0f, kBoxWeight);
-    }
-    writer.end_turn(sequence, 1.0f);
-  }
-  return sequence;
-}
-
-models::TokenSequence BatchBuilder::conversation(const std::vector<models::ChatMessage>& turns,
-                                                 const std::vector<View>& views) const {
-  const models::PromptWriter& writer = model_.prompt();
-  models::TokenSequence sequence;
-  writer.begin(sequence);
-  size_t next = 0;
-  for (const models::ChatMessage& turn : turns) {
-    const float weight = turn.role == "assistant" ? 1.0f : 0.0f;
-    writer.begin_turn(sequence, turn.role);
-    for (const models::ChatPart& part : turn.parts) {
-      if (part.image || part.recording) {
-        show(sequence, views[next++]);
-      } else {
-        writer.text(sequence, part.text, weight);
-      }
-    }
-    writer.end_turn(sequence, weight);
-  }
-  return sequence;
+  const std::vector<Exchange> exchanges = choose_questions(lesson, true, set, recipe_, rng);
+  if (!exchanges.empty()) push_if_it_fits(batch, write_conversation(exchanges, view, model_.prompt()));
 }
 
 void BatchBuilder::push_if_it_fits(models::TrainingBatch& batch, models::TokenSequence sequence) {
@@ -329,21 +230,22 @@ BatchBuilder::Found BatchBuilder::find_evidence(models::TrainingBatch& batch) co
   for (const models::TrainingRecording& recording : batch.recordings) {
     const models::Sense& sense = model_.sense(*recording.sense);
     const modality::Signal* pointer = &recording.signal;
-    found.recordings.push_back(model_.find_evidence(sense, sense.encode({&pointer, 1}, recipe_.compute)));
+    found.recordings.push_back(model_.find_evidence(sense, model_.encode(sense, {&pointer, 1}, recipe_.compute)));
   }
   return found;
 }
 
-BatchBuilder::View BatchBuilder::view_of(const models::TrainingBatch& batch, const Percept& percept,
-                                         models::Evidence evidence) const {
+View BatchBuilder::view_of(const models::TrainingBatch& batch, const Percept& percept,
+                           models::Evidence evidence) const {
   if (percept.recorded) {
     const models::TrainingRecording& recording = batch.recordings[percept.index];
     return {static_cast<int>(batch.images.size() + percept.index),
-            model_.sense(*recording.sense).token_count(recording.signal), recording.sense, std::move(evidence)};
+            model_.sense(*recording.sense).token_count(recording.signal), recording.sense, nullptr,
+            std::move(evidence)};
   }
   const media::Image& image = batch.images[percept.index].image;
   return {static_cast<int>(percept.index), model_.image_token_count(image.width, image.height), nullptr,
-          std::move(evidence)};
+          percept.picture, std::move(evidence)};
 }
 
 void BatchBuilder::finish(models::TrainingBatch& batch, Rng& rng) {
@@ -364,11 +266,11 @@ void BatchBuilder::finish(models::TrainingBatch& batch, Rng& rng) {
     if (!pending.turns.empty()) {
       std::vector<View> views;
       for (const Percept& percept : pending.percepts) views.push_back(view_of(batch, percept, found(percept)));
-      push_if_it_fits(batch, conversation(pending.turns, views));
+      push_if_it_fits(batch, write_conversation(pending.turns, views, model_.prompt()));
     } else if (!pending.exchanges.empty()) {
       const Percept& percept = pending.percepts.front();
       const View view = view_of(batch, percept, use_predicted[i] ? found(percept) : pending.truth);
-      push_if_it_fits(batch, conversation(pending.exchanges, view));
+      push_if_it_fits(batch, write_conversation(pending.exchanges, view, model_.prompt()));
     }
   }
   pending_.clear();
@@ -380,9 +282,9 @@ void BatchBuilder::add_text(models::TrainingBatch& batch, const Lesson& lesson, 
   models::TokenSequence sequence;
   const bool running_text = lesson.turns.empty() && lesson.exchanges.empty();
   if (!lesson.turns.empty()) {
-    sequence = conversation(lesson.turns, {});
+    sequence = write_conversation(lesson.turns, {}, model_.prompt());
   } else if (!lesson.exchanges.empty()) {
-    sequence = conversation(lesson.exchanges, View{});
+    sequence = write_conversation(lesson.exchanges, View{}, model_.prompt());
   } else {
     model_.prompt().begin(sequence);
     model_.prompt().text(sequence, lesson.text, 1.0f);

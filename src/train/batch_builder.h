@@ -10,6 +10,7 @@
 
 #include "models/sensorium/training.h"
 #include "train/augment.h"
+#include "train/conversation.h"
 #include "train/lesson.h"
 #include "train/recipe.h"
 
@@ -43,7 +44,8 @@ class BatchBuilder {
   // A picture or a recording of the batch.
   struct Percept {
     bool recorded;
-    size_t index;  // among the batch's pictures, or its recordings
+    size_t index;                          // among the batch's pictures, or its recordings
+    const modality::PictureKind* picture;  // of a picture; null: a photograph
   };
   struct Pending {
     std::vector<Percept> percepts;  // one, or those of a conversation in order
@@ -51,21 +53,14 @@ class BatchBuilder {
     std::vector<Exchange> exchanges;
     std::vector<models::ChatMessage> turns;
   };
-  // A picture or a recording as the decoder meets it. `tokens` 0: it does not perceive it, only the evidence.
-  struct View {
-    int index = -1;  // as TokenSequence::images counts
-    int64_t tokens = 0;
-    const modality::SenseKind* sense = nullptr;  // none: a picture
-    models::Evidence evidence;
-  };
   // What the heads find now in the pictures and recordings of a batch.
   struct Found {
     std::vector<models::Evidence> pictures, recordings;
   };
   void add_conversation(models::TrainingBatch& batch, const Lesson& lesson, const SetRecipe& set, Rng& rng);
   void add_recorded_lesson(models::TrainingBatch& batch, const Lesson& lesson, const SetRecipe& set, Rng& rng);
-  // One window of a recording, augmented.
-  Percept add_recording(models::TrainingBatch& batch, const modality::Recording& recording, const std::string& label,
+  // One window of a recording, augmented, with the labels of `about`.
+  Percept add_recording(models::TrainingBatch& batch, const modality::Recording& recording, const Lesson& about,
                         const SetRecipe& set, Rng& rng) const;
   View view_of(const models::TrainingBatch& batch, const Percept& percept, models::Evidence evidence) const;
   // The labels that evidence may tell of a lesson's picture or recording.
@@ -74,8 +69,6 @@ class BatchBuilder {
   // `boxes`: of the lesson's objects, in pixels of a picture of this size; one without an area is not told.
   models::Evidence told(const Lesson& lesson, const std::vector<models::Box>& boxes, int width, int height,
                         const SetRecipe& set, Rng& rng) const;
-  // A lesson's questions in random order; without those about numbers if not every object is in the picture.
-  std::vector<Exchange> questions(const Lesson& lesson, bool all_visible, const SetRecipe& set, Rng& rng) const;
   // Keeps the features of the pictures if their encoder does not train.
   Found find_evidence(models::TrainingBatch& batch) const;
   // What the heads find in a picture or recording as it is; of a picture remembered if neither encoder nor heads train.
@@ -86,13 +79,6 @@ class BatchBuilder {
   std::vector<int> unknown_objects(const SetRecipe& set) const;
   int label_index(const std::string& label) const;
   int object_index(const std::string& object) const;
-  // Questions and answers about what stands before the first of them; evidence alone is told only if there is some.
-  models::TokenSequence conversation(const std::vector<Exchange>& exchanges, const View& view) const;
-  void show(models::TokenSequence& sequence, const View& view) const;
-  // The turns as they were held: system messages, pictures and recordings stay where they are, the assistant's words are
-  // learned. `views`: of the pictures and recordings in their order.
-  models::TokenSequence conversation(const std::vector<models::ChatMessage>& turns,
-                                     const std::vector<View>& views) const;
   void push_if_it_fits(models::TrainingBatch& batch, models::TokenSequence sequence);
 
   const models::SensoriumModel& model_;
@@ -106,8 +92,5 @@ class BatchBuilder {
   };
   std::unordered_map<const media::Image*, Seen> seen_;
 };
-
-// Questions that the supervision itself answers: captions, where things are, how many there are.
-std::vector<Exchange> derived_exchanges(const Lesson& lesson, const std::vector<std::string>& objects);
 
 }  // namespace sensorium::train

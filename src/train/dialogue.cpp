@@ -31,7 +31,8 @@ std::vector<models::ChatMessage> dialogue_of(const Lesson& lesson, Rng& rng) {
                           {.text = "", .image = nullptr, .frames = {}, .recording = lesson.recording});
   }
   if (lesson.image) {
-    turns[0].parts.insert(turns[0].parts.begin(), {.text = "", .image = lesson.image, .frames = {}});
+    turns[0].parts.insert(turns[0].parts.begin(),
+                          {.text = "", .image = lesson.image, .picture = lesson.picture, .frames = {}});
   }
   return turns;
 }

@@ -22,8 +22,10 @@ struct Exchange {
 struct Lesson {
   std::string where;                                     // "file:line", for messages; "": made up
   std::shared_ptr<const media::Image> image;             // none: text only
+  const modality::PictureKind* picture = nullptr;        // what the image is; null: a photograph
   std::shared_ptr<const modality::Recording> recording;  // or this
   std::string label;                                     // class of the whole picture or recording; "": unknown
+  std::vector<std::string> traits;                       // what is also true of it; at most the first is learned
   struct Object {
     std::string name;
     models::Box box;  // pixels of the picture

@@ -5,7 +5,7 @@
 #include <unordered_map>
 
 #include "data/dataset.h"
-#include "media/decode.h"
+#include "models/load_part.h"
 
 namespace sensorium::train {
 namespace {
@@ -19,60 +19,44 @@ void add_statement(Lesson& lesson, const std::string& sentence, bool truth) {
   lesson.exchanges.push_back({data::statement_question(sentence), truth ? "yes" : "no"});
 }
 
-// Decoded pictures, kept while they fit: training comes back to the same few thousand again and again.
-class ImageCache {
+// Decoded pictures and recordings, kept while they fit: training comes back to the same few thousand again and again.
+class MediaCache {
  public:
-  explicit ImageCache(int64_t megabytes) : room_(megabytes << 20) {}
-  std::shared_ptr<const media::Image> load(const std::string& path) {
+  explicit MediaCache(int64_t megabytes) : room_(megabytes << 20) {}
+
+  // `load` gives the part of a message that `key`, a sense and a path, names.
+  template <typename Load>
+  models::ChatPart get(const std::string& key, Load&& load) {
     {
       std::lock_guard lock(mutex_);
-      if (const auto found = images_.find(path); found != images_.end()) return found->second;
+      if (const auto found = parts_.find(key); found != parts_.end()) return found->second;
     }
-    auto image = std::make_shared<const media::Image>(media::load_image(path));
+    models::ChatPart part = load();
     std::lock_guard lock(mutex_);
-    const auto bytes = static_cast<int64_t>(image->pixels.size());
-    if (bytes <= room_ && images_.emplace(path, image).second) room_ -= bytes;
-    return image;
+    const int64_t bytes = bytes_of(part);
+    if (bytes <= room_ && parts_.emplace(key, part).second) room_ -= bytes;
+    return part;
   }
 
  private:
-  std::mutex mutex_;
-  int64_t room_;
-  std::unordered_map<std::string, std::shared_ptr<const media::Image>> images_;
-};
-
-// The same for recordings.
-class RecordingCache {
- public:
-  explicit RecordingCache(int64_t megabytes) : room_(megabytes << 20) {}
-  std::shared_ptr<const modality::Recording> load(const data::MessagePart& part) {
-    {
-      std::lock_guard lock(mutex_);
-      if (const auto found = recordings_.find(part.value); found != recordings_.end()) return found->second;
+  static int64_t bytes_of(const models::ChatPart& part) {
+    size_t bytes = part.image ? part.image->pixels.size() : 0;
+    if (part.recording) {
+      for (const Tensor& window : part.recording->windows) bytes += window.bytes();
     }
-    const modality::SenseKind& sense = modality::sense_kind(data::field_name(part.kind));
-    auto recording = std::make_shared<const modality::Recording>(sense.load(part.value));
-    std::lock_guard lock(mutex_);
-    int64_t bytes = 0;
-    for (const Tensor& window : recording->windows) bytes += static_cast<int64_t>(window.bytes());
-    if (bytes <= room_ && recordings_.emplace(part.value, recording).second) room_ -= bytes;
-    return recording;
+    return static_cast<int64_t>(bytes);
   }
 
- private:
   std::mutex mutex_;
   int64_t room_;
-  std::unordered_map<std::string, std::shared_ptr<const modality::Recording>> recordings_;
+  std::unordered_map<std::string, models::ChatPart> parts_;
 };
 
 // Records of a data set, or of the part of it that the hash of their content selects.
 class RecordSource : public LessonSource {
  public:
   RecordSource(const SetRecipe& set, const Recipe& recipe, Part part)
-      : set_(set),
-        dataset_(data::open_dataset(recipe.data_root / set.path)),
-        cache_(recipe.cache_megabytes),
-        recordings_(recipe.cache_megabytes) {
+      : set_(set), dataset_(data::open_dataset(recipe.data_root / set.path)), cache_(recipe.cache_megabytes) {
     for (int64_t i = 0; i < dataset_->size(); ++i) {
       const bool validation = data::in_validation_part(*dataset_, i, recipe.validation_fraction);
       if (validation == (part == Part::validation)) indices_.push_back(i);
@@ -101,6 +85,7 @@ class RecordSource : public LessonSource {
       std::set<std::string>& known = labels[std::string(data::field_name(recording->kind))];
       const std::string label = label_of(record);
       if (!label.empty()) known.insert(label);
+      known.insert(record.traits.begin(), record.traits.end());
     }
   }
 
@@ -127,33 +112,35 @@ class RecordSource : public LessonSource {
   Lesson lesson_of(const data::Record& record, Pictures pictures) const {
     Lesson lesson;
     lesson.where = record.where;
-    // Puts the file into a part of a conversation, or into the lesson, which has the same two members.
-    const auto load = [&](const data::MessagePart& media, auto& into) {
+    // Puts what `read` makes of the file into a part of a conversation, or into the lesson, which has the same members.
+    const auto load = [&](data::PartKind kind, const std::string& path, auto& into, auto&& read) {
       if (pictures == Pictures::leave_out) return;
       try {
-        if (media.kind == data::PartKind::audio || media.kind == data::PartKind::imu) {
-          into.recording = recordings_.load(media);
-        } else {
-          into.image = cache_.load(media.value);
-        }
+        const models::ChatPart part = cache_.get(fmt::format("{}:{}", data::field_name(kind), path), read);
+        into.image = part.image;
+        into.picture = part.picture;
+        into.recording = part.recording;
       } catch (const Error& error) {
         throw error.with_context(record.where);
       }
     };
-    if (!record.image.empty()) load({data::PartKind::image, record.image}, lesson);
-    if (const data::MessagePart* recording = data::recording_of(record)) load(*recording, lesson);
+    const auto read_percept = [&] { return models::load_percept(record); };
+    if (!record.image.empty()) load(record.picture_kind, record.image, lesson, read_percept);
+    if (const data::MessagePart* recording = data::recording_of(record))
+      load(recording->kind, recording->value, lesson, read_percept);
     for (const data::Message& message : record.messages) {
       models::ChatMessage turn{.role = message.role, .parts = {}};
       for (const data::MessagePart& part : message.parts) {
         if (part.kind == data::PartKind::text) {
           turn.parts.push_back({.text = part.value});
         } else if (pictures == Pictures::load) {
-          load(part, turn.parts.emplace_back());
+          load(part.kind, part.value, turn.parts.emplace_back(), [&] { return models::load_part(part); });
         }
       }
       lesson.turns.push_back(std::move(turn));
     }
     lesson.label = label_of(record);
+    lesson.traits = record.traits;
     lesson.text = record.text;
     lesson.captions = record.captions;
     lesson.boxes_known = record.boxes.has_value() && !set_.objects.empty();
@@ -168,8 +155,7 @@ class RecordSource : public LessonSource {
   SetRecipe set_;
   std::unique_ptr<data::Dataset> dataset_;
   std::vector<int64_t> indices_;
-  mutable ImageCache cache_;
-  mutable RecordingCache recordings_;
+  mutable MediaCache cache_;
 };
 
 class WorldSource : public LessonSource {

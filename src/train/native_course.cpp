@@ -58,7 +58,7 @@ class NativeCourse : public Course {
     const bool heads_learn = std::any_of(batch.images.begin(), batch.images.end(),
                                          [&](const auto& image) { return teaches_heads(image, recipe_.losses); }) ||
                              std::any_of(batch.recordings.begin(), batch.recordings.end(), [&](const auto& recording) {
-                               return recording.label >= 0 && recipe_.losses.label > 0;
+                               return recording.is_labelled() && recipe_.losses.label > 0;
                              });
     if (!heads_learn && (batch.sequences.empty() || recipe_.losses.language == 0)) {
       patience_.silent(fit(), "the records carry nothing that these \"losses\" use");

@@ -1,14 +1,17 @@
 // Recordings from files to answers: a tiny model learns two sounds and two motions, and is asked about others.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
+#include "base/child_process.h"
 #include "base/json.h"
 #include "base/rng.h"
 #include "cli/binary.h"
 #include "io/npy.h"
 #include "media/audio.h"
+#include "media/encode.h"
 
 namespace sensorium::cli {
 namespace {
@@ -105,6 +108,122 @@ TEST_F(Recordings, AreLearnedAskedAboutAndEvaluated) {
   const Finished chat =
       run_binary({"chat", "--model", model_, "--max-tokens", "4"},
                  {.input = "/audio " + folder_ / "test0.wav" + "\nwhat?\n/imu " + folder_ / "walk.csv" + "\nwhat?\n"});
+  EXPECT_EQ(chat.exit_code, 0) << chat.err;
+  EXPECT_EQ(chat.err, "");
+}
+
+// Films as lists of pictures: a bright square that drives past, or one that stands.
+class Films : public testing::Test {
+ protected:
+  std::string frame_name(const std::string& film, int t) const { return fmt::format("{}_{}.png", film, t); }
+  void write_film(const std::string& name, uint64_t seed, bool moves) {
+    Rng rng(seed);
+    const int top = static_cast<int>(rng.below(30)), left = static_cast<int>(rng.below(12));
+    for (int t = 0; t < 8; ++t) {
+      media::Image frame(64, 48, 3, 60);
+      const int x0 = left + (moves ? 5 * t : 10);
+      for (int y = top; y < top + 14; ++y) std::fill_n(frame.at(x0, y), 3 * 12, 230);
+      write_file_atomic(folder_ / frame_name(name, t), media::encode_png(frame));
+    }
+  }
+  void write_set(const std::string& name, uint64_t seed, int count) {
+    std::string lines;
+    for (int i = 0; i < count; ++i) {
+      const std::string film = fmt::format("{}{}", name, i);
+      const bool moves = i % 2 == 0;
+      write_film(film, seed + static_cast<uint64_t>(i), moves);
+      Json record = {{"class", moves ? "drives past" : "stands"}, {"motion", moves}};
+      for (int t = 0; t < 8; ++t) record["frames"].push_back(frame_name(film, t));
+      record["qa"] = {{{"q", "Does anything move in the video?"}, {"a", moves ? "yes" : "no"}}};
+      lines += record.dump() + "\n";
+    }
+    write_file_atomic(folder_ / (name + ".jsonl"), lines);
+  }
+  // The frames as a film of 4 frames a second with a tone.
+  std::string make_mp4(const std::string& film) {
+    const std::string path = folder_ / (film + ".mp4");
+    ChildProcess process({"ffmpeg",     "-hide_banner",
+                          "-loglevel",  "error",
+                          "-nostdin",   "-y",
+                          "-framerate", "4",
+                          "-i",         folder_ / (film + "_%d.png"),
+                          "-f",         "lavfi",
+                          "-i",         "sine=f=440:r=16000:d=2",
+                          "-c:v",       "mpeg4",
+                          "-q:v",       "2",
+                          "-pix_fmt",   "yuv420p",
+                          path},
+                         {});
+    (void)process.read_all(1000);
+    EXPECT_EQ(process.wait(), 0) << process.complaint();
+    return path;
+  }
+
+  TemporaryFolder folder_;
+  std::string out_ = folder_ / "run", model_ = folder_ / "run/model";
+};
+
+TEST_F(Films, AreLearnedAskedAboutAndEvaluated) {
+  write_set("train", 1, 24);
+  write_set("test", 100, 10);
+  const Finished checked = run_binary({"validate", folder_ / "train.jsonl"});
+  EXPECT_EQ(checked.exit_code, 0) << checked.out;
+  const Finished trained =
+      run_binary({"train", kSource + "/recipes/tiny.yaml", "data.train=" + folder_ / "train.jsonl", "data.augment=film",
+                  "out=" + out_, "train.steps=80", "tokenizer.vocabulary=300", "data.images_per_batch=6",
+                  "train.learning_rate=0.004", "train.ema_decay=0", "model.senses.video.merge=4",
+                  "model.senses.video.encoder={cells: 4, dim: 32, layers: 1, heads: 2, mlp_width: 48}"});
+  ASSERT_EQ(trained.exit_code, 0) << trained.err;
+  const Json config = read_json_file(out_ + "/model/config.json");
+  EXPECT_EQ(config.at("senses").at("video").at("labels"), Json({"drives past", "motion", "no motion", "stands"}));
+
+  const Finished evaluated =
+      run_binary({"eval", "--model", model_, "--data", folder_ / "test.jsonl", "--task", "class", "--json"});
+  ASSERT_EQ(evaluated.exit_code, 0) << evaluated.err;
+  const Json result = Json::parse(evaluated.out).at("results").at(0);
+  EXPECT_EQ(result.at("n"), 10);
+  EXPECT_GE(result.at("metrics").at("accuracy").at("value").get<double>(), 0.9);
+
+  // A film's file; its sound is left out by a model that does not hear.
+  const std::string film = make_mp4("test0");
+  const Finished asked =
+      run_binary({"ask", "Does anything move in the video?", film, "--model", model_, "--json", "--max-tokens", "4"});
+  EXPECT_EQ(asked.exit_code, 0) << asked.err;
+  EXPECT_TRUE(Json::parse(asked.out).contains("answer"));
+  expect_one_line_error(run_binary({"ask", "What?", film + ":audio", "--model", model_}), 1,
+                        "this model has no sense of hearing");
+  const Finished chat =
+      run_binary({"chat", "--model", model_, "--max-tokens", "4"}, {.input = "/video " + film + "\nwhat?\n"});
+  EXPECT_EQ(chat.exit_code, 0) << chat.err;
+  EXPECT_EQ(chat.err, "");
+}
+
+TEST_F(Films, WhatIsWrongIsSaid) {
+  write_file_atomic(folder_ / "broken.mp4", "no film");
+  expect_one_line_error(run_binary({"ask", "What?", folder_ / "broken.mp4"}), 1, "broken.mp4");
+  expect_one_line_error(run_binary({"ask", "What?", folder_ / "none.mp4"}), 1, "none.mp4: no such file");
+}
+
+TEST_F(Films, ThermalPicturesAreBroughtToTheScaleOfTheEyes) {
+  media::Image16 counts(64, 48, 1, 7000);
+  for (int y = 10; y < 30; ++y) std::fill_n(counts.at(20, y), 20, uint16_t{7400});
+  const std::string path = folder_ / "night.png";
+  write_file_atomic(path, media::encode_png(counts));
+  const auto ask = [](const std::vector<std::string>& files) {
+    std::vector<std::string> arguments = {"ask", "What is it?", "--max-tokens", "4", "--json"};
+    arguments.insert(arguments.end(), files.begin(), files.end());
+    return run_binary(arguments);
+  };
+  const Finished thermal = ask({path, "--as", "thermal"});
+  EXPECT_EQ(thermal.exit_code, 0) << thermal.err;
+  EXPECT_EQ(thermal.err, "");
+  const Finished one = ask({path + ":thermal"});
+  EXPECT_EQ(Json::parse(one.out).at("answer"), Json::parse(thermal.out).at("answer"));
+  // As a photograph it is nearly all one grey, and it is said.
+  const Finished photo = ask({path});
+  EXPECT_EQ(photo.exit_code, 0);
+  EXPECT_NE(photo.err.find("is grey of 16 bits, as thermal cameras write it"), std::string::npos) << photo.err;
+  const Finished chat = run_binary({"chat", "--max-tokens", "4"}, {.input = "/thermal " + path + "\nwhat?\n"});
   EXPECT_EQ(chat.exit_code, 0) << chat.err;
   EXPECT_EQ(chat.err, "");
 }

@@ -44,12 +44,12 @@ TEST(Record, SensesThatNoModelHas) {
   EXPECT_EQ(sense(R"({"text":"words"})"), "");
   EXPECT_EQ(sense(R"({"audio":"a.wav","class":"dog"})"), "");
   EXPECT_EQ(sense(R"({"imu":"a.npy","class":"walking"})"), "");
-  EXPECT_EQ(sense(R"({"frames":["a.jpg","b.jpg"],"class":"forest"})"), "video");
+  EXPECT_EQ(sense(R"({"frames":["a.jpg","b.jpg"],"class":"forest"})"), "");
   EXPECT_EQ(sense(R"({"depth":"a.png","class":"room"})"), "depth pictures");
   EXPECT_EQ(sense(R"({"image":"a.jpg","depth":"b.png"})"), "");  // there is a picture to look at
-  EXPECT_EQ(sense(R"({"messages":[{"role":"user","content":[{"type":"image","image":"a.jpg"},{"type":"video",
-    "video":"a.mp4"}]},{"role":"assistant","content":"a dog"}]})"),
-            "video");
+  EXPECT_EQ(sense(R"({"messages":[{"role":"user","content":[{"type":"image","image":"a.jpg"},{"type":"depth",
+    "depth":"a.png"}]},{"role":"assistant","content":"a dog"}]})"),
+            "depth pictures");
 }
 
 TEST(Record, TheRecordingIsTheFirstOfItsMediaUnlessThereIsAPicture) {
@@ -97,6 +97,19 @@ TEST(Record, OtherSenses) {
   const Record clip = parse(R"({"frames":["0.jpg","1.jpg"],"caption":"A hand.","qa":[{"q":"Motion?","a":"yes"}]})");
   EXPECT_EQ(clip.media.size(), 2u);
   EXPECT_EQ(clip.media.at(1).value, "dir/1.jpg");
+  EXPECT_EQ(clip.frames, (std::vector<std::string>{"dir/0.jpg", "dir/1.jpg"}));
+  ASSERT_NE(recording_of(clip), nullptr);
+  EXPECT_EQ(recording_of(clip)->kind, PartKind::video);
+  EXPECT_TRUE(clip.traits.empty());
+  EXPECT_EQ(parse(R"({"frames":["0.jpg"],"motion":true})").traits, std::vector<std::string>{"motion"});
+  EXPECT_EQ(parse(R"({"frames":["0.jpg"],"motion":false})").traits, std::vector<std::string>{"no motion"});
+  const Record unsure = parse(R"({"frames":["0.jpg"],"motion":null})");
+  EXPECT_TRUE(unsure.traits.empty());
+  EXPECT_TRUE(unsure.ignored.empty());
+  EXPECT_EQ(parse(R"({"frames":["0.jpg"],"motion":"fast"})").ignored, std::vector<std::string>{"motion"});
+  EXPECT_TRUE(parse(R"({"video":"a.mp4"})").frames.empty());
+  EXPECT_EQ(parse(R"({"thermal":"t.jpg"})").picture_kind, PartKind::thermal);
+  EXPECT_EQ(parse(R"({"thermal":"t.jpg","image":"rgb.jpg"})").picture_kind, PartKind::image);
   EXPECT_EQ(parse(R"({"thermal":"t.jpg"})").image, "dir/t.jpg");
   EXPECT_EQ(parse(R"({"thermal":"t.jpg","image":"rgb.jpg"})").image, "dir/rgb.jpg");
   EXPECT_EQ(parse(R"({"imu":"x.npy","class":"walking"})").media.at(0).kind, PartKind::imu);

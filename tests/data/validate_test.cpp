@@ -68,6 +68,26 @@ TEST_F(Validate, EachFaultIsNamed) {
     EXPECT_NE(faults(c.line).find(c.part), std::string::npos) << c.line << "\n" << faults(c.line);
 }
 
+TEST_F(Validate, PicturesOfOtherCamerasUnderWrongNames) {
+  write("counts.png", media::encode_png(media::Image16(40, 30, 1, 7000)));
+  write("grey.png", media::encode_png(media::Image(40, 30, 1)));
+  EXPECT_NE(faults(R"({"image":"counts.png"})").find("name it \"thermal\" or \"depth\""), std::string::npos);
+  EXPECT_EQ(faults(R"({"thermal":"counts.png"})"), "");
+  EXPECT_EQ(faults(R"({"thermal":"grey.png"})"), "");
+  EXPECT_EQ(faults(R"({"depth":"counts.png"})"), "");
+  EXPECT_NE(faults(R"({"depth":"grey.png"})").find("distances are grey of 16 bits"), std::string::npos);
+}
+
+TEST_F(Validate, FramesOfAFilmHaveOneSize) {
+  write_picture("0.png", 40, 30);
+  write_picture("1.png", 40, 30);
+  write_picture("2.png", 40, 32);
+  EXPECT_EQ(faults(R"({"frames":["0.png","1.png"]})"), "");
+  EXPECT_NE(faults(R"({"frames":["0.png","2.png"]})").find("is 40 x 32, the film's first frame 40 x 30"),
+            std::string::npos);
+  EXPECT_EQ(validate(R"({"frames":["0.png","gone.png"]})").faults.size(), 1u);
+}
+
 TEST_F(Validate, ListsInOrderWithLinesWhateverTheThreads) {
   std::string lines;
   for (int i = 1; i <= 300; ++i) lines += i % 3 == 0 ? "{\"image\":\"gone.png\"}\n" : "{\"text\":\"fine\"}\n";

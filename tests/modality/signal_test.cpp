@@ -72,7 +72,7 @@ TEST(Senses, TheTableIsComplete) {
     sense_kind("smell");
     FAIL();
   } catch (const Error& error) {
-    EXPECT_EQ(error.message(), "there is no sense \"smell\"; senses are audio, imu");
+    EXPECT_EQ(error.message(), "there is no sense \"smell\"; senses are audio, imu, video");
   }
 }
 

@@ -22,9 +22,9 @@ TEST(SenseConfig, GoesThroughJson) {
   const SensoriumConfig config = tiny_senses_config();
   const Json json = Json::parse(config.to_json().dump());
   const SensoriumConfig read = SensoriumConfig::from_json(json, "config.json");
-  ASSERT_EQ(read.senses.size(), 2u);
+  ASSERT_EQ(read.senses.size(), modality::sense_kinds().size());
   EXPECT_EQ(read.senses[0].kind->name, "audio");
-  EXPECT_EQ(read.senses[1].encoder.channels, modality::kMotionChannels);
+  EXPECT_EQ(read.senses[1].encoder->to_json().at("channels"), modality::kMotionChannels);
   EXPECT_EQ(read.to_json(), config.to_json());
   EXPECT_FALSE(tiny_config().to_json().contains("senses")) << "models without senses keep their file";
 
@@ -65,7 +65,7 @@ TEST(Senses, ThePicturePartIsTheSameWithAndWithoutThem) {
 
 TEST(Senses, TokensAndEvidenceOfARecording) {
   const auto model = tiny_model(1, tiny_senses_config());
-  for (const modality::Recording& recording : {tiny_sound(1, 20, 96), tiny_motion(2, 3)}) {
+  for (const modality::Recording& recording : {tiny_sound(1, 20, 96), tiny_motion(2, 3), tiny_film(3, 4)}) {
     const Sense& sense = model->sense(*recording.sense);
     const Perception perception = model->perceive(recording, DType::f32);
     EXPECT_EQ(perception.image_tokens_TC.shape(),
@@ -133,8 +133,8 @@ TEST(Senses, SurviveSavingAndLoading) {
 TrainingBatch mixed_batch(const SensoriumModel& model) {
   TrainingBatch batch;
   batch.images.push_back({.image = tiny_image(1), .objects = {}, .unknown_objects = {}});
-  const modality::Recording recordings[] = {tiny_motion(1, 2, 64), tiny_sound(2, 10, 40), tiny_motion(3, 4, 90),
-                                            tiny_sound(4, 50, 80)};
+  const modality::Recording recordings[] = {tiny_motion(1, 2, 64), tiny_sound(2, 10, 40), tiny_film(5, 3),
+                                            tiny_motion(3, 4, 90), tiny_sound(4, 50, 80), tiny_film(6, 0, 5)};
   for (const modality::Recording& recording : recordings) {
     const int index = static_cast<int>(batch.images.size() + batch.recordings.size());
     batch.recordings.push_back({.sense = recording.sense,
@@ -187,7 +187,37 @@ TEST(SenseTraining, EverySequenceReadsItsOwnRecording) {
     alone.sequences[0].images = {0};
     sum += training_loss(*model, alone, language, DType::f32).language;
   }
-  EXPECT_NEAR(training_loss(*model, batch, language, DType::f32).language, sum / 4, 1e-4);
+  EXPECT_NEAR(training_loss(*model, batch, language, DType::f32).language,
+              sum / static_cast<double>(batch.recordings.size()), 1e-4);
+}
+
+// The eyes stay those of pictures whatever is learned from films.
+TEST(SenseTraining, NoGradientOfAFilmReachesTheEyes) {
+  const auto model = tiny_model(1, tiny_senses_config());
+  TrainingBatch batch;
+  batch.recordings.push_back(
+      {.sense = &modality::sense_kind("video"), .signal = signals_of(tiny_film(1, 3))[0], .label = 0});
+  backward(training_loss(*model, batch, {}, DType::f32).total);
+  for (const nn::Parameter& parameter : model->store().parameters()) {
+    EXPECT_EQ(parameter.value.grad().defined(), parameter.name.starts_with("senses.video.encoder") ||
+                                                    parameter.name.starts_with("senses.video.classifier"))
+        << parameter.name;
+  }
+}
+
+TEST(SenseTraining, ALabelAndATraitShareTheLoss) {
+  const auto model = tiny_model(1, tiny_senses_config());
+  const NoGrad no_grad;
+  const auto loss = [&](int label, int trait) {
+    TrainingBatch batch;
+    batch.recordings.push_back({.sense = &modality::sense_kind("video"),
+                                .signal = signals_of(tiny_film(1, 3))[0],
+                                .label = label,
+                                .trait = trait});
+    return training_loss(*model, batch, {.label_smoothing = 0}, DType::f32).total.item();
+  };
+  EXPECT_NEAR(loss(0, 2), (loss(0, -1) + loss(2, -1)) / 2, 1e-5);
+  EXPECT_NEAR(loss(-1, 2), loss(2, -1), 1e-5) << "a trait alone is a label";
 }
 
 TEST(SenseTraining, LabelsOfUnknownRecordingsDoNotCount) {

@@ -1,11 +1,14 @@
-// The tiny model with both senses, and recordings for it.
+// The tiny model with all senses, and recordings for it.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
 #include "modality/audio/prepare.h"
 #include "modality/motion/motion.h"
+#include "modality/video/encoder.h"
+#include "modality/video/video.h"
 #include "models/tiny_model.h"
 
 namespace sensorium::models {
@@ -13,10 +16,16 @@ namespace sensorium::models {
 inline SensoriumConfig tiny_senses_config() {
   SensoriumConfig config = tiny_config();
   for (const modality::SenseKind& kind : modality::sense_kinds()) {
-    SenseConfig sense{.kind = &kind, .encoder = config.image, .merge = 2, .query_dim = 8, .labels = {}};
-    sense.encoder.channels = kind.channels;
-    sense.labels = {"cat", "dog", "red"};
-    config.senses.push_back(sense);
+    modality::ImageEncoderConfig pictures = config.image;
+    pictures.channels = kind.channels;
+    const bool film = kind.load_frames != nullptr;
+    config.senses.push_back({.kind = &kind,
+                             .encoder = film ? modality::video_signal_encoder(
+                                                   {.cells = 2, .dim = 16, .layers = 1, .heads = 2, .mlp_width = 24})
+                                             : modality::picture_signal_encoder(pictures),
+                             .merge = 2,
+                             .query_dim = 8,
+                             .labels = {"cat", "dog", "red"}});
   }
   return config;
 }
@@ -42,6 +51,22 @@ inline modality::Recording tiny_motion(uint64_t seed, double hz, int64_t samples
     window_TC.data<float>()[t * modality::kMotionAxes + 2] += 9.81f;
   }
   return {&modality::sense_kind("imu"), {window_TC}, static_cast<double>(samples) / modality::kMotionRateHz};
+}
+
+// A bright square on a grey ground that moves so many pixels from frame to frame.
+inline modality::Recording tiny_film(uint64_t seed, int speed, int frames = 8, int side = 64) {
+  Rng rng(seed);
+  const auto ground = static_cast<uint8_t>(60 + rng.below(40));
+  const int left = static_cast<int>(rng.below(8)), top = static_cast<int>(rng.below(static_cast<uint64_t>(side) / 2));
+  std::vector<media::Image> film;
+  for (int t = 0; t < frames; ++t) {
+    media::Image& frame = film.emplace_back(side, side, 3, ground);
+    for (int y = top; y < std::min(top + 16, side); ++y) {
+      for (int x = left + speed * t; x < std::min(left + speed * t + 16, side); ++x)
+        std::fill_n(frame.at(x, y), 3, 230);
+    }
+  }
+  return modality::film_recording(std::move(film), frames / modality::kFilmRateHz);
 }
 
 }  // namespace sensorium::models

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "models/tiny_model.h"
+#include "train/questions.h"
 
 namespace sensorium::train {
 namespace {

@@ -141,7 +141,7 @@ TEST_F(LessonSources, ConversationsKeepTheirTurnsAndPictures) {
 
 TEST_F(LessonSources, SensesThatNoModelHasAreRefusedByLine) {
   write("a.jsonl", R"({"text": "words"}
-{"video": "bark.mp4", "class": "dog"}
+{"depth": "room.png", "class": "dog"}
 )");
   recipe_.validation_fraction = 0;
   const auto source = open_source({.path = "a.jsonl"}, recipe_, Part::train);
@@ -154,7 +154,7 @@ TEST_F(LessonSources, SensesThatNoModelHasAreRefusedByLine) {
       ADD_FAILURE() << "it was taken";
     } catch (const Error& error) {
       EXPECT_EQ(error.kind(), ErrorKind::unsupported);
-      EXPECT_NE(error.message().find("a.jsonl:2: is about video"), std::string::npos) << error.message();
+      EXPECT_NE(error.message().find("a.jsonl:2: is about depth"), std::string::npos) << error.message();
     }
   }
 }

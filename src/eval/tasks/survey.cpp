@@ -40,7 +40,7 @@ std::string_view asked_statement(std::string_view question) {
 
 std::string_view percept_kind(const data::Record& record) {
   const data::MessagePart* recording = data::recording_of(record);
-  return data::field_name(recording != nullptr ? recording->kind : data::PartKind::image);
+  return data::field_name(recording != nullptr ? recording->kind : record.picture_kind);
 }
 
 Overview survey(std::span<const data::Record> records) {

@@ -42,6 +42,11 @@ class ImageEncoder {
   // pixels_PC [P, channels] f32 or bf16 (this decides the compute type); pictures: their sizes.
   ImageFeatures operator()(const Tensor& pixels_PC, const ops::Pictures& pictures) const;
   const ImageEncoderConfig& config() const { return config_; }
+  // Tokens along a side of so many pixels: four convolutions of stride 2 and padding 1 round up.
+  static int64_t tokens_along(int64_t pixels) {
+    for (int i = 0; i < 4; ++i) pixels = (pixels + 1) / 2;
+    return pixels;
+  }
   // While on, blocks keep only their inputs for the backward pass and compute the rest again.
   void set_checkpointing(bool on) { checkpointing_ = on; }
 

@@ -41,7 +41,7 @@ class Conversation {
           const auto known =
               perceptions.get(part.image, [&](const media::Image& image) { return model.perceive(image, compute); });
           percepts_.push_back({part.image, known.value, known.content});
-        } else if (part.recording) {
+        } else if (part.recording && perceives(*part.recording)) {
           percepts_.push_back({nullptr, std::make_shared<const Perception>(model.perceive(*part.recording, compute)),
                                content_digest(*part.recording)});
         } else {
@@ -89,6 +89,10 @@ class Conversation {
   const std::string& question() const { return question_; }
 
  private:
+  // All but the sound of a film for a model that does not hear.
+  bool perceives(const modality::Recording& recording) const {
+    return !recording.sound_track || model_.has(*recording.sense);
+  }
   TokenSequence write_prompt(std::span<const ChatMessage> messages) {
     const PromptWriter& writer = model_.prompt();
     TokenSequence prompt;
@@ -99,11 +103,12 @@ class Conversation {
       if (message.role == "user") question_.clear();
       for (const ChatPart& part : message.parts) {
         require(part.frames.empty(), ErrorKind::usage, "this model reads no videos, it was given one");
+        if (part.recording && !perceives(*part.recording)) continue;
         if (part.image || part.recording) {
           const Perception& perception = *percepts_[static_cast<size_t>(percept)].perception;
           const int64_t tokens = perception.image_tokens_TC.dim(0);
           if (part.image) {
-            writer.image(prompt, percept++, tokens);
+            writer.picture(prompt, part.picture, percept++, tokens);
           } else {
             writer.recording(prompt, *part.recording->sense, percept++, tokens);
           }
@@ -206,7 +211,7 @@ class SensoriumChat : public Model {
     json["modalities_out"] = {"text", "boxes"};
     json["image_encoder"] = config.image.to_json();
     for (const SenseConfig& sense : config.senses)
-      json["senses"][std::string(sense.kind->name)] = {{"encoder", sense.encoder.to_json()}, {"labels", sense.labels}};
+      json["senses"][std::string(sense.kind->name)] = {{"encoder", sense.encoder->to_json()}, {"labels", sense.labels}};
     json["decoder"] = native_decoder_json(config.decoder);
     json["max_image_pixels"] = config.prepare.max_pixels;
     json["context_tokens"] = config.decoder.context;
@@ -256,7 +261,7 @@ class SensoriumChat : public Model {
     const NoGrad no_grad;
     const Sense& sense = model_.sense(*part.recording->sense);
     const std::vector<modality::Signal> signals = signals_of(*part.recording);
-    return sense.probabilities(sense.encode(pointers_to(signals), compute_),
+    return sense.probabilities(model_.encode(sense, pointers_to(signals), compute_),
                                model_.queries({labels.begin(), labels.end()}));
   }
 

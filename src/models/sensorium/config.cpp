@@ -59,12 +59,9 @@ OrderedJson HeadsConfig::to_json() const {
 
 SenseConfig SenseConfig::from_json(const modality::SenseKind& kind, const Json& json, const std::string& where) {
   ConfigReader reader(json, where);
-  SenseConfig config{.kind = &kind, .encoder = {}, .labels = {}};
+  SenseConfig config{.kind = &kind, .encoder = nullptr, .labels = {}};
   require(reader.has("encoder"), ErrorKind::invalid_data, "{}: key \"encoder\" is missing (expected an object)", where);
-  config.encoder = modality::ImageEncoderConfig::from_json(reader.child("encoder"), where + ": encoder");
-  require(!json.at("encoder").contains("channels") || config.encoder.channels == kind.channels, ErrorKind::invalid_data,
-          "{}: encoder: channels is {}, signals of this sense have {}", where, config.encoder.channels, kind.channels);
-  config.encoder.channels = kind.channels;
+  config.encoder = kind.read_encoder(kind, reader.child("encoder"), where + ": encoder");
   config.merge = reader.get_int_or("merge", config.merge, 1, 16);
   config.query_dim = reader.get_int_or("query_dim", config.query_dim, 8, 4096);
   config.labels = reader.get_or<std::vector<std::string>>("labels", {});
@@ -75,7 +72,7 @@ SenseConfig SenseConfig::from_json(const modality::SenseKind& kind, const Json& 
 }
 
 OrderedJson SenseConfig::to_json() const {
-  return {{"encoder", encoder.to_json()}, {"merge", merge}, {"query_dim", query_dim}, {"labels", labels}};
+  return {{"encoder", encoder->to_json()}, {"merge", merge}, {"query_dim", query_dim}, {"labels", labels}};
 }
 
 SensoriumConfig SensoriumConfig::from_json(const Json& json, const std::string& where) {

@@ -28,11 +28,11 @@ struct HeadsConfig {
   OrderedJson to_json() const;
 };
 
-// A sense beside sight: an encoder of its own kind of signals, with a classifier and a projector.
+// A sense beside the eyes: an encoder of its own kind of signals, with a classifier and a projector.
 struct SenseConfig {
   const modality::SenseKind* kind = nullptr;
-  modality::ImageEncoderConfig encoder;  // its channels are the kind's
-  int64_t merge = 1;                     // as SensoriumConfig::merge
+  modality::SharedEncoderConfig encoder;
+  int64_t merge = 1;  // as SensoriumConfig::merge
   int64_t query_dim = 64;
   std::vector<std::string> labels;  // what a recording can be of: "dog", "seven", "walking"
 

@@ -60,7 +60,7 @@ SensoriumModel::SensoriumModel(SensoriumConfig config, std::shared_ptr<const tex
   label_queries_ = queries(config_.heads.labels);
   object_queries_ = queries(config_.heads.objects);
   for (const SenseConfig& sense : config_.senses)
-    senses_.emplace_back(store_, sense, config_.decoder, queries(sense.labels));
+    senses_.emplace_back(store_, sense, config_.image, config_.decoder, queries(sense.labels));
 }
 
 Queries SensoriumModel::queries(const std::vector<std::string>& phrases) const {
@@ -113,7 +113,9 @@ std::unique_ptr<SensoriumModel> SensoriumModel::load(const std::filesystem::path
 }
 
 int64_t SensoriumModel::image_token_count(int64_t width, int64_t height) const {
-  return merged_side(width, config_.merge) * merged_side(height, config_.merge);
+  using modality::ImageEncoder;
+  return merged(ImageEncoder::tokens_along(width), config_.merge) *
+         merged(ImageEncoder::tokens_along(height), config_.merge);
 }
 
 void SensoriumModel::set_checkpointing(bool on) {
@@ -180,6 +182,10 @@ const Sense& SensoriumModel::sense(const modality::SenseKind& kind) const {
        known);
 }
 
+bool SensoriumModel::has(const modality::SenseKind& kind) const {
+  return std::any_of(senses_.begin(), senses_.end(), [&](const Sense& sense) { return &sense.kind() == &kind; });
+}
+
 Evidence SensoriumModel::find_evidence(const Sense& sense, const modality::ImageFeatures& features) const {
   const NoGrad no_grad;
   if (sense.labels().empty()) return {};
@@ -190,7 +196,7 @@ Perception SensoriumModel::perceive(const modality::Recording& recording, DType 
   const NoGrad no_grad;
   const Sense& found = sense(*recording.sense);
   const std::vector<modality::Signal> signals = signals_of(recording);
-  const modality::ImageFeatures features = found.encode(pointers_to(signals), compute);
+  const modality::ImageFeatures features = encode(found, pointers_to(signals), compute);
   std::vector<int64_t> offsets;
   const Tensor tokens_TC = found.project(features, offsets);
   return {.image_tokens_TC = tokens_TC, .evidence = find_evidence(found, features)};

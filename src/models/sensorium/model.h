@@ -47,10 +47,16 @@ class SensoriumModel {
   std::span<const Sense> senses() const { return senses_; }
   // Throws Error(unsupported) that says which senses this model has.
   const Sense& sense(const modality::SenseKind& kind) const;
+  bool has(const modality::SenseKind& kind) const;
 
   // pictures already of their prepared size.
   modality::ImageFeatures encode(const modality::PreparedImages& images) const {
     return encoder_(images.pixels_P3, images.pictures);
+  }
+  // Signals of one sense.
+  modality::ImageFeatures encode(const Sense& sense, std::span<const modality::Signal* const> signals,
+                                 DType compute) const {
+    return sense.encode(encoder_, signals, compute);
   }
   // Decoder tokens of a picture of the prepared size.
   int64_t image_token_count(int64_t width, int64_t height) const;

@@ -117,6 +117,11 @@ void PromptWriter::image(TokenSequence& out, int index, int64_t tokens) const {
   for (int64_t i = 0; i < tokens; ++i) out.push(special_.image);
 }
 
+void PromptWriter::picture(TokenSequence& out, const modality::PictureKind* kind, int index, int64_t tokens) const {
+  if (kind != nullptr && !kind->lead.empty()) text(out, kind->lead);
+  if (tokens > 0) image(out, index, tokens);
+}
+
 void PromptWriter::recording(TokenSequence& out, const modality::SenseKind& sense, int index, int64_t tokens) const {
   text(out, sense.lead);
   if (tokens > 0) image(out, index, tokens);

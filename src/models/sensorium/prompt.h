@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "modality/picture_kinds.h"
 #include "models/sensorium/config.h"
 #include "models/sensorium/heads.h"
 #include "text/tokenizer.h"
@@ -70,6 +71,9 @@ class PromptWriter {
   void end_turn(TokenSequence& out, float weight = 0) const;
   // The places of picture `index` (`tokens` of them); its evidence follows.
   void image(TokenSequence& out, int index, int64_t tokens) const;
+  // The same after the word that leads pictures of this kind in (null: a photograph, which none does); that alone if there are no
+  // tokens.
+  void picture(TokenSequence& out, const modality::PictureKind* kind, int index, int64_t tokens) const;
   // The same of a recording, after the words that lead it in; these alone if it has no tokens.
   void recording(TokenSequence& out, const modality::SenseKind& sense, int index, int64_t tokens) const;
   void evidence(TokenSequence& out, const Evidence& evidence) const;

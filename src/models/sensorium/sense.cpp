@@ -8,18 +8,14 @@
 
 namespace sensorium::models {
 
-Sense::Sense(nn::ParameterStore& store, const SenseConfig& config, const DecoderConfig& decoder, Queries label_queries)
+Sense::Sense(nn::ParameterStore& store, const SenseConfig& config, const modality::ImageEncoderConfig& eyes,
+             const DecoderConfig& decoder, Queries label_queries)
     : config_(config), label_queries_(std::move(label_queries)) {
   const std::string name = fmt::format("senses.{}", config.kind->name);
-  encoder_ = modality::ImageEncoder(store, name + ".encoder", config.encoder);
-  classifier_ = Classifier(store, name + ".classifier", config.encoder.dim, config.query_dim, decoder.vocabulary);
-  projector_ =
-      nn::Mlp(store, name + ".projector", config.encoder.dim * config.merge * config.merge, decoder.dim, decoder.dim);
-}
-
-modality::ImageFeatures Sense::encode(std::span<const modality::Signal* const> signals, DType compute) const {
-  const modality::PreparedSignals prepared = modality::pack_signals(signals, compute);
-  return encoder_(prepared.values_PC, prepared.sizes);
+  const int64_t dim = config.encoder->dim();
+  encoder_ = config.encoder->make(store, name + ".encoder", eyes);
+  classifier_ = Classifier(store, name + ".classifier", dim, config.query_dim, decoder.vocabulary);
+  projector_ = nn::Mlp(store, name + ".projector", dim * config.merge * config.merge, decoder.dim, decoder.dim);
 }
 
 Tensor Sense::project(const modality::ImageFeatures& features, std::vector<int64_t>& token_offsets) const {
@@ -27,7 +23,8 @@ Tensor Sense::project(const modality::ImageFeatures& features, std::vector<int64
 }
 
 int64_t Sense::token_count(const modality::Signal& signal) const {
-  return merged_side(signal.width, config_.merge) * merged_side(signal.height, config_.merge);
+  const modality::TokenGridSize grid = encoder_->grid(signal);
+  return merged(grid.rows, config_.merge) * merged(grid.columns, config_.merge);
 }
 
 std::vector<float> Sense::probabilities(const modality::ImageFeatures& features, const Queries& queries) const {

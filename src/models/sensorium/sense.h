@@ -1,13 +1,13 @@
-// A sense of the native model beside sight: an encoder that reads pictures of its signals, a classifier that says what a
-// recording is of, a projector that makes decoder tokens of it. Parameters: senses.<name>.encoder, .classifier and
+// A sense of the native model beside the eyes: an encoder of its signals, a classifier that says what a recording is of, a
+// projector that makes decoder tokens of it. Parameters: senses.<name>.encoder, .classifier and
 // .projector.
 #pragma once
 
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "modality/image/encoder.h"
 #include "modality/senses.h"
 #include "models/sensorium/config.h"
 #include "models/sensorium/heads.h"
@@ -18,14 +18,18 @@ namespace sensorium::models {
 class Sense {
  public:
   // `label_queries`: of config.labels, by the model's tokenizer.
-  Sense(nn::ParameterStore& store, const SenseConfig& config, const DecoderConfig& decoder, Queries label_queries);
+  Sense(nn::ParameterStore& store, const SenseConfig& config, const modality::ImageEncoderConfig& eyes,
+        const DecoderConfig& decoder, Queries label_queries);
 
   const modality::SenseKind& kind() const { return *config_.kind; }
   const std::vector<std::string>& labels() const { return config_.labels; }
   const Queries& label_queries() const { return label_queries_; }
 
-  // Signals of this sense.
-  modality::ImageFeatures encode(std::span<const modality::Signal* const> signals, DType compute) const;
+  // Signals of this sense. `eyes`: the model's encoder of pictures.
+  modality::ImageFeatures encode(const modality::ImageEncoder& eyes, std::span<const modality::Signal* const> signals,
+                                 DType compute) const {
+    return (*encoder_)(eyes, signals, compute);
+  }
   // f32 [signals, phrases].
   Tensor classify(const modality::ImageFeatures& features, const Queries& queries) const {
     return classifier_(features, queries);
@@ -34,14 +38,14 @@ class Sense {
   Tensor project(const modality::ImageFeatures& features, std::vector<int64_t>& token_offsets) const;
   // Decoder tokens of a signal.
   int64_t token_count(const modality::Signal& signal) const;
-  void set_checkpointing(bool on) { encoder_.set_checkpointing(on); }
+  void set_checkpointing(bool on) { encoder_->set_checkpointing(on); }
 
   // Probabilities of phrases (at least one) for a recording: the mean over its windows.
   std::vector<float> probabilities(const modality::ImageFeatures& features, const Queries& queries) const;
 
  private:
   SenseConfig config_;
-  modality::ImageEncoder encoder_;
+  std::unique_ptr<modality::SignalEncoder> encoder_;
   Classifier classifier_;
   nn::Mlp projector_;
   Queries label_queries_;

@@ -8,11 +8,8 @@
 
 namespace sensorium::models {
 
-// Tokens along a side of so many pixels: four convolutions of stride 2 and padding 1 round up, and so does the merge.
-inline int64_t merged_side(int64_t pixels, int64_t merge) {
-  for (int i = 0; i < 4; ++i) pixels = (pixels + 1) / 2;
-  return (pixels + merge - 1) / merge;
-}
+// Tokens along a side of so many positions.
+inline int64_t merged(int64_t positions, int64_t merge) { return (positions + merge - 1) / merge; }
 
 // [T, merge^2 dim]; `token_offsets` receives the pictures' rows.
 inline Tensor merge_tokens(const modality::ImageFeatures& features, int64_t merge,

@@ -75,26 +75,30 @@ DetectionTargets detection_targets(const TrainingBatch& batch, const ops::Pictur
   return targets;
 }
 
-// Mean over the pictures with a label; of a picture with two labels each counts by its share.
-Tensor label_loss(const Tensor& logits_NQ, const std::vector<TrainingImage>& images, float smoothing) {
-  const auto count = static_cast<int64_t>(images.size());
+// Up to two labels of each row, which share its weight; -1: none.
+struct LabelTargets {
   std::vector<int32_t> labels, others;
   std::vector<float> shares, other_shares;
   int64_t labelled = 0;
-  for (const TrainingImage& image : images) {
-    labels.push_back(image.label);
-    others.push_back(image.other_label);
-    shares.push_back(1 - image.other_share);
-    other_shares.push_back(image.other_share);
-    labelled += image.label >= 0;
+
+  void add(int label, int other, float other_share) {
+    labels.push_back(label);
+    others.push_back(other);
+    shares.push_back(1 - other_share);
+    other_shares.push_back(other_share);
+    labelled += label >= 0 || other >= 0;
   }
-  const Tensor loss = ops::cross_entropy(logits_NQ, Tensor::from(labels, {count}), Tensor::from(shares, {count}),
-                                         static_cast<double>(labelled), smoothing);
-  if (std::all_of(others.begin(), others.end(), [](int32_t label) { return label < 0; })) return loss;
-  const Tensor other = ops::cross_entropy(logits_NQ, Tensor::from(others, {count}), Tensor::from(other_shares, {count}),
-                                          static_cast<double>(labelled), smoothing);
-  return ops::weighted_sum({loss, other}, {1, 1});
-}
+  // Mean over the rows with a label.
+  Tensor loss(const Tensor& logits_NQ, float smoothing) const {
+    const auto part = [&](const std::vector<int32_t>& targets, const std::vector<float>& weights) {
+      const auto count = static_cast<int64_t>(targets.size());
+      return ops::cross_entropy(logits_NQ, Tensor::from(targets, {count}), Tensor::from(weights, {count}),
+                                static_cast<double>(labelled), smoothing);
+    };
+    if (std::all_of(others.begin(), others.end(), [](int32_t label) { return label < 0; })) return part(labels, shares);
+    return ops::weighted_sum({part(labels, shares), part(others, other_shares)}, {1, 1});
+  }
+};
 
 // Decoder tokens of all recordings in their order, which may mix senses.
 struct RecordingTokens {
@@ -104,10 +108,12 @@ struct RecordingTokens {
 
 Tensor label_loss(const Sense& sense, const modality::ImageFeatures& features, const TrainingBatch& batch,
                   std::span<const size_t> recordings, float smoothing) {
-  std::vector<int32_t> labels;
-  for (const size_t i : recordings) labels.push_back(batch.recordings[i].label);
-  return ops::cross_entropy(sense.classify(features, sense.label_queries()),
-                            Tensor::from(labels, {static_cast<int64_t>(labels.size())}), {}, 0, smoothing);
+  LabelTargets targets;
+  for (const size_t i : recordings) {
+    const TrainingRecording& recording = batch.recordings[i];
+    targets.add(recording.label, recording.trait, recording.trait < 0 ? 0.0f : recording.label < 0 ? 1.0f : 0.5f);
+  }
+  return targets.loss(sense.classify(features, sense.label_queries()), smoothing);
 }
 
 // Behind the pictures' tokens those of the recordings, in the batch's order.
@@ -135,11 +141,11 @@ std::vector<size_t> recordings_of(const TrainingBatch& batch, const Sense& sense
   return found;
 }
 
-modality::ImageFeatures encode_recordings(const Sense& sense, const TrainingBatch& batch,
+modality::ImageFeatures encode_recordings(const SensoriumModel& model, const Sense& sense, const TrainingBatch& batch,
                                           std::span<const size_t> recordings, DType compute) {
   std::vector<const modality::Signal*> pointers;
   for (const size_t i : recordings) pointers.push_back(&batch.recordings[i].signal);
-  return sense.encode(pointers, compute);
+  return model.encode(sense, pointers, compute);
 }
 
 modality::PreparedImages pack_pictures(const TrainingBatch& batch, DType compute) {
@@ -169,7 +175,9 @@ BatchLosses training_loss(const SensoriumModel& model, const TrainingBatch& batc
         std::any_of(batch.images.begin(), batch.images.end(), [](const auto& i) { return i.label >= 0; });
     if (weights.label > 0 && labelled) {
       const Tensor logits_NQ = model.classifier()(features, model.label_queries());
-      result.label = add(label_loss(logits_NQ, batch.images, weights.label_smoothing), weights.label);
+      LabelTargets targets;
+      for (const TrainingImage& image : batch.images) targets.add(image.label, image.other_label, image.other_share);
+      result.label = add(targets.loss(logits_NQ, weights.label_smoothing), weights.label);
     }
     const bool marked =
         std::any_of(batch.images.begin(), batch.images.end(), [](const auto& i) { return i.boxes_known; });
@@ -197,9 +205,9 @@ BatchLosses training_loss(const SensoriumModel& model, const TrainingBatch& batc
   for (const Sense& sense : model.senses()) {
     const std::vector<size_t> recordings = recordings_of(batch, sense);
     if (recordings.empty()) continue;
-    const modality::ImageFeatures features = encode_recordings(sense, batch, recordings, compute);
+    const modality::ImageFeatures features = encode_recordings(model, sense, batch, recordings, compute);
     const bool labelled =
-        std::any_of(recordings.begin(), recordings.end(), [&](size_t i) { return batch.recordings[i].label >= 0; });
+        std::any_of(recordings.begin(), recordings.end(), [&](size_t i) { return batch.recordings[i].is_labelled(); });
     if (weights.label > 0 && labelled) {
       sense_losses.push_back(
           add(label_loss(sense, features, batch, recordings, weights.label_smoothing), weights.label));

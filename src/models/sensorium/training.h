@@ -28,6 +28,8 @@ struct TrainingRecording {
   const modality::SenseKind* sense = nullptr;
   modality::Signal signal;  // one window
   int label = -1;           // index into the sense's labels; -1: unknown
+  int trait = -1;           // a second label that is also true ("motion"); -1: none
+  bool is_labelled() const { return label >= 0 || trait >= 0; }
 };
 
 struct TrainingBatch {
@@ -57,7 +59,7 @@ modality::PreparedImages pack_pictures(const TrainingBatch& batch, DType compute
 // Which of the batch's recordings are of a sense, in order.
 std::vector<size_t> recordings_of(const TrainingBatch& batch, const Sense& sense);
 // What the sense's encoder says about these recordings of the batch.
-modality::ImageFeatures encode_recordings(const Sense& sense, const TrainingBatch& batch,
+modality::ImageFeatures encode_recordings(const SensoriumModel& model, const Sense& sense, const TrainingBatch& batch,
                                           std::span<const size_t> recordings, DType compute);
 
 // Runs the batch; a part with weight 0 is not computed. `compute`: f32 or bf16 activations.

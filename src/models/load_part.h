@@ -1,0 +1,16 @@
+// What records name, as parts of a message.
+#pragma once
+
+#include "data/record.h"
+#include "models/model.h"
+
+namespace sensorium::models {
+
+// The file of a picture or a recording. Throws Error as their readers.
+ChatPart load_part(const data::MessagePart& part);
+// The picture or recording that the record is about; empty if it has neither. Throws the same.
+ChatPart load_percept(const data::Record& record);
+// The picture alone of a record that has one.
+ChatPart load_picture(const data::Record& record);
+
+}  // namespace sensorium::models
