@@ -24,7 +24,8 @@ constexpr size_t kMaxTextBytes = size_t{16} << 20;
 struct AskOptions {
   std::string question;
   std::vector<std::string> files;
-  std::string as, model = "default", annotate;
+  MediaFlags media;
+  std::string model = "default", annotate;
   models::LoadOptions load;
   GenerateFlags generate;
   int64_t samples = 1;
@@ -122,7 +123,7 @@ void ask(const AskOptions& options) {
   std::vector<std::string> pictures;  // their files
   models::ChatMessage message{.role = "user", .parts = {}};
   for (const std::string& file : options.files) {
-    for (models::ChatPart& part : load_media_parts(file, options.as)) {
+    for (models::ChatPart& part : load_media_parts(file, options.media)) {
       if (part.image != nullptr) {
         images.push_back(part.image);
         pictures.push_back(file);
@@ -178,8 +179,8 @@ void add_ask(CLI::App& app) {
   command->add_option(
       "files", options->files,
       "Pictures: JPEG, PNG or WebP, also of thermal cameras; films with their sound: MP4, WebM and others; "
-      "sounds: WAV, FLAC, and through ffmpeg MP3, OGG and others; motion: CSV, .npy");
-  add_kind_option(*command, options->as);
+      "sounds: WAV, FLAC, and through ffmpeg MP3, OGG and others; motion: CSV, .npy; depth: 16-bit PNG, .npy");
+  add_media_options(*command, options->media);
   command->add_option("--model,-m", options->model, "Folder or GGUF file of the model")->capture_default_str();
   add_load_options(*command, options->load);
   command

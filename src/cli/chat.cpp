@@ -36,7 +36,8 @@ class Conversation {
 
   // The picture or recording goes with the next message.
   void show(const std::string& file, const std::string& as) {
-    for (models::ChatPart& part : load_media_parts(file, as)) waiting_.push_back(std::move(part));
+    for (models::ChatPart& part : load_media_parts(file, {.as = as, .depth_unit = ""}))
+      waiting_.push_back(std::move(part));
   }
 
   // Prints the answer. If it fails, nothing has been said, and files still wait.
@@ -88,7 +89,7 @@ struct ChatCommand {
 
 std::string commands_help();
 
-constexpr std::array<ChatCommand, 8> kChatCommands = {{
+constexpr std::array<ChatCommand, 9> kChatCommands = {{
     {"/image", "FILE", "show a picture with your next message",
      [](Conversation& conversation, const std::string& file) {
        require(!file.empty(), ErrorKind::usage, "/image needs the name of a picture: /image FILE");
@@ -117,6 +118,12 @@ constexpr std::array<ChatCommand, 8> kChatCommands = {{
      [](Conversation& conversation, const std::string& file) {
        require(!file.empty(), ErrorKind::usage, "/video needs the name of a film: /video FILE");
        conversation.show(file, "video");
+       return true;
+     }},
+    {"/depth", "FILE", "show a depth picture with your next message",
+     [](Conversation& conversation, const std::string& file) {
+       require(!file.empty(), ErrorKind::usage, "/depth needs the name of a picture: /depth FILE");
+       conversation.show(file, "depth");
        return true;
      }},
     {"/new", "", "start over",

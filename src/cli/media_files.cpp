@@ -29,8 +29,9 @@ void warn_of_counts(const std::string& file) {
   const media::ImageInfo info = media::load_image_info(file);
   if (info.bits_per_channel != 16 || info.file_channels != 1) return;
   log_warning(
-      "{}: is grey of 16 bits, as thermal cameras write it, and is taken for a photograph; say --as thermal if it is "
-      "not",
+      "{}: is grey of 16 bits, as thermal and depth cameras write it, and is taken for a photograph; say --as thermal "
+      "or "
+      "--as depth if it is not",
       file);
 }
 
@@ -41,9 +42,10 @@ models::ChatPart load_picture(const std::string& file, const modality::PictureKi
   return part;
 }
 
-std::vector<models::ChatPart> load_recordings(const std::string& file, const modality::SenseKind& sense) {
+std::vector<models::ChatPart> load_recordings(const std::string& file, const modality::SenseKind& sense,
+                                              const modality::RecordingOptions& options) {
   std::vector<models::ChatPart> parts;
-  parts.push_back({.recording = std::make_shared<modality::Recording>(sense.load(file))});
+  parts.push_back({.recording = std::make_shared<modality::Recording>(sense.load(file, options))});
   if (sense.load_sound_track == nullptr) return parts;
   if (std::optional<modality::Recording> sound = sense.load_sound_track(file))
     parts.push_back({.recording = std::make_shared<modality::Recording>(std::move(*sound))});
@@ -51,12 +53,13 @@ std::vector<models::ChatPart> load_recordings(const std::string& file, const mod
 }
 
 // As what the name says, or as `kind` where that is a name of one.
-std::vector<models::ChatPart> load_as(const std::string& file, const std::string& kind) {
-  if (const modality::SenseKind* sense = modality::find_sense(kind)) return load_recordings(file, *sense);
+std::vector<models::ChatPart> load_as(const std::string& file, const std::string& kind,
+                                      const modality::RecordingOptions& options) {
+  if (const modality::SenseKind* sense = modality::find_sense(kind)) return load_recordings(file, *sense, options);
   if (const modality::PictureKind* picture = modality::find_picture_kind(kind)) return {load_picture(file, *picture)};
-  if (const modality::SenseKind* sense = modality::sense_of_file(file)) return load_recordings(file, *sense);
+  if (const modality::SenseKind* sense = modality::sense_of_file(file)) return load_recordings(file, *sense, options);
   require(modality::lower_extension(file) != ".npy", ErrorKind::usage,
-          "{}: an array of what? Say it with --as, for motion sensors: --as imu", file);
+          "{}: an array of what? Say it with --as, for motion sensors: --as imu, for distances: --as depth", file);
   return {load_picture(file, modality::picture_kinds().front())};
 }
 
@@ -70,22 +73,29 @@ bool allows(const std::string& file, const std::string& as) {
 
 }  // namespace
 
-void add_kind_option(CLI::App& command, std::string& as) {
+void add_media_options(CLI::App& command, MediaFlags& flags) {
   command
-      .add_option("--as", as,
-                  "What the files are whose names leave it open: pictures of a thermal camera, .npy; FILE:KIND says it "
-                  "of one file")
+      .add_option(
+          "--as", flags.as,
+          "What the files are whose names leave it open: pictures of thermal and depth cameras, .npy; FILE:KIND "
+          "says it of one file")
       ->check(CLI::IsMember(kind_names()));
+  command
+      .add_option("--depth-unit", flags.depth_unit,
+                  "Unit of the distances in depth pictures (default: mm in PNG, m in .npy)")
+      ->check(CLI::IsMember({"mm", "m"}));
 }
 
-std::vector<models::ChatPart> load_media_parts(const std::string& word, const std::string& as) {
+std::vector<models::ChatPart> load_media_parts(const std::string& word, const MediaFlags& flags) {
+  modality::RecordingOptions options;
+  if (!flags.depth_unit.empty()) options.depth_unit_m = flags.depth_unit == "mm" ? 1e-3 : 1.0;
   const size_t colon = word.rfind(':');
   if (!is_there(word) && colon != std::string::npos) {
     const std::string file = word.substr(0, colon), kind = word.substr(colon + 1);
     if (modality::find_sense(kind) != nullptr || modality::find_picture_kind(kind) != nullptr)
-      return load_as(file, kind);
+      return load_as(file, kind, options);
   }
-  return load_as(word, allows(word, as) ? as : "");
+  return load_as(word, allows(word, flags.as) ? flags.as : "", options);
 }
 
 }  // namespace sensorium::cli

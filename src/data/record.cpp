@@ -6,20 +6,6 @@
 #include "data/record_reader.h"
 
 namespace sensorium::data {
-namespace {
-
-// What no model perceives, in words.
-std::string_view name_of(PartKind kind) {
-  switch (kind) {
-    case PartKind::depth:
-      return "depth pictures";
-    default:
-      return {};
-  }
-}
-
-}  // namespace
-
 namespace detail {
 
 void fault(const std::string& what) { throw Error(ErrorKind::invalid_data, what); }
@@ -83,20 +69,10 @@ std::vector<std::string> RecordReader::ignored() const {
 const MessagePart* recording_of(const Record& record) {
   if (!record.image.empty()) return nullptr;
   const auto found = std::find_if(record.media.begin(), record.media.end(), [](const MessagePart& part) {
-    return part.kind == PartKind::audio || part.kind == PartKind::imu || part.kind == PartKind::video;
+    return part.kind == PartKind::audio || part.kind == PartKind::imu || part.kind == PartKind::depth ||
+           part.kind == PartKind::video;
   });
   return found == record.media.end() ? nullptr : &*found;
-}
-
-std::string_view sense_beyond_models(const Record& record) {
-  // Beside a picture, what else was recorded can be left out.
-  if (record.image.empty() && !record.media.empty()) return name_of(record.media.front().kind);
-  for (const Message& message : record.messages) {
-    for (const MessagePart& part : message.parts) {
-      if (!name_of(part.kind).empty()) return name_of(part.kind);
-    }
-  }
-  return {};
 }
 
 std::string statement_question(const std::string& sentence) { return "Is this statement true? " + sentence; }

@@ -45,6 +45,7 @@ struct Record {
   std::vector<std::string> frames;              // paths of a clip that is given as pictures, in order
   int width = 0, height = 0;                    // of the picture, if the record says so
   std::string label;                            // class of the whole picture, recording or clip
+  std::optional<double> depth_unit_m;           // of its depth pictures, if the record says so
   std::vector<std::string> traits;              // what is also true of it: "motion" or "no motion"
   std::optional<std::vector<MarkedBox>> boxes;  // none: nobody marked this picture
   std::map<std::string, int> count;
@@ -60,16 +61,11 @@ struct Record {
 // fields. Paths become folder / path. Errors: invalid_data that says what is wrong with which field.
 Result<Record> parse_record(const Json& json, const std::string& folder, const std::string& where);
 
-// The recording that a record without a picture is about, by a sense that models may have (PartKind::audio, imu, video: the film's
-// file or the first of its frames); nullptr: none.
+// The recording that a record without a picture is about, by a sense that models may have (PartKind::audio, imu, depth, video: the
+// film's file or the first of its frames); nullptr: none.
 const MessagePart* recording_of(const Record& record);
 // The name of a kind in records and content parts: "audio".
 std::string_view field_name(PartKind kind);
-
-// What the record is about that no model perceives yet ("depth pictures"), or "": pictures, sound, films, motion and text are
-// perceived.
-// Without it, a model could only guess.
-std::string_view sense_beyond_models(const Record& record);
 
 // The question that asks whether a statement is true, as the sets put it.
 std::string statement_question(const std::string& sentence);

@@ -116,6 +116,11 @@ void parse_fields(RecordReader& reader, Record& record) {
   if (const Json* width = reader.find("width")) record.width = parse_int(*width, "\"width\"", 1);
   if (const Json* height = reader.find("height")) record.height = parse_int(*height, "\"height\"", 1);
   if (reader.find("class") != nullptr) record.label = filled_member(reader.object(), "class", "a record");
+  if (const Json* unit = reader.find("depth_unit")) {
+    const std::string name = text_of(*unit, "depth_unit");
+    if (name != "mm" && name != "m") fault(fmt::format("\"depth_unit\" is \"{}\", expected mm or m", name));
+    record.depth_unit_m = name == "mm" ? 1e-3 : 1.0;
+  }
   // Anything else than a truth value is not about whether something moves.
   if (const auto motion = reader.object().find("motion");
       motion != reader.object().end() && (motion->is_boolean() || motion->is_null())) {

@@ -28,9 +28,7 @@ void check_task(const std::string& name) {
 bool suits(const TaskEntry& entry, const models::Model& model) {
   return (entry.model == TaskModel::embeds) == (model.embedder() != nullptr);
 }
-bool carries(const TaskEntry& entry, const data::Record& record) {
-  return entry.carries(record) && (entry.model == TaskModel::embeds || data::sense_beyond_models(record).empty());
-}
+bool carries(const TaskEntry& entry, const data::Record& record) { return entry.carries(record); }
 bool carried(const TaskEntry& entry, std::span<const data::Record> records) {
   return std::any_of(records.begin(), records.end(),
                      [&](const data::Record& record) { return carries(entry, record); });
@@ -48,13 +46,6 @@ std::vector<RunningTask> choose_tasks(const models::Model& model, const EvalOpti
     if (!suits(entry, model) || !carried(entry, records)) continue;
     present.push_back(entry.name);
     if (options.task.empty() || options.task == entry.name) tasks.push_back({&entry, entry.make(overview)});
-  }
-  if (tasks.empty()) {
-    for (const data::Record& record : records) {
-      const std::string_view sense = data::sense_beyond_models(record);
-      require(sense.empty(), ErrorKind::unsupported, "{}: is about {}, which no model perceives yet", record.where,
-              sense);
-    }
   }
   require(!present.empty(), ErrorKind::invalid_data, "{}: no record carries anything that can be evaluated",
           options.data.string());

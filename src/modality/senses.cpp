@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "modality/audio/prepare.h"
+#include "modality/depth/depth.h"
 #include "modality/motion/motion.h"
 #include "modality/video/encoder.h"
 #include "modality/video/video.h"
@@ -19,9 +20,16 @@ namespace {
 constexpr std::array<std::string_view, 9> kSoundFiles = {".wav", ".flac", ".mp3", ".ogg", ".opus",
                                                          ".m4a", ".aac",  ".aif", ".aiff"};
 constexpr std::array<std::string_view, 1> kMotionFiles = {".csv"}, kArrays = {".npy"};
+constexpr std::array<std::string_view, 2> kDistances = {".png", ".npy"};
 constexpr std::array<std::string_view, 8> kFilms = {".mp4", ".mov", ".m4v", ".webm", ".mkv", ".mpeg", ".avi", ".gif"};
 
-constexpr std::array<SenseKind, 3> kSenses = {{
+// A loader that needs nothing but the path.
+template <Recording (*load)(const std::filesystem::path& path)>
+Recording of_path(const std::filesystem::path& path, const RecordingOptions& /*options*/) {
+  return load(path);
+}
+
+constexpr std::array<SenseKind, 4> kSenses = {{
     {.name = "audio",
      .faculty = "hearing",
      .input = "a sound",
@@ -31,7 +39,7 @@ constexpr std::array<SenseKind, 3> kSenses = {{
      .extensions = kSoundFiles,
      .possible_extensions = kFilms,
      .channels = 3,
-     .load = load_sound,
+     .load_file = of_path<load_sound>,
      .load_frames = nullptr,
      .load_sound_track = nullptr,
      .signal = sound_signal,
@@ -45,7 +53,7 @@ constexpr std::array<SenseKind, 3> kSenses = {{
      .extensions = kMotionFiles,
      .possible_extensions = kArrays,
      .channels = kMotionChannels,
-     .load = load_motion_recording,
+     .load_file = of_path<load_motion_recording>,
      .load_frames = nullptr,
      .load_sound_track = nullptr,
      .signal = motion_signal,
@@ -59,11 +67,25 @@ constexpr std::array<SenseKind, 3> kSenses = {{
      .extensions = kFilms,
      .possible_extensions = {},
      .channels = 3,
-     .load = load_film,
+     .load_file = of_path<load_film>,
      .load_frames = load_film_frames,
      .load_sound_track = load_sound_track,
      .signal = film_signal,
      .read_encoder = read_video_encoder},
+    {.name = "depth",
+     .faculty = "depth",
+     .input = "a depth picture",
+     .lead = "depth: ",
+     .question = "Which part is nearest?",
+     .caption_question = "Describe the scene.",
+     .extensions = {},
+     .possible_extensions = kDistances,
+     .channels = kDepthChannels,
+     .load_file = load_depth_recording,
+     .load_frames = nullptr,
+     .load_sound_track = nullptr,
+     .signal = depth_signal,
+     .read_encoder = read_picture_signal_encoder},
 }};
 
 bool holds(std::span<const std::string_view> names, std::string_view name) {

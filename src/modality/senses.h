@@ -11,6 +11,11 @@
 
 namespace sensorium::modality {
 
+// How a file is read where it does not say it itself.
+struct RecordingOptions {
+  std::optional<double> depth_unit_m;  // of distances; none: millimetres in pictures, metres in arrays
+};
+
 struct SenseKind {
   std::string_view name;     // in config.json, in records, after --as
   std::string_view faculty;  // "hearing": for messages
@@ -22,7 +27,7 @@ struct SenseKind {
   // Of files that may be recordings of it, if one says so.
   std::span<const std::string_view> possible_extensions;
   int channels;  // of its signals
-  Recording (*load)(const std::filesystem::path& path);
+  Recording (*load_file)(const std::filesystem::path& path, const RecordingOptions& options);
   // From a list of pictures; none: the sense has no recordings of that form.
   Recording (*load_frames)(std::span<const std::string> paths);
   // The sound in the file of a recording that is not one of sound; none: such files hold none.
@@ -30,6 +35,10 @@ struct SenseKind {
   Signal (*signal)(const Tensor& window);
   // The encoder's sizes from config.json; `where` begins messages. Throws Error(invalid_data).
   SharedEncoderConfig (*read_encoder)(const SenseKind& sense, const Json& json, const std::string& where);
+
+  Recording load(const std::filesystem::path& path, const RecordingOptions& options = {}) const {
+    return load_file(path, options);
+  }
 };
 
 std::span<const SenseKind> sense_kinds();

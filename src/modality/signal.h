@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "ops/ops.h"
@@ -22,6 +23,8 @@ struct Recording {
   double seconds = 0;  // of the whole recording, of which the windows may be samples
   // The sound of a film that stands beside it: a model that does not hear watches the film without it.
   bool sound_track = false;
+  // What was measured and needs no guess ("centre 1.4 m"): told with the evidence.
+  std::vector<std::string> facts;
 };
 
 // A window as the encoder takes it: a picture whose width is time, or the frames of a film. values [frames, height, width,

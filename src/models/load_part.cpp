@@ -22,8 +22,11 @@ ChatPart load_percept(const data::Record& record) {
   if (!record.image.empty()) return load_picture(record);
   const data::MessagePart* media = data::recording_of(record);
   if (media == nullptr) return {};
-  if (record.frames.empty() || media->kind != data::PartKind::video) return load_part(*media);
   const modality::SenseKind& sense = modality::sense_kind(data::field_name(media->kind));
+  if (record.frames.empty() || media->kind != data::PartKind::video) {
+    return {.recording =
+                std::make_shared<modality::Recording>(sense.load(media->value, {.depth_unit_m = record.depth_unit_m}))};
+  }
   return {.recording = std::make_shared<modality::Recording>(sense.load_frames(record.frames))};
 }
 

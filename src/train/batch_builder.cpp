@@ -69,6 +69,7 @@ models::Evidence BatchBuilder::told(const Lesson& lesson, const std::vector<mode
       }
     }
   }
+  if (lesson.recording) evidence.facts = lesson.recording->facts;
   for (size_t i = 0; i < lesson.objects.size(); ++i) {
     const models::Box& box = boxes[i];
     if (object_index(lesson.objects[i].name) < 0 || box.area() <= 0) continue;
@@ -132,7 +133,8 @@ BatchBuilder::Percept BatchBuilder::add_recording(models::TrainingBatch& batch, 
   batch.recordings.push_back({.sense = recording.sense,
                               .signal = sense.kind().signal(changed_TC),
                               .label = about.label.empty() ? -1 : index_of(sense.labels(), about.label),
-                              .trait = about.traits.empty() ? -1 : index_of(sense.labels(), about.traits.front())});
+                              .trait = about.traits.empty() ? -1 : index_of(sense.labels(), about.traits.front()),
+                              .facts = recording.facts});
   return {true, batch.recordings.size() - 1, nullptr};
 }
 
@@ -231,6 +233,7 @@ BatchBuilder::Found BatchBuilder::find_evidence(models::TrainingBatch& batch) co
     const models::Sense& sense = model_.sense(*recording.sense);
     const modality::Signal* pointer = &recording.signal;
     found.recordings.push_back(model_.find_evidence(sense, model_.encode(sense, {&pointer, 1}, recipe_.compute)));
+    found.recordings.back().facts = recording.facts;
   }
   return found;
 }

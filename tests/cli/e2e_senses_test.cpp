@@ -202,6 +202,13 @@ TEST_F(Films, WhatIsWrongIsSaid) {
   write_file_atomic(folder_ / "broken.mp4", "no film");
   expect_one_line_error(run_binary({"ask", "What?", folder_ / "broken.mp4"}), 1, "broken.mp4");
   expect_one_line_error(run_binary({"ask", "What?", folder_ / "none.mp4"}), 1, "none.mp4: no such file");
+  const std::string room = folder_ / "room.png";
+  write_file_atomic(room, media::encode_png(media::Image16(64, 48, 1, 2000)));
+  expect_one_line_error(
+      run_binary({"ask", "How far?", room, "--as", "depth", "--model", kSource + "/tests/golden/models/llava"}), 1,
+      "this model has no sense of depth, it was given a depth picture");
+  expect_one_line_error(run_binary({"ask", "How far?", room, "--as", "depth", "--depth-unit", "m"}), 1,
+                        "is the unit right?");
 }
 
 TEST_F(Films, ThermalPicturesAreBroughtToTheScaleOfTheEyes) {
@@ -222,7 +229,8 @@ TEST_F(Films, ThermalPicturesAreBroughtToTheScaleOfTheEyes) {
   // As a photograph it is nearly all one grey, and it is said.
   const Finished photo = ask({path});
   EXPECT_EQ(photo.exit_code, 0);
-  EXPECT_NE(photo.err.find("is grey of 16 bits, as thermal cameras write it"), std::string::npos) << photo.err;
+  EXPECT_NE(photo.err.find("is grey of 16 bits, as thermal and depth cameras write it"), std::string::npos)
+      << photo.err;
   const Finished chat = run_binary({"chat", "--max-tokens", "4"}, {.input = "/thermal " + path + "\nwhat?\n"});
   EXPECT_EQ(chat.exit_code, 0) << chat.err;
   EXPECT_EQ(chat.err, "");

@@ -108,12 +108,9 @@ TEST_F(OwnData, BoxesTeachTheDetector) {
 }
 
 TEST_F(OwnData, SensesThatTheModelLacksAreRefusedByLine) {
-  const std::string room =
-      write_set("room.jsonl", "{\"text\": \"words\"}\n{\"depth\": \"a.png\", \"caption\": \"a room\"}\n");
-  expect_one_line_error(train(room), 1, "room.jsonl:2: is about ");
-  for (const char* record :
-       {R"({"audio": "bark.wav", "class": "dog"})", R"({"imu": "a.npy", "class": "walk"})",
-        R"({"video": "clip.mp4", "class": "walk"})", R"({"frames": ["0.jpg", "1.jpg"], "class": "walk"})"}) {
+  for (const char* record : {R"({"audio": "bark.wav", "class": "dog"})", R"({"imu": "a.npy", "class": "walk"})",
+                             R"({"video": "clip.mp4", "class": "walk"})", R"({"depth": "a.png", "caption": "a room"})",
+                             R"({"frames": ["0.jpg", "1.jpg"], "class": "walk"})"}) {
     const std::string set = write_set("set.jsonl", std::string("{\"text\": \"words\"}\n") + record + "\n");
     expect_one_line_error(train(set), 2, "but the model has no such sense: give its sizes in model.senses.");
   }

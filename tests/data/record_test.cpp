@@ -37,21 +37,6 @@ TEST(Record, BoxesCountsAndQuestions) {
   EXPECT_EQ(record.ignored, std::vector<std::string>{"license"});
 }
 
-TEST(Record, SensesThatNoModelHas) {
-  const auto sense = [](const char* json) { return std::string(sense_beyond_models(parse(json))); };
-  EXPECT_EQ(sense(R"({"image":"a.jpg"})"), "");
-  EXPECT_EQ(sense(R"({"thermal":"a.jpg"})"), "");
-  EXPECT_EQ(sense(R"({"text":"words"})"), "");
-  EXPECT_EQ(sense(R"({"audio":"a.wav","class":"dog"})"), "");
-  EXPECT_EQ(sense(R"({"imu":"a.npy","class":"walking"})"), "");
-  EXPECT_EQ(sense(R"({"frames":["a.jpg","b.jpg"],"class":"forest"})"), "");
-  EXPECT_EQ(sense(R"({"depth":"a.png","class":"room"})"), "depth pictures");
-  EXPECT_EQ(sense(R"({"image":"a.jpg","depth":"b.png"})"), "");  // there is a picture to look at
-  EXPECT_EQ(sense(R"({"messages":[{"role":"user","content":[{"type":"image","image":"a.jpg"},{"type":"depth",
-    "depth":"a.png"}]},{"role":"assistant","content":"a dog"}]})"),
-            "depth pictures");
-}
-
 TEST(Record, TheRecordingIsTheFirstOfItsMediaUnlessThereIsAPicture) {
   const Record dog = parse(R"({"audio":"a.wav","class":"dog"})");
   ASSERT_NE(recording_of(dog), nullptr);
@@ -63,6 +48,12 @@ TEST(Record, TheRecordingIsTheFirstOfItsMediaUnlessThereIsAPicture) {
   EXPECT_EQ(field_name(recording_of(walk)->kind), "imu");
   EXPECT_EQ(recording_of(parse(R"({"image":"a.jpg","audio":"b.wav"})")), nullptr);
   EXPECT_EQ(recording_of(parse(R"({"text":"words"})")), nullptr);
+  const Record room = parse(R"({"depth":"d.png","depth_unit":"m","class":"kitchen"})");
+  ASSERT_NE(recording_of(room), nullptr);
+  EXPECT_EQ(recording_of(room)->kind, PartKind::depth);
+  EXPECT_EQ(room.depth_unit_m, 1.0);
+  EXPECT_FALSE(parse(R"({"depth":"d.png"})").depth_unit_m.has_value());
+  EXPECT_EQ(recording_of(parse(R"({"image":"a.jpg","depth":"d.png"})")), nullptr) << "there is a picture to look at";
 }
 
 TEST(Record, EmptyBoxesMeanNothingThereOrNotMarked) {

@@ -398,10 +398,6 @@ TEST(Suite, SaysWhatIsWrong) {
     return [&model, path, task] { evaluate(model, "m", options_for(path, task)); };
   };
   EXPECT_EQ(kind_of(run(file, "captoin"), "did you mean 'caption'"), ErrorKind::usage);
-  const fs::path room = folder.path() / "room.jsonl";
-  write_file_atomic(room, R"({"depth":"a.png","text":"hello","label":0,"qa":[{"q":"Which word is it?","a":"hello"}]})");
-  EXPECT_EQ(kind_of(run(room, ""), "room.jsonl:1: is about depth"), ErrorKind::unsupported);
-  EXPECT_EQ(kind_of(run(room, "transcript"), "depth"), ErrorKind::unsupported);
   EXPECT_EQ(kind_of(run(file, "boxes"), "only text"), ErrorKind::invalid_data);
   EXPECT_EQ(kind_of(run(folder.path() / "none.jsonl", ""), "none.jsonl"), ErrorKind::not_found);
   EXPECT_EQ(kind_of(run(write_lines(folder.path(), ""), ""), "no records"), ErrorKind::invalid_data);

@@ -61,7 +61,9 @@ TEST(Senses, TheTableIsComplete) {
     EXPECT_EQ(find_sense(kind.name), &kind);
     for (const std::string_view words : {kind.faculty, kind.input, kind.lead, kind.question, kind.caption_question})
       EXPECT_FALSE(words.empty()) << kind.name;
-    EXPECT_FALSE(kind.extensions.empty());
+    EXPECT_FALSE(kind.extensions.empty() && kind.possible_extensions.empty());
+    for (const std::string_view extension : kind.possible_extensions)
+      EXPECT_TRUE(may_be(kind, "a" + std::string(extension))) << extension;
     for (const std::string_view extension : kind.extensions)
       EXPECT_EQ(sense_of_file("dir/A" + std::string(extension)), &kind) << extension;
   }
@@ -72,7 +74,7 @@ TEST(Senses, TheTableIsComplete) {
     sense_kind("smell");
     FAIL();
   } catch (const Error& error) {
-    EXPECT_EQ(error.message(), "there is no sense \"smell\"; senses are audio, imu, video");
+    EXPECT_EQ(error.message(), "there is no sense \"smell\"; senses are audio, imu, video, depth");
   }
 }
 

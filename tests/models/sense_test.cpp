@@ -65,7 +65,8 @@ TEST(Senses, ThePicturePartIsTheSameWithAndWithoutThem) {
 
 TEST(Senses, TokensAndEvidenceOfARecording) {
   const auto model = tiny_model(1, tiny_senses_config());
-  for (const modality::Recording& recording : {tiny_sound(1, 20, 96), tiny_motion(2, 3), tiny_film(3, 4)}) {
+  for (const modality::Recording& recording :
+       {tiny_sound(1, 20, 96), tiny_motion(2, 3), tiny_film(3, 4), tiny_room(2)}) {
     const Sense& sense = model->sense(*recording.sense);
     const Perception perception = model->perceive(recording, DType::f32);
     EXPECT_EQ(perception.image_tokens_TC.shape(),
@@ -117,6 +118,17 @@ TEST(Senses, ChatsMixPicturesAndRecordings) {
   EXPECT_NE(both, logits({picture}));
 }
 
+TEST(Senses, FactsStandInTheEvidence) {
+  const auto model = tiny_model(1, tiny_senses_config());
+  const Perception perception = model->perceive(tiny_room(2.34f), DType::f32);
+  EXPECT_EQ(perception.evidence.facts, (std::vector<std::string>{"centre 2.3 m", "nearest top left"}));
+  TokenSequence sequence;
+  model->prompt().evidence(sequence, {.labels = {"cat"}, .objects = {}, .facts = perception.evidence.facts});
+  const std::vector<int32_t> words(sequence.tokens.begin() + 1, sequence.tokens.end() - 1);
+  EXPECT_EQ(model->tokenizer().decode(words), "cat; centre 2.3 m; nearest top left");
+  EXPECT_FALSE((Evidence{.labels = {}, .objects = {}, .facts = {"centre 2.3 m"}}.empty()));
+}
+
 TEST(Senses, SurviveSavingAndLoading) {
   const std::filesystem::path folder = std::filesystem::path(testing::TempDir()) / "senses_saved";
   std::filesystem::remove_all(folder);
@@ -134,7 +146,8 @@ TrainingBatch mixed_batch(const SensoriumModel& model) {
   TrainingBatch batch;
   batch.images.push_back({.image = tiny_image(1), .objects = {}, .unknown_objects = {}});
   const modality::Recording recordings[] = {tiny_motion(1, 2, 64), tiny_sound(2, 10, 40), tiny_film(5, 3),
-                                            tiny_motion(3, 4, 90), tiny_sound(4, 50, 80), tiny_film(6, 0, 5)};
+                                            tiny_motion(3, 4, 90), tiny_sound(4, 50, 80), tiny_film(6, 0, 5),
+                                            tiny_room(3)};
   for (const modality::Recording& recording : recordings) {
     const int index = static_cast<int>(batch.images.size() + batch.recordings.size());
     batch.recordings.push_back({.sense = recording.sense,

@@ -6,6 +6,7 @@
 #include <numbers>
 
 #include "modality/audio/prepare.h"
+#include "modality/depth/depth.h"
 #include "modality/motion/motion.h"
 #include "modality/video/encoder.h"
 #include "modality/video/video.h"
@@ -67,6 +68,11 @@ inline modality::Recording tiny_film(uint64_t seed, int speed, int frames = 8, i
     }
   }
   return modality::film_recording(std::move(film), frames / modality::kFilmRateHz);
+}
+
+// A wall `metres` away.
+inline modality::Recording tiny_room(float metres) {
+  return modality::depth_recording({40, 30, std::vector<float>(1200, metres)});
 }
 
 }  // namespace sensorium::models

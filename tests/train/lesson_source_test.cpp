@@ -139,26 +139,6 @@ TEST_F(LessonSources, ConversationsKeepTheirTurnsAndPictures) {
   EXPECT_EQ(words.turns[1].parts.size(), 2u);
 }
 
-TEST_F(LessonSources, SensesThatNoModelHasAreRefusedByLine) {
-  write("a.jsonl", R"({"text": "words"}
-{"depth": "room.png", "class": "dog"}
-)");
-  recipe_.validation_fraction = 0;
-  const auto source = open_source({.path = "a.jsonl"}, recipe_, Part::train);
-  EXPECT_EQ(source->get(0).text, "words");
-  std::set<std::string> labels, objects;
-  for (const std::function<void()>& look : {std::function<void()>([&] { source->get(1); }),
-                                            std::function<void()>([&] { source->collect_names(labels, objects); })}) {
-    try {
-      look();
-      ADD_FAILURE() << "it was taken";
-    } catch (const Error& error) {
-      EXPECT_EQ(error.kind(), ErrorKind::unsupported);
-      EXPECT_NE(error.message().find("a.jsonl:2: is about depth"), std::string::npos) << error.message();
-    }
-  }
-}
-
 TEST_F(LessonSources, RecordingsAreLoadedOnceAndKeepTheirLabelsApart) {
   media::Audio audio{16'000, 1, std::vector<float>(16'000)};
   for (size_t i = 0; i < audio.samples.size(); ++i) audio.samples[i] = i % 16 < 8 ? 0.5f : -0.5f;

@@ -140,6 +140,22 @@ TEST_F(RecordedLessons, AFilmTellsWhatHappensAndWhetherAnythingMoves) {
   }
 }
 
+TEST_F(RecordedLessons, WhatIsMeasuredIsTold) {
+  Lesson room;
+  room.recording = shared(models::tiny_room(1.5f));
+  room.exchanges = {{"how many?", "two"}};
+  for (const double predicted : {0.0, 1.0}) {
+    recipe_.predicted_evidence = predicted;
+    const std::string text = text_of(build({room}).sequences.at(0));
+    EXPECT_NE(text.find("centre 1.5 m; nearest top left"), std::string::npos) << text;
+  }
+  TrainingBatch batch;
+  BatchBuilder builder(*model_, recipe_);
+  Rng rng(1);
+  builder.add_reading(batch, room, {.path = "x"}, rng);
+  EXPECT_NE(text_of(batch.sequences.at(0)).find("centre 1.5 m"), std::string::npos);
+}
+
 TEST_F(RecordedLessons, ThermalPicturesAreLedIn) {
   Lesson night;
   night.image = std::make_shared<const media::Image>(models::tiny_image(1));

@@ -199,7 +199,9 @@ Perception SensoriumModel::perceive(const modality::Recording& recording, DType 
   const modality::ImageFeatures features = encode(found, pointers_to(signals), compute);
   std::vector<int64_t> offsets;
   const Tensor tokens_TC = found.project(features, offsets);
-  return {.image_tokens_TC = tokens_TC, .evidence = find_evidence(found, features)};
+  Perception perception{.image_tokens_TC = tokens_TC, .evidence = find_evidence(found, features)};
+  perception.evidence.facts = recording.facts;
+  return perception;
 }
 
 Tensor SensoriumModel::embed(std::span<const TokenSequence* const> sequences, const Tensor& image_tokens_TC,

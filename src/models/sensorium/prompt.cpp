@@ -132,6 +132,8 @@ void PromptWriter::evidence(TokenSequence& out, const Evidence& evidence) const 
   for (size_t i = 0; i < std::min(kToldLabels, evidence.labels.size()); ++i) {
     text(out, (i == 0 ? "" : ", ") + evidence.labels[i]);
   }
+  for (size_t i = 0; i < evidence.facts.size(); ++i)
+    text(out, (i == 0 && evidence.labels.empty() ? "" : "; ") + evidence.facts[i]);
   // First how many of each kind, in the order of their names; then the objects in the order in which one reads a picture of
   // columns. One picture has one description.
   std::map<std::string, int> kinds;

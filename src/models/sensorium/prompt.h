@@ -43,7 +43,8 @@ struct FoundObject {
 struct Evidence {
   std::vector<std::string> labels;  // likeliest first; at most three are told
   std::vector<FoundObject> objects;
-  bool empty() const { return labels.empty() && objects.empty(); }
+  std::vector<std::string> facts;  // measured: told as they are
+  bool empty() const { return labels.empty() && objects.empty() && facts.empty(); }
 };
 
 // The objects as evidence tells them: columns from left to right, each from the bottom up.

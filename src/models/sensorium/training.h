@@ -26,9 +26,10 @@ struct TrainingImage {
 
 struct TrainingRecording {
   const modality::SenseKind* sense = nullptr;
-  modality::Signal signal;  // one window
-  int label = -1;           // index into the sense's labels; -1: unknown
-  int trait = -1;           // a second label that is also true ("motion"); -1: none
+  modality::Signal signal;         // one window
+  int label = -1;                  // index into the sense's labels; -1: unknown
+  int trait = -1;                  // a second label that is also true ("motion"); -1: none
+  std::vector<std::string> facts;  // of the recording
   bool is_labelled() const { return label >= 0 || trait >= 0; }
 };
 
