@@ -2,7 +2,7 @@
 
 #include "cli/command.h"
 #include "cli/options.h"
-#include "data/world/world.h"
+#include "data/world/aligned/aligned.h"
 
 namespace sensorium::cli {
 namespace {
@@ -17,9 +17,19 @@ struct WorldCommand {
   bool json = false;
 };
 
+// Scenes as all senses perceive them; every other kind is pictures.
+constexpr const char* kSenses = "senses";
+
+data::WorldDatasetReport write_samples(const WorldCommand& command) {
+  if (command.options.kinds == std::vector<std::string>{kSenses}) {
+    return data::write_aligned_dataset(command.directory, command.name, command.first, command.count, command.seed);
+  }
+  return data::write_world_dataset(command.directory, command.name, command.first, command.count, command.seed,
+                                   command.options);
+}
+
 void write_world(const WorldCommand& command) {
-  const data::WorldDatasetReport report = data::write_world_dataset(command.directory, command.name, command.first,
-                                                                    command.count, command.seed, command.options);
+  const data::WorldDatasetReport report = write_samples(command);
   const std::string file = (std::filesystem::path(command.directory) / (command.name + ".jsonl")).string();
   if (command.json) {
     std::puts(OrderedJson{{"data", file}, {"samples", report.samples}, {"bytes", report.bytes}}.dump().c_str());
@@ -33,6 +43,8 @@ void write_world(const WorldCommand& command) {
 std::string kinds_help() {
   std::string help = "Kinds of scenes, in equal shares (default: all); one of:";
   for (const data::WorldKind& kind : data::world_kinds()) help += fmt::format("\n{}: {}", kind.name, kind.description);
+  help += fmt::format(
+      "\n{}: alone: a thing as picture, heat, depth, sound, film and motion sensors, six records a scene", kSenses);
   return help;
 }
 
@@ -62,7 +74,8 @@ void add_world(CLI::App& app) {
   verb->footer(
       "Examples:\n"
       "  sensorium world synthetic --count 1000 --kinds shapes,counting\n"
-      "  sensorium world synthetic --name test --count 100 --seed 2");
+      "  sensorium world synthetic --name test --count 100 --seed 2\n"
+      "  sensorium world aligned --kinds senses --count 200");
   verb->callback([command] { write_world(*command); });
 }
 

@@ -112,7 +112,8 @@ void parse_fields(RecordReader& reader, Record& record) {
     record.image = picture->value;
     record.picture_kind = kind;
   }
-  (void)reader.find("kind");  // which scene of the synthetic world it is: for people
+  // Which scene of the synthetic world it is: for people.
+  for (const char* field : {"kind", "scene"}) (void)reader.find(field);
   if (const Json* width = reader.find("width")) record.width = parse_int(*width, "\"width\"", 1);
   if (const Json* height = reader.find("height")) record.height = parse_int(*height, "\"height\"", 1);
   if (reader.find("class") != nullptr) record.label = filled_member(reader.object(), "class", "a record");

@@ -6,6 +6,7 @@
 
 #include "data/dataset.h"
 #include "models/load_part.h"
+#include "train/aligned_source.h"
 
 namespace sensorium::train {
 namespace {
@@ -207,6 +208,11 @@ class WorldSource : public LessonSource {
 }  // namespace
 
 std::unique_ptr<LessonSource> open_source(const SetRecipe& set, const Recipe& recipe, Part part) {
+  const bool train = part == Part::train;
+  if (set.world == kAlignedWorld) {
+    return open_aligned_source(set, train ? recipe.seed : recipe.seed ^ kValidationSeed,
+                               train ? kWorldLessons : kWorldValidation);
+  }
   if (!set.world.empty()) return std::make_unique<WorldSource>(set, recipe, part);
   return std::make_unique<RecordSource>(set, recipe, part);
 }

@@ -66,6 +66,9 @@ Json world_record(const WorldSample& sample, const std::string& image_path);
 // Samples are counted from 0 to one below this.
 inline constexpr uint64_t kMaxWorldIndex = 1'000'000'000'000;
 
+// Throws Error(usage) for a name of files of a data set that is none of letters, digits, '-', '_' and '.', or begins with '.'.
+void check_dataset_name(const std::string& name);
+
 struct WorldDatasetReport {
   size_t samples = 0;
   uint64_t bytes = 0;

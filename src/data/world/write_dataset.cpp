@@ -24,14 +24,6 @@ bool is_photo_like(const WorldSample& sample) {
   return std::find(kPhotos.begin(), kPhotos.end(), sample.kind) != kPhotos.end();
 }
 
-void check_name(const std::string& name) {
-  const bool fits = !name.empty() && name[0] != '.' && std::all_of(name.begin(), name.end(), [](unsigned char c) {
-    return (c < 0x80 && std::isalnum(c)) || c == '-' || c == '_' || c == '.';
-  });
-  require(fits, ErrorKind::usage, "the name \"{}\" of a split: want letters, digits, '-', '_' and '.', no '.' first",
-          name);
-}
-
 // Folders that are removed again, unless keep() is called.
 class NewFolders {
  public:
@@ -82,12 +74,20 @@ void move_file(const fs::path& from, const fs::path& to) {
 
 }  // namespace
 
+void check_dataset_name(const std::string& name) {
+  const bool fits = !name.empty() && name[0] != '.' && std::all_of(name.begin(), name.end(), [](unsigned char c) {
+    return (c < 0x80 && std::isalnum(c)) || c == '-' || c == '_' || c == '.';
+  });
+  require(fits, ErrorKind::usage, "the name \"{}\" of a split: want letters, digits, '-', '_' and '.', no '.' first",
+          name);
+}
+
 WorldDatasetReport write_world_dataset(const fs::path& directory, const std::string& name, uint64_t first, size_t count,
                                        uint64_t seed, const WorldOptions& options) {
   require(count > 0, ErrorKind::usage, "synthetic data set of 0 samples; want at least 1");
   require(count <= kMaxWorldIndex && first <= kMaxWorldIndex - count, ErrorKind::usage,
           "{} samples from {}: the synthetic world ends at sample {}", count, first, kMaxWorldIndex);
-  check_name(name);
+  check_dataset_name(name);
   NewFolders folders;
   folders.make(directory / "media");
   const TemporaryFolder staged(directory / fmt::format(".{}.{}.tmp", name, ::getpid()));

@@ -1,0 +1,16 @@
+// The synthetic world's aligned scenes as lessons, of every sense in turn.
+#pragma once
+
+#include <memory>
+
+#include "train/lesson_source.h"
+
+namespace sensorium::train {
+
+// The name under which recipes ask for it: {world: senses}.
+constexpr std::string_view kAlignedWorld = "senses";
+
+// Lesson 6 s + k shows scene s to sense k: picture, thermal, depth, sound, film, motion of the camera. `lessons`: how many there are.
+std::unique_ptr<LessonSource> open_aligned_source(const SetRecipe& set, uint64_t seed, int64_t lessons);
+
+}  // namespace sensorium::train
