@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Runs every test of a build folder (first argument) and closes with one line: "N passed, N failed, N skipped".
+# The tests of storage get a PostgreSQL server where its programs are installed (with_postgres.sh).
 # LABELS, if set, is a regular expression of the labels to run (unit, golden, e2e, slow).
 set -uo pipefail
 build=$1
@@ -7,7 +8,7 @@ jobs=$(nproc)
 log=$(mktemp)
 junit=$(mktemp)
 trap 'rm -f "$log" "$junit"' EXIT
-ctest --test-dir "$build" --output-on-failure --timeout 600 -j "$jobs" ${LABELS:+-L "$LABELS"} --output-junit "$junit" \
+"$(dirname "$0")/with_postgres.sh" ctest --test-dir "$build" --output-on-failure --timeout 600 -j "$jobs" ${LABELS:+-L "$LABELS"} --output-junit "$junit" \
   --progress >"$log" 2>&1
 status=$?
 grep -vE '^\[?[0-9]+/[0-9]+|^ *Start|Passed +[0-9.]+ sec$' "$log" | tail -n 200

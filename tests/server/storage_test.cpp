@@ -24,16 +24,22 @@ class Storage : public ::testing::TestWithParam<const char*> {
     }
     const char* given = std::getenv("SENSORIUM_TEST_POSTGRES");
     if (given == nullptr) GTEST_SKIP() << "SENSORIUM_TEST_POSTGRES names no PostgreSQL database";
+    // Tables of its own, as tests run beside one another.
     address_ = given;
+    schema_ = "test_" + std::to_string(getpid());
     const auto database = open_database(address_);
-    for (const char* table : {"messages", "conversations", "schema_version"})
-      database->run(std::string("DROP TABLE IF EXISTS ") + table);
+    database->run("DROP SCHEMA IF EXISTS " + schema_ + " CASCADE");
+    database->run("CREATE SCHEMA " + schema_);
+    address_ += (address_.find('?') == std::string::npos ? "?" : "&") + ("options=-csearch_path%3D" + schema_);
+  }
+  void TearDown() override {
+    if (!schema_.empty()) open_database(address_)->run("DROP SCHEMA " + schema_ + " CASCADE");
   }
   std::unique_ptr<ConversationStore> open() const {
     return std::make_unique<ConversationStore>(open_database(address_));
   }
 
-  std::string address_;
+  std::string address_, schema_;
 };
 
 StoredMessage message(const std::string& id, const std::string& content) {
