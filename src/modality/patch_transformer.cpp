@@ -38,6 +38,16 @@ PatchTransformer::PatchTransformer(nn::ParameterStore& store, const std::string&
   if (config.post_norm) post_norm_ = nn::LayerNorm(store, name + ".post_norm", dim, config.norm_eps);
 }
 
+void PatchTransformer::for_each_linear(const std::function<void(const std::string& name, nn::Linear& linear)>& visit) {
+  for (size_t i = 0; i < blocks_.size(); ++i) {
+    const std::string block = fmt::format("layers.{}", i);
+    visit(block + ".attention.qkv", blocks_[i].attention.qkv);
+    visit(block + ".attention.out", blocks_[i].attention.out);
+    visit(block + ".mlp.fc1", blocks_[i].mlp.fc1);
+    visit(block + ".mlp.fc2", blocks_[i].mlp.fc2);
+  }
+}
+
 ops::Sequences PatchTransformer::sequences(int64_t inputs) const {
   ops::Sequences result{{0}};
   for (int64_t i = 1; i <= inputs; ++i) result.offsets.push_back(static_cast<int32_t>(i * config_.tokens()));

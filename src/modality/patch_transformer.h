@@ -2,6 +2,7 @@
 // whatever their patches are cut out of (ViT, Dosovitskiy 2021; AST, Gong 2021; ImageBind, Girdhar 2023).
 #pragma once
 
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -45,6 +46,9 @@ class PatchTransformer {
   Tensor class_states(const Tensor& patches_PK) const;
   // The rows of each input in a packed tensor of states.
   ops::Sequences sequences(int64_t inputs) const;
+  // The blocks' matrices by name ("layers.0.attention.qkv", "layers.0.attention.out", "layers.0.mlp.fc1", "layers.0.mlp.fc2"):
+  // for low-rank changes.
+  void for_each_linear(const std::function<void(const std::string& name, nn::Linear& linear)>& visit);
   // While on, blocks keep only their inputs for the backward pass and compute the rest again.
   void set_checkpointing(bool on) { checkpointing_ = on; }
 

@@ -12,6 +12,35 @@ namespace {
 constexpr int64_t kPatience = 20;
 
 // Keys that mean something to one kind only: giving them to another is a mistake.
+constexpr std::array kBindKeys = {"model",
+                                  "reset",
+                                  "tokenizer",
+                                  "losses",
+                                  "licence",
+                                  "trained_on",
+                                  "adapter",
+                                  "chat_template",
+                                  "data.readings",
+                                  "data.texts",
+                                  "data.order",
+                                  "data.images_per_batch",
+                                  "data.conversations_per_batch",
+                                  "data.augment"};
+constexpr std::array kJointKeys = {"model",
+                                   "reset",
+                                   "tokenizer",
+                                   "losses",
+                                   "trainable",
+                                   "lora",
+                                   "adapter",
+                                   "chat_template",
+                                   "data.readings",
+                                   "data.texts",
+                                   "data.order",
+                                   "data.images_per_batch",
+                                   "data.conversations_per_batch",
+                                   "data.pairs_per_piece",
+                                   "train.epochs"};
 constexpr std::array kNativeKeys = {"model",
                                     "reset",
                                     "tokenizer",
@@ -29,9 +58,17 @@ constexpr std::array kNativeKeys = {"model",
                                     "data.texts_per_batch",
                                     "data.questions_per_image",
                                     "data.find_questions",
-                                    "data.predicted_evidence"};
-constexpr std::array kConversationKeys = {
-    "lora", "adapter", "chat_template", "data.conversations_per_batch", "data.max_tokens", "train.epochs"};
+                                    "data.predicted_evidence",
+                                    "data.pairs_per_batch",
+                                    "data.pairs_per_piece"};
+constexpr std::array kConversationKeys = {"lora",
+                                          "adapter",
+                                          "chat_template",
+                                          "data.conversations_per_batch",
+                                          "data.max_tokens",
+                                          "train.epochs",
+                                          "data.pairs_per_batch",
+                                          "data.pairs_per_piece"};
 
 bool is_published(const Recipe& recipe) { return !recipe.init.empty() && !models::is_native(recipe.init); }
 
@@ -41,7 +78,11 @@ struct Kind {
   std::unique_ptr<Course> (*open)(const Recipe& recipe);
   std::span<const char* const> foreign;  // keys of other kinds
 };
-constexpr std::array<Kind, 2> kKinds = {{
+constexpr std::array<Kind, 4> kKinds = {{
+    {"the binding of a sense to the model", [](const Recipe& recipe) { return recipe.bind.has_value(); },
+     open_bind_course, kBindKeys},
+    {"the joint space of the native model", [](const Recipe& recipe) { return recipe.joint.has_value(); },
+     open_joint_course, kJointKeys},
     {"a published model, which learns from conversations,", is_published, open_conversation_course, kNativeKeys},
     {"the native model", [](const Recipe&) { return true; }, open_native_course, kConversationKeys},
 }};

@@ -36,6 +36,8 @@ std::unique_ptr<Course> open_course(const Recipe& recipe);
 // The kinds.
 std::unique_ptr<Course> open_native_course(const Recipe& recipe);
 std::unique_ptr<Course> open_conversation_course(const Recipe& recipe);
+std::unique_ptr<Course> open_bind_course(const Recipe& recipe);
+std::unique_ptr<Course> open_joint_course(const Recipe& recipe);
 
 // Batches in a row with nothing to learn from; too many end the run.
 class Patience {

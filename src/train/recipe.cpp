@@ -57,6 +57,16 @@ SetRecipe read_set(const Json& json, const std::string& where) {
   set.scene = reader.get_or<std::string>("scene", "");
   set.label_question = reader.get_or<std::string>("label_question", "");
   set.statements = reader.get_or<int64_t>("statements", 0);
+  set.limit = reader.has("limit") ? reader.get_int("limit", 1, INT64_MAX / 2) : 0;
+  if (reader.has("names")) {
+    const Json& names = reader.child("names");
+    require(names.is_object(), ErrorKind::usage, "{}: \"names\" is {}, expected class: name", where, names.type_name());
+    for (const auto& [label, name] : names.items()) {
+      require(name.is_string() && !name.get<std::string>().empty(), ErrorKind::usage,
+              "{}: \"names\": \"{}\" is {}, expected a name", where, label, name.dump());
+      set.names[label] = name.get<std::string>();
+    }
+  }
   set.cutmix = number(reader, "cutmix", 0, 0, 1, where);
   reader.finish();
   require(set.path.empty() != set.world.empty(), ErrorKind::usage, "{}: needs \"path\" or \"world\", one of them",
@@ -95,6 +105,31 @@ std::optional<models::LoraConfig> read_lora(const Json& json, const std::string&
   config.targets = reader.get_or<std::vector<std::string>>("targets", {});
   reader.finish();
   return config;
+}
+
+std::optional<BindRecipe> read_bind(const Json& json, const std::string& where) {
+  if (json.empty()) return std::nullopt;
+  BindRecipe bind;
+  ConfigReader reader(json, where, ErrorKind::usage);
+  bind.sense = reader.get<std::string>("sense");
+  bind.anchor = reader.get_or<std::string>("anchor", bind.anchor);
+  require(bind.anchor == "text" || bind.anchor == "image", ErrorKind::usage,
+          "{}: \"anchor\" is \"{}\", expected text or image", where, bind.anchor);
+  if (reader.has("temperature")) bind.temperature = number(reader, "temperature", 0, 0.01, 100, where);
+  bind.learn_temperature = reader.get_or<bool>("learn_temperature", false);
+  reader.finish();
+  return bind;
+}
+
+std::optional<JointRecipe> read_joint(const Json& json, const std::string& where) {
+  if (json.empty()) return std::nullopt;
+  require(json.is_object(), ErrorKind::usage, "{}: expected keys with values", where);
+  JointRecipe joint{.sizes = json};
+  ConfigReader reader(json, where, ErrorKind::usage);
+  joint.views = reader.get_int_or("views", joint.views, 1, 1024);
+  joint.dropout = number(reader, "dropout", joint.dropout, 0, kBelowOne, where);
+  for (const char* key : {"views", "dropout"}) joint.sizes.erase(key);
+  return joint;
 }
 
 // {pattern: learning rate}, the longest pattern first: it is the most special one.
@@ -158,6 +193,8 @@ Recipe Recipe::load(const fs::path& file, const std::vector<std::string>& overri
   recipe.activation_checkpointing = reader.get_or<bool>("activation_checkpointing", false);
   recipe.conversations.chat_template = reader.get_or<std::string>("chat_template", "");
   recipe.conversations.lora = read_lora(reader.child("lora"), where + ": lora");
+  recipe.joint = read_joint(reader.child("joint"), where + ": joint");
+  recipe.bind = read_bind(reader.child("bind"), where + ": bind");
   recipe.conversations.adapter = resolve(reader.get_or<std::string>("adapter", ""), "adapter").string();
   require(!recipe.init.empty() || recipe.model.size() > 0, ErrorKind::usage,
           "{}: needs \"model\" (sizes of a new model) or \"init\" (a folder to go on from)", where);
@@ -191,6 +228,8 @@ Recipe Recipe::load(const fs::path& file, const std::vector<std::string>& overri
     recipe.conversations.per_batch =
         data.get_int_or("conversations_per_batch", recipe.conversations.per_batch, 1, 4096);
     recipe.conversations.max_tokens = data.get_int_or("max_tokens", 0, 0, 1 << 24);
+    recipe.pairs_per_batch = data.get_int_or("pairs_per_batch", recipe.pairs_per_batch, 2, 1 << 16);
+    recipe.pairs_per_piece = data.get_int_or("pairs_per_piece", 0, 0, 1 << 16);
     recipe.text_tokens = data.get_int_or("text_tokens", recipe.text_tokens, 16, 1 << 20);
     recipe.questions_per_image = data.get_int_or("questions_per_image", recipe.questions_per_image, 1, 64);
     recipe.predicted_evidence = number(data, "predicted_evidence", recipe.predicted_evidence, 0, 1, where);
@@ -215,7 +254,9 @@ Recipe Recipe::load(const fs::path& file, const std::vector<std::string>& overri
     ConfigReader train(reader.child("train"), where + ": train", ErrorKind::usage);
     TrainerOptions& options = recipe.trainer;
     recipe.epochs = number(train, "epochs", 0, 0, 1e6, where);
-    if (recipe.epochs == 0) options.schedule.total_steps = train.get_int("steps", 1, INT64_MAX / 2);
+    // Where neither is given, a binding has as many rounds as its authors gave it.
+    const bool has_length = !recipe.bind || train.has("steps");
+    if (recipe.epochs == 0 && has_length) options.schedule.total_steps = train.get_int("steps", 1, INT64_MAX / 2);
     require(recipe.epochs == 0 || !train.has("steps"), ErrorKind::usage, "{}: train: \"steps\" or \"epochs\", not both",
             where);
     options.schedule.peak = number(train, "learning_rate", 1e-3, 0, 1e38, where);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -26,7 +27,9 @@ struct SetRecipe {
   std::string scene;                 // label of every picture that has no class of its own
   int64_t statements = 0;            // see data::WorldOptions
   std::string label_question;        // the answer to this one of its questions is the label, in place of the class
-  double cutmix = 0;                 // share of its labelled pictures that get a part of another one, see cutmix.h
+  int64_t limit = 0;                 // of its first records, for the joint space; 0: all
+  std::map<std::string, std::string> names;  // what the joint space calls a class: {"dog bark": "dog"}
+  double cutmix = 0;  // share of its labelled pictures that get a part of another one, see cutmix.h
 };
 
 // In which order a set's records come: each draw for itself, or all of them before any comes again.
@@ -39,6 +42,21 @@ struct ConversationRecipe {
   std::string chat_template;               // name or file; "": the checkpoint's own
   std::optional<models::LoraConfig> lora;  // trains an adapter
   std::string adapter;                     // a saved one to go on from
+};
+
+// A sense that is bound to the joint space of a published model, whose other towers are frozen.
+struct BindRecipe {
+  std::string sense;                  // whose tower learns
+  std::string anchor = "text";        // what it learns from: "text" (captions, or the class) or "image"
+  std::optional<double> temperature;  // none: as published for the sense
+  bool learn_temperature = false;     // from there on
+};
+
+// The joint space of the native model, on frozen encoders.
+struct JointRecipe {
+  Json sizes;         // of config.json's "joint"
+  int64_t views = 4;  // of every picture and recording: the first as it is, the others changed by the set's "augment"
+  double dropout = 0.1;  // of what the encoders say
 };
 
 struct Recipe {
@@ -68,6 +86,10 @@ struct Recipe {
   std::vector<std::string> trainable = {"*"};
   models::LossWeights losses;
   ConversationRecipe conversations;
+  std::optional<BindRecipe> bind;
+  std::optional<JointRecipe> joint;
+  // Contrastive learning: pairs that are each other's contrasts, and how many of them keep their graph at once (0: all).
+  int64_t pairs_per_batch = 256, pairs_per_piece = 0;
   double epochs = 0;           // rounds through the data, in place of trainer.schedule.total_steps; 0: those
   double warmup_fraction = 0;  // of all steps, in place of trainer.schedule.warmup_steps; 0: those
   std::vector<std::pair<std::string, double>>

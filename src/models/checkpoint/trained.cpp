@@ -33,9 +33,10 @@ class TrainedCheckpoint : public Checkpoint {
       int64_t row = 0;
       for (const std::string& name : names_.names_of(parameter.name)) {
         const TensorFiles::Entry& old = files.find(name);
-        const bool whole = old.shape == value.shape();
+        // Files may have ones before a vector's or a table's dimensions.
+        const bool whole = old.shape.elements() == value.elements();
         const int64_t end = whole ? 0 : row + old.shape[0];
-        changed[name] = entry_of(whole ? value : value.slice(row, end), old.dtype);
+        changed[name] = entry_of(whole ? value.reshape(old.shape) : value.slice(row, end), old.dtype);
         row = end;
       }
     }

@@ -48,6 +48,8 @@ class Embedder {
   virtual Tensor embed(std::span<const EmbedInput> inputs) const = 0;
   // What a softmax over `others` ([M, dim]) takes for each of `items` ([N, dim]); both as embed() gives them -> f32 [N, M].
   virtual Tensor compare(const Tensor& items, const Tensor& others) const = 0;
+  // Inputs of different senses whose cosine is above this are of the same thing; none: the model does not say.
+  virtual std::optional<double> same_cosine() const { return std::nullopt; }
 };
 
 // Throws Error(unsupported) that names the input, the sense, and what the model has.

@@ -42,10 +42,7 @@ Imagebind::Imagebind(const Checkpoint& checkpoint, DType compute)
     }
   }
   CheckpointWeights weights(checkpoint);
-  for (ImagebindNames& names : imagebind_names()) {
-    weights.map(fmt::format("{}.", names.name), {""}, std::move(names.rules));
-  }
-  weights.ignore("modality_preprocessors.text.mask");
+  map_names(weights);
   store_ = weights.load([&](nn::ParameterStore& store) {
     for (const ImagebindNames& names : imagebind_names()) {
       const std::string name = names.name;
@@ -66,6 +63,19 @@ Imagebind::Imagebind(const Checkpoint& checkpoint, DType compute)
   require(!tokenizer_ || tokenizer_->vocab_size() <= config_.text->vocabulary, ErrorKind::invalid_data,
           "{}: the tokenizer has {} tokens, the model's embedding only {} rows: it belongs to another model", name_,
           tokenizer_ ? tokenizer_->vocab_size() : 0, config_.text ? config_.text->vocabulary : 0);
+}
+
+void Imagebind::map_names(CheckpointWeights& weights) {
+  for (ImagebindNames& names : imagebind_names()) {
+    weights.map(fmt::format("{}.", names.name), {""}, std::move(names.rules));
+  }
+  weights.ignore("modality_preprocessors.text.mask");
+}
+
+modality::PatchTransformer& Imagebind::transformer(InputSense sense) {
+  const auto found = towers_.find(tower_of(sense));
+  require(found != towers_.end(), ErrorKind::unsupported, "{}: the model has no tower for {}", name_, name_of(sense));
+  return found->second.transformer;
 }
 
 std::vector<InputSense> Imagebind::senses() const {

@@ -39,6 +39,12 @@ class Imagebind : public EmbeddingModel {
   OrderedJson describe() const override;
   const ImagebindConfig& config() const { return config_; }
 
+  // For training. Throws Error(unsupported) for a sense without a tower of patches.
+  nn::ParameterStore& mutable_store() { return store_; }
+  modality::PatchTransformer& transformer(InputSense sense);
+  // Says where a checkpoint's files have what.
+  static void map_names(CheckpointWeights& weights);
+
  private:
   struct Tower {
     modality::PatchTransformer transformer;

@@ -6,6 +6,7 @@
 #include "models/decoder/session.h"
 #include "models/picture_cache.h"
 #include "models/sensorium/answer_stream.h"
+#include "models/sensorium/embedder.h"
 #include "models/sensorium/grounding.h"
 #include "models/sensorium/shown_objects.h"
 
@@ -190,7 +191,11 @@ class Session : public DecoderSession {
 class SensoriumChat : public Model {
  public:
   SensoriumChat(const SensoriumModel& model, DType compute, std::unique_ptr<SensoriumModel> owned)
-      : model_(model), compute_(compute), owned_(std::move(owned)) {}
+      : model_(model), compute_(compute), owned_(std::move(owned)) {
+    if (model.config().joint) embedder_.emplace(model, compute);
+  }
+
+  const Embedder* embedder() const override { return embedder_ ? &*embedder_ : nullptr; }
 
   std::unique_ptr<ChatSession> start(std::span<const ChatMessage> messages) const override {
     const NoGrad no_grad;
@@ -213,6 +218,10 @@ class SensoriumChat : public Model {
     for (const SenseConfig& sense : config.senses)
       json["senses"][std::string(sense.kind->name)] = {{"encoder", sense.encoder->to_json()}, {"labels", sense.labels}};
     json["decoder"] = native_decoder_json(config.decoder);
+    if (config.joint) {
+      json["embedding_dim"] = config.joint->dim;
+      json["joint"] = config.joint->to_json();
+    }
     json["max_image_pixels"] = config.prepare.max_pixels;
     json["context_tokens"] = config.decoder.context;
     json["labels"] = config.heads.labels.size();
@@ -275,6 +284,7 @@ class SensoriumChat : public Model {
   const SensoriumModel& model_;
   DType compute_;
   std::unique_ptr<SensoriumModel> owned_;
+  std::optional<SensoriumEmbedder> embedder_;
   mutable PictureCache<Perception> perceptions_{
       [](const Perception& perception) { return perception.image_tokens_TC.bytes() + sizeof(Perception); }};
   mutable DecoderCache cache_;

@@ -1,5 +1,7 @@
 #include "models/sensorium/config.h"
 
+#include <algorithm>
+
 namespace sensorium::models {
 
 DecoderConfig read_native_decoder(const Json& json, const std::string& where) {
@@ -75,6 +77,36 @@ OrderedJson SenseConfig::to_json() const {
   return {{"encoder", encoder->to_json()}, {"merge", merge}, {"query_dim", query_dim}, {"labels", labels}};
 }
 
+JointConfig JointConfig::from_json(const Json& json, const std::string& where) {
+  ConfigReader reader(json, where);
+  JointConfig config;
+  config.dim = reader.get_int_or("dim", config.dim, 2, 1 << 14);
+  config.width = reader.get_int_or("width", config.width, 8, 1 << 14);
+  config.text_width = reader.get_int_or("text_width", config.text_width, 8, 1 << 14);
+  config.text_layers = reader.get_int_or("text_layers", config.text_layers, 0, 64);
+  config.text_heads = reader.get_int_or("text_heads", config.text_heads, 1, 512);
+  config.senses = reader.get_or<std::vector<std::string>>("senses", config.senses);
+  config.same_cosine = reader.get_or<double>("same_cosine", config.same_cosine);
+  reader.finish();
+  require(config.text_width % config.text_heads == 0 && config.text_width / config.text_heads % 8 == 0 &&
+              config.text_width / config.text_heads <= 256,
+          ErrorKind::invalid_data, "{}: text_width {} in {} heads; heads have a multiple of 8 channels, at most 256",
+          where, config.text_width, config.text_heads);
+  require(config.same_cosine >= -1 && config.same_cosine <= 1, ErrorKind::invalid_data,
+          "{}: same_cosine is {}, expected -1..1", where, config.same_cosine);
+  return config;
+}
+
+OrderedJson JointConfig::to_json() const {
+  return {{"dim", dim},
+          {"width", width},
+          {"text_width", text_width},
+          {"text_layers", text_layers},
+          {"text_heads", text_heads},
+          {"senses", senses},
+          {"same_cosine", same_cosine}};
+}
+
 SensoriumConfig SensoriumConfig::from_json(const Json& json, const std::string& where) {
   ConfigReader reader(json, where);
   SensoriumConfig config;
@@ -110,6 +142,13 @@ SensoriumConfig SensoriumConfig::from_json(const Json& json, const std::string& 
     if (sense == senses.end()) continue;
     config.senses.push_back(SenseConfig::from_json(kind, *sense, fmt::format("{}: senses: {}", where, kind.name)));
   }
+  if (reader.has("joint")) config.joint = JointConfig::from_json(reader.child("joint"), where + ": joint");
+  for (const std::string& name : config.joint ? config.joint->senses : std::vector<std::string>()) {
+    const bool known = name == "image" || std::ranges::any_of(config.senses, [&](const SenseConfig& sense) {
+                         return sense.kind->name == name;
+                       });
+    require(known, ErrorKind::invalid_data, "{}: joint: senses: the model has no sense \"{}\"", where, name);
+  }
   reader.child("quantization");  // for people: the names of packed tensors say the same
   reader.finish();
   return config;
@@ -129,6 +168,7 @@ OrderedJson SensoriumConfig::to_json() const {
   json["decoder"] = native_decoder_json(decoder);
   json["heads"] = heads.to_json();
   for (const SenseConfig& sense : senses) json["senses"][std::string(sense.kind->name)] = sense.to_json();
+  if (joint) json["joint"] = joint->to_json();
   return json;
 }
 

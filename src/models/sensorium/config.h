@@ -1,6 +1,7 @@
 // Everything that sizes the native model: the contents of its config.json.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,13 +41,26 @@ struct SenseConfig {
   OrderedJson to_json() const;
 };
 
+// The joint space: a head on what each encoder says of an input, and a small encoder of texts on the decoder's embeddings.
+struct JointConfig {
+  int64_t dim = 128;    // of the vectors
+  int64_t width = 256;  // of the heads' hidden layer
+  int64_t text_width = 192, text_layers = 1, text_heads = 3;
+  std::vector<std::string> senses = {"image"};  // that have a head: "image", and some of the model's others
+  double same_cosine = 0.5;  // inputs of two senses that are nearer than this are of the same thing; training finds it
+
+  static JointConfig from_json(const Json& json, const std::string& where);
+  OrderedJson to_json() const;
+};
+
 struct SensoriumConfig {
   modality::ImagePrepareConfig prepare;
   modality::ImageEncoderConfig image;
   int64_t merge = 2;  // merge x merge neighbouring image tokens become one decoder token
   DecoderConfig decoder;
   HeadsConfig heads;
-  std::vector<SenseConfig> senses;  // in the order of modality::sense_kinds(); none: the model sees and reads only
+  std::vector<SenseConfig> senses;   // in the order of modality::sense_kinds(); none: the model sees and reads only
+  std::optional<JointConfig> joint;  // none: the model has no joint space
   // For people: shown by `inspect`.
   std::string name = "sensorium", licence, trained_on;
 

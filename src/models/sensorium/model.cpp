@@ -61,10 +61,17 @@ SensoriumModel::SensoriumModel(SensoriumConfig config, std::shared_ptr<const tex
   object_queries_ = queries(config_.heads.objects);
   for (const SenseConfig& sense : config_.senses)
     senses_.emplace_back(store_, sense, config_.image, config_.decoder, queries(sense.labels));
+  if (config_.joint) joint_.emplace(store_, config_);
 }
 
 Queries SensoriumModel::queries(const std::vector<std::string>& phrases) const {
   return make_queries(encode_phrases(*tokenizer_, phrases));
+}
+
+const JointSpace& SensoriumModel::joint() const {
+  require(joint_.has_value(), ErrorKind::unsupported,
+          "this model has no joint space (no \"joint\" in its config.json); recipes/senses-4-bind.yaml trains one");
+  return *joint_;
 }
 
 std::unique_ptr<SensoriumModel> SensoriumModel::load(const std::filesystem::path& directory) {

@@ -12,6 +12,7 @@
 #include "models/decoder/decoder.h"
 #include "models/sensorium/config.h"
 #include "models/sensorium/heads.h"
+#include "models/sensorium/joint.h"
 #include "models/sensorium/prompt.h"
 #include "models/sensorium/sense.h"
 
@@ -48,6 +49,9 @@ class SensoriumModel {
   // Throws Error(unsupported) that says which senses this model has.
   const Sense& sense(const modality::SenseKind& kind) const;
   bool has(const modality::SenseKind& kind) const;
+
+  // Throws Error(unsupported) for a model without a joint space.
+  const JointSpace& joint() const;
 
   // pictures already of their prepared size.
   modality::ImageFeatures encode(const modality::PreparedImages& images) const {
@@ -88,6 +92,7 @@ class SensoriumModel {
   Classifier classifier_;
   Queries label_queries_, object_queries_;
   std::vector<Sense> senses_;
+  std::optional<JointSpace> joint_;
 };
 
 // Writes config.json, tokenizer.json (copied from `tokenizer_json`) and model.safetensors (weights in `dtype`), each
