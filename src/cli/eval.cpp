@@ -19,6 +19,7 @@ struct EvalCommand {
   models::LoadOptions load;
   eval::EvalOptions options;
   std::string compare;
+  std::vector<std::string> names;
   bool json = false;
 };
 
@@ -88,6 +89,12 @@ void run_comparison(const EvalCommand& command) {
 
 void run_eval(EvalCommand command) {
   if (!command.compare.empty()) return run_comparison(command);
+  for (const std::string& name : command.names) {
+    const size_t at = name.find('=');
+    require(at != std::string::npos && at > 0 && at + 1 < name.size(), ErrorKind::usage,
+            "--name {}: expected CLASS=NAME, for example \"dog bark=dog\"", name);
+    command.options.names[name.substr(0, at)] = name.substr(at + 1);
+  }
   const std::unique_ptr<models::Model> model = open_model(command.model, command.load);
   eval::EvalReport report;
   {
@@ -122,6 +129,11 @@ void add_eval(CLI::App& app) {
   verb->add_option("--model,-m", command->model, "Folder of the model")->capture_default_str();
   add_load_options(*verb, command->load);
   verb->add_option("--task,-t", command->options.task, task_help());
+  verb->add_option("--with", command->options.with,
+                   "Further data sets, whose records count as the first one's: for the task 'across'")
+      ->allow_extra_args(false);
+  verb->add_option("--name", command->names, "CLASS=NAME: what a class of the data is called instead")
+      ->allow_extra_args(false);
   verb->add_option("--validation", command->options.validation,
                    "Only the part of a training file that a recipe with this validation_fraction leaves out")
       ->check(CLI::Range(0.0, 1.0));
@@ -142,6 +154,7 @@ void add_eval(CLI::App& app) {
       "Examples:\n"
       "  sensorium eval --data hardhat/test.jsonl\n"
       "  sensorium eval --model runs/mine/model --data my.jsonl --task qa --limit 100 --json\n"
+      "  sensorium eval --task across --data oxford_pets/test.jsonl --with esc10/test.jsonl --name \"dog bark=dog\"\n"
       "  sensorium eval --model llava-1.5-7b-hf --adapter runs/lora/adapter --data vqa-rad/test.json --json\n"
       "  sensorium eval --model small --compare default --data my.jsonl --limit 100");
   verb->callback([command] { run_eval(*command); });

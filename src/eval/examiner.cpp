@@ -22,6 +22,7 @@ void Examiner::open(const data::Record& record) {
   record_ = &record;
   answers_.clear();
   recording_.reset();
+  placed_.reset();
 }
 
 std::shared_ptr<const media::Image> Examiner::picture() {

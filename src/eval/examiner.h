@@ -5,11 +5,13 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "data/record.h"
+#include "models/embedding/embedder.h"
 #include "models/model.h"
 
 namespace sensorium::eval {
@@ -27,6 +29,12 @@ class Examiner {
   std::shared_ptr<const media::Image> picture();
   // The record's picture or recording as a part of a message; empty if it has neither. Throws the same.
   models::ChatPart percept();
+  // Where the record's medium is in the model's joint space; media_vectors.h fills it in once it is asked for.
+  struct Placed {
+    models::InputSense sense;
+    Tensor vector_1C;
+  };
+  std::optional<Placed>& placed() { return placed_; }
   // The greedy answer to a question about the record's picture or recording, or without one if it has none.
   const models::ChatAnswer& ask(const std::string& question);
   // The greedy answer to a conversation of texts, pictures and recordings that ends with a user's message.
@@ -47,6 +55,7 @@ class Examiner {
   models::ChatPart picture_;
   std::shared_ptr<const modality::Recording> recording_;  // of the open record, once it is needed
   std::map<std::string, models::ChatAnswer> answers_;     // by question
+  std::optional<Placed> placed_;
 };
 
 }  // namespace sensorium::eval

@@ -4,7 +4,9 @@
 
 #include "base/interrupt.h"
 #include "data/dataset.h"
+#include "eval/tasks/media_vectors.h"
 #include "eval/tasks/task.h"
+#include "models/embedding/embedding_model.h"
 
 namespace sensorium::eval {
 namespace {
@@ -25,13 +27,16 @@ void check_task(const std::string& name) {
        near.empty() ? fmt::format("tasks are {}", fmt::join(names, ", ")) : fmt::format("did you mean '{}'?", near));
 }
 
+bool only_embeds(const models::Model& model) { return dynamic_cast<const models::EmbeddingModel*>(&model) != nullptr; }
 bool suits(const TaskEntry& entry, const models::Model& model) {
-  return (entry.model == TaskModel::embeds) == (model.embedder() != nullptr);
+  return entry.model == TaskModel::embeds ? model.embedder() != nullptr : !only_embeds(model);
 }
-bool carries(const TaskEntry& entry, const data::Record& record) { return entry.carries(record); }
-bool carried(const TaskEntry& entry, std::span<const data::Record> records) {
-  return std::any_of(records.begin(), records.end(),
-                     [&](const data::Record& record) { return carries(entry, record); });
+// A model that also answers is asked about records that its joint space has no sense for, unless these are all it is asked.
+bool carries(const TaskEntry& entry, const data::Record& record, const models::Model& model,
+             const EvalOptions& options) {
+  if (!entry.carries(record)) return false;
+  return entry.model == TaskModel::answers || only_embeds(model) || options.task == entry.name ||
+         perceives(*model.embedder(), record);
 }
 
 // The tasks to run: the one that was asked for, or all that some record carries.
@@ -43,7 +48,8 @@ std::vector<RunningTask> choose_tasks(const models::Model& model, const EvalOpti
     require(options.task != entry.name || suits(entry, model), ErrorKind::unsupported,
             "the task '{}' is for models that {}", entry.name,
             entry.model == TaskModel::embeds ? "have a joint space of several senses" : "answer questions");
-    if (!suits(entry, model) || !carried(entry, records)) continue;
+    const auto carried = [&](const data::Record& record) { return carries(entry, record, model, options); };
+    if (!suits(entry, model) || std::ranges::none_of(records, carried)) continue;
     present.push_back(entry.name);
     if (options.task.empty() || options.task == entry.name) tasks.push_back({&entry, entry.make(overview)});
   }
@@ -55,11 +61,16 @@ std::vector<RunningTask> choose_tasks(const models::Model& model, const EvalOpti
 }
 
 std::vector<data::Record> read_records(const EvalOptions& options) {
-  const std::unique_ptr<data::Dataset> dataset = data::open_dataset(options.data);
   std::vector<data::Record> records;
-  for (int64_t i = 0; i < dataset->size(); ++i) {
-    if (options.validation > 0 && !data::in_validation_part(*dataset, i, options.validation)) continue;
-    records.push_back(dataset->get(i));
+  std::vector<std::filesystem::path> files = options.with;
+  files.insert(files.begin(), options.data);
+  for (const std::filesystem::path& file : files) {
+    const std::unique_ptr<data::Dataset> dataset = data::open_dataset(file);
+    for (int64_t i = 0; i < dataset->size(); ++i) {
+      if (options.validation > 0 && !data::in_validation_part(*dataset, i, options.validation)) continue;
+      data::Record& record = records.emplace_back(dataset->get(i));
+      if (const auto name = options.names.find(record.label); name != options.names.end()) record.label = name->second;
+    }
   }
   require(!records.empty(), ErrorKind::invalid_data, "{}: holds no records", options.data.string());
   return records;
@@ -103,7 +114,7 @@ EvalReport evaluate(const models::Model& model, const std::string& model_name, c
     check_interrupted();
     examiner.open(records[i]);
     for (RunningTask& running : tasks) {
-      if (carries(*running.entry, records[i])) running.task->add(examiner);
+      if (carries(*running.entry, records[i], model, options)) running.task->add(examiner);
     }
     if (options.on_progress) options.on_progress(static_cast<int64_t>(i) + 1, static_cast<int64_t>(records.size()));
   }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,11 +16,13 @@
 namespace sensorium::eval {
 
 struct EvalOptions {
-  std::filesystem::path data;  // any format of data::open_dataset
-  std::string task;            // one name of task_table(); "": every task that the records carry
-  double validation = 0;       // only the part that training with this validation_fraction leaves out; 0: all
-  int64_t limit = 0;           // the first records only; 0: all
-  int64_t max_tokens = 48;     // of an answer
+  std::filesystem::path data;                // any format of data::open_dataset
+  std::vector<std::filesystem::path> with;   // further data sets, whose records count as the first one's
+  std::map<std::string, std::string> names;  // classes that are called otherwise: {"dog bark": "dog"}
+  std::string task;                          // one name of task_table(); "": every task that the records carry
+  double validation = 0;    // only the part that training with this validation_fraction leaves out; 0: all
+  int64_t limit = 0;        // the first records only; 0: all
+  int64_t max_tokens = 48;  // of an answer
   BootstrapOptions bootstrap;
   // Called after each record with the number of records done and in all.
   std::function<void(int64_t done, int64_t total)> on_progress;

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 
 #include "base/file.h"
 #include "base/sha256.h"
@@ -27,7 +28,8 @@ class KeyedModel : public models::EmbeddingModel {
   using Key = std::function<std::string(const EmbedInput& input)>;
   explicit KeyedModel(Key key) : EmbeddingModel("keyed", "keyed", DType::f32), key_(std::move(key)) {}
 
-  std::vector<InputSense> senses() const override { return {InputSense::text, InputSense::image}; }
+  std::vector<InputSense> senses() const override { return {InputSense::text, InputSense::image, InputSense::thermal}; }
+  std::optional<double> same_cosine() const override { return 0.9; }
   int64_t embedding_dim() const override { return kDim; }
   Tensor embed(std::span<const EmbedInput> inputs) const override {
     const Tensor vectors = Tensor::empty({static_cast<int64_t>(inputs.size()), kDim});
@@ -125,6 +127,80 @@ TEST_F(EmbeddingTasks, AModelThatSaysTheSameToEverythingFindsNothing) {
   const KeyedModel model([](const EmbedInput&) { return std::string("same"); });
   EXPECT_EQ(metric(model, "retrieval", 0, "recall@10"), 0.0);
   EXPECT_EQ(metric(model, "retrieval", 1, "recall@10"), 0.0);
+}
+
+// Pictures and thermal pictures of the same classes, in two sets; the second one calls a class otherwise.
+class AcrossSets : public EmbeddingTasks {
+ protected:
+  void SetUp() override {
+    EmbeddingTasks::SetUp();
+    std::string lines;
+    for (int label = 0; label < kClasses; ++label) {
+      for (int i = 0; i < 5; ++i) {
+        const std::string name = label == 0   ? "class zero"
+                                 : label == 1 ? "nowhere else"
+                                              : fmt::format("kind {}", label);
+        lines += fmt::format("{{\"thermal\": \"{}-{}.png\", \"class\": \"{}\"}}\n", label, i, name);
+      }
+    }
+    write_file_atomic(folder_ / "thermal.jsonl", lines);
+  }
+  // By label and metric.
+  std::map<std::string, std::map<std::string, double>> across(const models::Model& model) const {
+    EvalOptions options{.data = folder_ / "test.jsonl", .with = {folder_ / "thermal.jsonl"}, .task = "across"};
+    options.names = {{"class zero", "kind 0"}};
+    options.bootstrap.resamples = 10;
+    std::map<std::string, std::map<std::string, double>> found;
+    for (const EvalResult& result : evaluate(model, "keyed", options).results) {
+      found[result.label]["n"] = static_cast<double>(result.n);
+      for (const auto& [name, value] : result.metrics) found[result.label][name] = value.value;
+    }
+    return found;
+  }
+};
+
+TEST_F(AcrossSets, ARiggedModelFindsEveryClass) {
+  const KeyedModel model([](const EmbedInput& input) { return fmt::format("kind {}", input.image->pixels[0]); });
+  const auto results = across(model);
+  ASSERT_EQ(results.size(), 3u);
+  const auto& by_picture = results.at("thermal by image");
+  EXPECT_EQ(by_picture.at("n"), (kClasses - 1) * kPerClass) << "one class is missing in the other set";
+  EXPECT_EQ(by_picture.at("recall@1"), 1.0);
+  EXPECT_NEAR(by_picture.at("chance@1"), 1.0 / (kClasses - 1), 1e-9);
+  EXPECT_LT(by_picture.at("p_value@1"), 1e-6);
+  EXPECT_EQ(results.at("image by thermal").at("n"), (kClasses - 1) * 5);
+  const auto& same = results.at("image and thermal: the same?");
+  EXPECT_EQ(same.at("yes or no"), 1.0);
+  EXPECT_EQ(same.at("one of two"), 1.0);
+  EXPECT_EQ(same.at("n"), (kClasses - 1) * 100);
+}
+
+TEST_F(AcrossSets, ARandomModelIsAtChance) {
+  const KeyedModel model(
+      [](const EmbedInput& input) { return fmt::format("{} {}", name_of(input.sense), key_of_picture(*input.image)); });
+  const auto results = across(model);
+  EXPECT_NEAR(results.at("thermal by image").at("recall@1"), 1.0 / (kClasses - 1), 0.15);
+  EXPECT_GT(results.at("thermal by image").at("p_value@1"), 0.001);
+  EXPECT_NEAR(results.at("image and thermal: the same?").at("one of two"), 0.5, 0.12);
+  EXPECT_NEAR(results.at("image and thermal: the same?").at("yes or no"), 0.5, 0.01) << "it says no to everything";
+  // Who says the same to everything finds nothing.
+  const KeyedModel same([](const EmbedInput&) { return std::string("same"); });
+  EXPECT_EQ(across(same).at("thermal by image").at("recall@10"), 0.0);
+  EXPECT_EQ(across(same).at("image and thermal: the same?").at("one of two"), 0.0);
+}
+
+TEST_F(EmbeddingTasks, ACaptionOfManyMediaIsFoundByAnyOfThem) {
+  std::string lines;
+  for (int label = 0; label < 3; ++label) {
+    for (int i = 0; i < 4; ++i)
+      lines += fmt::format("{{\"image\": \"{}-{}.png\", \"caption\": \"a photo of kind {}\"}}\n", label, i, label);
+  }
+  write_file_atomic(folder_ / "test.jsonl", lines);
+  const KeyedModel model([](const EmbedInput& input) {
+    return input.sense == InputSense::text ? input.text : fmt::format("a photo of kind {}", input.image->pixels[0]);
+  });
+  EXPECT_EQ(metric(model, "retrieval", 0, "recall@1"), 1.0);
+  EXPECT_EQ(metric(model, "retrieval", 1, "recall@1"), 1.0);
 }
 
 TEST_F(EmbeddingTasks, TasksOfOtherModelsAreRefusedByName) {

@@ -35,6 +35,13 @@ InputSense sense_of(const data::MessagePart& part) {
 
 bool has_media(const data::Record& record) { return !record.media.empty(); }
 
+bool perceives(const models::Embedder& embedder, const data::Record& record) {
+  const std::vector<InputSense> senses = embedder.senses();
+  return std::ranges::any_of(record.media, [&](const data::MessagePart& part) {
+    return std::ranges::find(senses, sense_of(part)) != senses.end();
+  });
+}
+
 std::vector<models::EmbedInput> media_inputs(const data::Record& record, const models::Embedder& embedder) {
   const std::vector<InputSense> senses = embedder.senses();
   const auto known = [&](InputSense sense) { return std::ranges::find(senses, sense) != senses.end(); };
@@ -53,11 +60,17 @@ std::vector<models::EmbedInput> media_inputs(const data::Record& record, const m
   return inputs;
 }
 
-Tensor media_vector(const data::Record& record, const models::Embedder& embedder) {
-  const NoGrad no_grad;
-  const Tensor vectors = embedder.embed(media_inputs(record, embedder));
-  const std::vector<int64_t> all = {0, vectors.dim(0)};
-  return vectors.dim(0) == 1 ? vectors : ops::segment_mean(vectors, all);
+const Examiner::Placed& media_vector(Examiner& examiner) {
+  std::optional<Examiner::Placed>& placed = examiner.placed();
+  if (!placed) {
+    const NoGrad no_grad;
+    const models::Embedder& embedder = *examiner.model().embedder();
+    const std::vector<models::EmbedInput> inputs = media_inputs(examiner.record(), embedder);
+    const Tensor vectors = embedder.embed(inputs);
+    const std::vector<int64_t> all = {0, vectors.dim(0)};
+    placed = {inputs.front().sense, vectors.dim(0) == 1 ? vectors : ops::segment_mean(vectors, all)};
+  }
+  return *placed;
 }
 
 }  // namespace sensorium::eval

@@ -5,7 +5,7 @@
 namespace sensorium::eval {
 namespace {
 
-constexpr std::array<TaskEntry, 10> kTasks = {{
+constexpr std::array<TaskEntry, 11> kTasks = {{
     {"qa", "questions with short answers", carries_qa, make_qa},
     {"class", "the class of a picture or a recording", carries_class, make_class},
     {"count", "numbers of things, counted by their boxes", carries_count, make_count},
@@ -18,6 +18,8 @@ constexpr std::array<TaskEntry, 10> kTasks = {{
      carries_zero_shot, make_zero_shot, TaskModel::embeds},
     {"retrieval", "media by captions and captions by media (models with a joint space)", carries_retrieval,
      make_retrieval, TaskModel::embeds},
+    {"across", "media of one sense by media of another with the same class (models with a joint space)", carries_across,
+     make_across, TaskModel::embeds},
 }};
 
 }  // namespace

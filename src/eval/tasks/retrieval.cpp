@@ -2,6 +2,8 @@
 // and COCO (Karpathy 2015).
 #include <algorithm>
 #include <array>
+#include <map>
+#include <set>
 
 #include "eval/tasks/media_vectors.h"
 #include "eval/tasks/tasks.h"
@@ -18,13 +20,18 @@ class RetrievalTask : public Task {
   void add(Examiner& examiner) override {
     const models::Embedder& embedder = *examiner.model().embedder();
     const data::Record& record = examiner.record();
+    const auto medium = static_cast<int64_t>(media_.size());
     std::vector<models::EmbedInput> texts;
     for (const std::string& caption : record.captions) {
-      texts.push_back({.sense = models::InputSense::text, .text = caption, .name = record.where});
-      owner_.push_back(static_cast<int64_t>(media_.size()));
+      const auto [known, is_new] = known_.emplace(caption, owners_.size());
+      if (is_new) {
+        texts.push_back({.sense = models::InputSense::text, .text = caption, .name = record.where});
+        owners_.emplace_back();
+      }
+      owners_[known->second].insert(medium);
     }
-    media_.push_back(models::unit_rows(media_vector(record, embedder)));
-    texts_.push_back(models::unit_rows(embedder.embed(texts)));
+    media_.push_back(models::unit_rows(media_vector(examiner).vector_1C));
+    if (!texts.empty()) texts_.push_back(models::unit_rows(embedder.embed(texts)));
   }
 
   std::vector<EvalResult> results(const BootstrapOptions& bootstrap) const override {
@@ -32,23 +39,26 @@ class RetrievalTask : public Task {
     const Tensor cosines_MT = ops::linear(ops::concat_rows(media_), ops::concat_rows(texts_));
     const int64_t media = cosines_MT.dim(0), texts = cosines_MT.dim(1);
     const auto cosine = [&](int64_t medium, int64_t text) { return cosines_MT.data<float>()[medium * texts + text]; };
+    const auto belong = [&](int64_t medium, int64_t text) {
+      return owners_[static_cast<size_t>(text)].contains(medium);
+    };
     // How many wrong ones stand before the best right one. Equals count as wrong: a model that says the same to everything finds
     // nothing.
     std::vector<int64_t> by_text, by_medium;
     for (int64_t text = 0; text < texts; ++text) {
-      const int64_t own = owner_[static_cast<size_t>(text)];
+      float best = -2.0f;
+      for (const int64_t own : owners_[static_cast<size_t>(text)]) best = std::max(best, cosine(own, text));
       int64_t before = 0;
-      for (int64_t m = 0; m < media; ++m) before += m != own && cosine(m, text) >= cosine(own, text);
+      for (int64_t m = 0; m < media; ++m) before += !belong(m, text) && cosine(m, text) >= best;
       by_text.push_back(before);
     }
     for (int64_t medium = 0; medium < media; ++medium) {
       float best = -2.0f;
       for (int64_t t = 0; t < texts; ++t) {
-        if (owner_[static_cast<size_t>(t)] == medium) best = std::max(best, cosine(medium, t));
+        if (belong(medium, t)) best = std::max(best, cosine(medium, t));
       }
       int64_t before = 0;
-      for (int64_t t = 0; t < texts; ++t)
-        before += owner_[static_cast<size_t>(t)] != medium && cosine(medium, t) >= best;
+      for (int64_t t = 0; t < texts; ++t) before += !belong(medium, t) && cosine(medium, t) >= best;
       by_medium.push_back(before);
     }
     return {recalls("media by caption", by_text, bootstrap), recalls("captions by medium", by_medium, bootstrap)};
@@ -69,7 +79,9 @@ class RetrievalTask : public Task {
   }
 
   std::vector<Tensor> media_, texts_;
-  std::vector<int64_t> owner_;  // of each text, the number of its medium
+  std::map<std::string, size_t> known_;
+  std::vector<std::set<int64_t>>
+      owners_;  // of each text, the numbers of its media: captions of a template are many records'
 };
 
 }  // namespace

@@ -35,4 +35,7 @@ std::unique_ptr<Task> make_zero_shot(const Overview& overview);
 bool carries_retrieval(const data::Record& record);
 std::unique_ptr<Task> make_retrieval(const Overview& overview);
 
+bool carries_across(const data::Record& record);
+std::unique_ptr<Task> make_across(const Overview& overview);
+
 }  // namespace sensorium::eval

@@ -17,14 +17,12 @@ class ZeroShotTask : public Task {
   void add(Examiner& examiner) override {
     const models::Embedder& embedder = *examiner.model().embedder();
     const data::Record& record = examiner.record();
-    const std::vector<models::EmbedInput> inputs = media_inputs(record, embedder);
+    const auto& [sense, vector_1C] = media_vector(examiner);
     // The labels and their vectors depend on the sense alone.
     const std::vector<std::string>& labels = overview_.labels.find(percept_kind(record))->second;
-    Tensor& labels_NC = label_vectors_[inputs.front().sense];
-    if (!labels_NC.defined()) {
-      labels_NC = models::label_vectors(embedder, labels, models::prompt_templates(inputs.front().sense));
-    }
-    const Tensor logits = embedder.compare(media_vector(record, embedder), labels_NC);
+    Tensor& labels_NC = label_vectors_[sense];
+    if (!labels_NC.defined()) labels_NC = models::label_vectors(embedder, labels, models::prompt_templates(sense));
+    const Tensor logits = embedder.compare(vector_1C, labels_NC);
     const std::span<const float> values = logits.span<float>();
     const auto best = std::max_element(values.begin(), values.end()) - values.begin();
     items_.push_back({.prediction = labels.at(static_cast<size_t>(best)), .references = {record.label}});
