@@ -59,6 +59,9 @@ class AnswerStream {
 class ChatSession {
  public:
   virtual ~ChatSession() = default;
+  // Reads more of a prompt that Model::begin() has left unread: about `most_rows` tokens of it. True: all of it has been read; before,
+  // nothing else may be asked of the session.
+  virtual bool read_prompt(int64_t /*most_rows*/) { return true; }
   virtual int64_t prompt_tokens() const = 0;
   // The prompt's token ids, -1 where something else than a token stands; empty if the session does not know them.
   virtual std::span<const int32_t> prompt_ids() const { return {}; }
@@ -107,6 +110,8 @@ class Model {
   // Prepares pictures and prompt and runs them through the model. Throws Error(limit) if the prompt is longer than the
   // context (the message says by how much), usage for roles that it does not know.
   virtual std::unique_ptr<ChatSession> start(std::span<const ChatMessage> messages) const = 0;
+  // The same without running a long prompt at once: ChatSession::read_prompt() does that, a part in each call.
+  virtual std::unique_ptr<ChatSession> begin(std::span<const ChatMessage> messages) const { return start(messages); }
   virtual const text::Tokenizer& tokenizer() const = 0;
   virtual const nn::ParameterStore& store() const = 0;
   // For `inspect`: family, modalities, layers, context, licence, trained on; the order is the order of the output.

@@ -56,6 +56,34 @@ TEST_P(Sessions, APromptFoundAgainGivesTheSameBits) {
   EXPECT_EQ(reused(*chat->start(std::vector<ChatMessage>{user({{"cat " + text, nullptr}})})), 0);
 }
 
+TEST_P(Sessions, PromptsReadInPartsGiveTheSameBits) {
+  const std::vector<ChatMessage> prompt = {user({{words(300, 1), nullptr}})};
+  const auto chat = fresh();
+  const auto whole = chat->start(prompt);
+  for (const int64_t rows : {1, 16, 50, 64, 200, 5000}) {
+    const auto other = fresh();
+    const auto parts = other->begin(prompt);
+    int64_t calls = 1;
+    while (!parts->read_prompt(rows)) ++calls;
+    EXPECT_GE(calls, rows >= 5000 ? 1 : parts->prompt_tokens() / (rows + 16)) << rows;
+    EXPECT_EQ(floats(parts->logits()), floats(whole->logits())) << rows;
+  }
+}
+
+TEST_P(Sessions, PromptsReadAtTheSameTimeShareWhatTheyCan) {
+  const std::vector<ChatMessage> prompt = {user({{words(300, 1), nullptr}})};
+  const auto chat = fresh();
+  const auto first = chat->begin(prompt), second = chat->begin(prompt);
+  bool first_done = false, second_done = false;
+  while (!first_done || !second_done) {
+    first_done = first_done || first->read_prompt(64);
+    second_done = second_done || second->read_prompt(64);
+  }
+  EXPECT_EQ(reused(*first), 0);
+  EXPECT_GT(reused(*second), 200);
+  EXPECT_EQ(floats(first->logits()), floats(second->logits()));
+}
+
 TEST_P(Sessions, PicturesAreFoundByTheirContent) {
   const auto chat = fresh();
   const auto picture = [](uint64_t seed) { return std::make_shared<media::Image>(tiny_image(seed, 64, 64)); };
@@ -153,7 +181,10 @@ TEST(DecoderSession, LongPromptsGoThroughInParts) {
   DecoderCache cache;
   DecoderSession session(decoder, model->tokenizer(), cache.pool(decoder, DType::f32),
                          {.compute = DType::f32, .capacity = 1500, .end_tokens = {}});
-  session.prefill({x_TC, ids, {}});
+  session.set_prompt({x_TC, ids, {}});
+  EXPECT_FALSE(session.read_prompt(512));
+  while (!session.read_prompt(512)) {
+  }
   expect_close(as_tensor(session.logits()), decoder.logits(hidden_TC.slice(1399, 1400)), 1e-5);
   EXPECT_EQ(session.prompt_tokens(), 1400);
   EXPECT_EQ(session.room(), 100);

@@ -40,9 +40,13 @@ double log_sum_exp(std::span<const float> values) {
   return most + std::log(sum);
 }
 
-void DecoderSession::prefill(const PromptRows& prompt) {
-  const NoGrad no_grad;
-  constexpr int64_t kBlock = nn::KvLayout::kBlockTokens;
+std::unique_ptr<ChatSession> with_prompt_read(std::unique_ptr<ChatSession> session) {
+  while (!session->read_prompt(kMostRows)) {
+  }
+  return session;
+}
+
+void DecoderSession::set_prompt(PromptRows prompt) {
   const int64_t length = prompt.x_TC.dim(0);
   require(length > 0, ErrorKind::usage, "the prompt is empty");
   require(length == static_cast<int64_t>(prompt.tokens.size()), ErrorKind::shape, "{} rows for {} tokens", length,
@@ -52,23 +56,40 @@ void DecoderSession::prefill(const PromptRows& prompt) {
           options_.capacity);
   prompt_ids_ = prompt.tokens;
   cache_ = nn::KvCache(pool_, options_.capacity);
-  const std::vector<nn::KvKey> keys = block_keys(prompt, length / kBlock);
-  for (size_t i = 0; i < keys.size() && cache_.length() + kBlock + kLeastRows <= length; ++i) {
-    std::shared_ptr<nn::KvBlock> block = pool_->find(keys[i]);
+  keys_ = block_keys(prompt, length / nn::KvLayout::kBlockTokens);
+  unread_ = std::move(prompt);
+}
+
+bool DecoderSession::read_prompt(int64_t most_rows) {
+  if (!unread_.x_TC.defined()) return true;
+  const NoGrad no_grad;
+  constexpr int64_t kBlock = nn::KvLayout::kBlockTokens;
+  const int64_t length = unread_.x_TC.dim(0);
+  // At every part anew: another session may have read the same meanwhile.
+  while (cache_.length() == static_cast<int64_t>(kept_) * kBlock && kept_ < keys_.size() &&
+         cache_.length() + kBlock + kLeastRows <= length) {
+    std::shared_ptr<nn::KvBlock> block = pool_->find(keys_[kept_]);
     if (!block) break;
     cache_.adopt(std::move(block));
+    ++kept_;
+    reused_rows_ += kBlock;
   }
-  reused_rows_ = cache_.length();
   // In passes of nearly equal length, so that the last is no small one.
-  const int64_t rest = length - reused_rows_, passes = (rest + kMostRows - 1) / kMostRows;
-  for (int64_t i = 0; i < passes; ++i) {
-    const int64_t begin = reused_rows_ + rest * i / passes, end = reused_rows_ + rest * (i + 1) / passes;
-    nn::KvCache* const cache = &cache_;
-    const Tensor hidden_TC =
-        decoder_.cached(prompt.x_TC.slice(begin, end), {{0, static_cast<int32_t>(end - begin)}}, {&cache, 1});
-    if (end == length) logits_ = decoder_.logits(hidden_TC.slice(end - begin - 1, end - begin));
+  const int64_t begin = cache_.length(), rest = length - begin, most = std::max(most_rows, kLeastRows);
+  const int64_t passes = (rest + most - 1) / most, even = (rest + passes - 1) / passes;
+  int64_t rows = std::min((even + kLeastRows - 1) / kLeastRows * kLeastRows, rest);
+  if (rest - rows < kLeastRows) rows = rest;
+  nn::KvCache* const cache = &cache_;
+  const Tensor hidden_TC =
+      decoder_.cached(unread_.x_TC.slice(begin, begin + rows), {{0, static_cast<int32_t>(rows)}}, {&cache, 1});
+  for (; kept_ < keys_.size() && static_cast<int64_t>(kept_ + 1) * kBlock <= cache_.length(); ++kept_) {
+    pool_->keep(keys_[kept_], cache_.blocks()[kept_]);
   }
-  for (size_t i = 0; i < keys.size(); ++i) pool_->keep(keys[i], cache_.blocks()[i]);
+  if (begin + rows < length) return false;
+  logits_ = decoder_.logits(hidden_TC.slice(rows - 1, rows));
+  unread_ = {};
+  keys_ = {};
+  return true;
 }
 
 void DecoderSession::accept(int32_t token) {

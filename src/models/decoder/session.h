@@ -48,10 +48,11 @@ class DecoderSession : public ChatSession {
   // A model without an end token scores the tokens alone.
   std::vector<double> score(std::span<const std::string> answers) override;
 
-  // Runs the prompt; once, before everything else. Blocks that the pool has of an earlier prompt with the same beginning are
-  // not computed again, and this one's are kept: the logits are the same bits either way. Throws Error(limit) if the prompt
-  // does not fit the capacity.
-  void prefill(const PromptRows& prompt);
+  // Takes the prompt, which read_prompt() runs; once, before everything else. Throws Error(limit) if it does not fit the capacity.
+  void set_prompt(PromptRows prompt);
+  // Blocks that the pool has of another prompt with the same beginning are not computed again, and this one's are kept: the
+  // logits are the same bits either way, and whatever the lengths of the parts.
+  bool read_prompt(int64_t most_rows) override;
   // Rows of the prompt that did not have to be computed.
   int64_t reused_rows() const { return reused_rows_; }
 
@@ -66,10 +67,16 @@ class DecoderSession : public ChatSession {
   Options options_;
   std::shared_ptr<nn::KvPool> pool_;
   std::vector<int32_t> prompt_ids_;
+  PromptRows unread_;            // the prompt, until it has been read
+  std::vector<nn::KvKey> keys_;  // of its blocks
+  size_t kept_ = 0;              // blocks that the pool has
   int64_t reused_rows_ = 0;
   nn::KvCache cache_;
   Tensor logits_;
 };
+
+// A session of Model::begin(), its prompt read to the end.
+std::unique_ptr<ChatSession> with_prompt_read(std::unique_ptr<ChatSession> session);
 
 double log_sum_exp(std::span<const float> values);
 

@@ -36,7 +36,7 @@ void TextModel::map_names(CheckpointWeights& weights) {
   weights.ignore("*.rotary_emb.inv_freq");
 }
 
-std::unique_ptr<ChatSession> TextModel::start(std::span<const ChatMessage> messages) const {
+std::unique_ptr<ChatSession> TextModel::begin(std::span<const ChatMessage> messages) const {
   const NoGrad no_grad;
   const std::vector<int32_t> prompt = prompts_.write(messages);
   const auto length = static_cast<int64_t>(prompt.size());
@@ -44,7 +44,7 @@ std::unique_ptr<ChatSession> TextModel::start(std::span<const ChatMessage> messa
       decoder_, *tokenizer_, cache_.pool(decoder_, compute_),
       DecoderSession::Options{
           .compute = compute_, .capacity = session_capacity(decoder_.config(), length), .end_tokens = end_tokens_});
-  session->prefill({decoder_.embed(Tensor::from(prompt, {length}), compute_), prompt, {}});
+  session->set_prompt({decoder_.embed(Tensor::from(prompt, {length}), compute_), prompt, {}});
   return session;
 }
 

@@ -10,6 +10,7 @@
 #include "models/decoder/cache.h"
 #include "models/decoder/decoder.h"
 #include "models/decoder/prompt.h"
+#include "models/decoder/session.h"
 #include "models/model.h"
 
 namespace sensorium::models {
@@ -29,7 +30,10 @@ class TextModel : public Model {
   nn::ParameterStore& store() { return store_; }
   Decoder& decoder() { return decoder_; }
 
-  std::unique_ptr<ChatSession> start(std::span<const ChatMessage> messages) const override;
+  std::unique_ptr<ChatSession> start(std::span<const ChatMessage> messages) const override {
+    return with_prompt_read(begin(messages));
+  }
+  std::unique_ptr<ChatSession> begin(std::span<const ChatMessage> messages) const override;
   void configure_cache(const CacheOptions& options) override { cache_.configure(options); }
   const text::Tokenizer& tokenizer() const override { return *tokenizer_; }
   const nn::ParameterStore& store() const override { return store_; }

@@ -202,7 +202,7 @@ Tensor LlavaModel::embed(std::span<const int32_t> tokens, const Tensor& picture_
   return ops::add(text_TC, ops::gather_rows(rows_RC, Tensor::from(rows, {length})));
 }
 
-std::unique_ptr<ChatSession> LlavaModel::start(std::span<const ChatMessage> messages) const {
+std::unique_ptr<ChatSession> LlavaModel::begin(std::span<const ChatMessage> messages) const {
   const NoGrad no_grad;
   std::vector<std::shared_ptr<const media::Image>> images;
   std::vector<Tensor> pictures, videos;
@@ -250,7 +250,7 @@ std::unique_ptr<ChatSession> LlavaModel::start(std::span<const ChatMessage> mess
     std::fill_n(prompt.tokens.begin() + at, rows, -1);
     at += rows;
   }
-  session->prefill(prompt);
+  session->set_prompt(std::move(prompt));
   return session;
 }
 

@@ -12,6 +12,7 @@
 #include "models/checkpoint/weights.h"
 #include "models/decoder/cache.h"
 #include "models/decoder/prompt.h"
+#include "models/decoder/session.h"
 #include "models/llava/config.h"
 #include "models/model.h"
 #include "models/picture_cache.h"
@@ -60,7 +61,10 @@ class LlavaModel : public Model {
   // Where the checkpoint's files have the parameters.
   void map_names(CheckpointWeights& weights) const;
 
-  std::unique_ptr<ChatSession> start(std::span<const ChatMessage> messages) const override;
+  std::unique_ptr<ChatSession> start(std::span<const ChatMessage> messages) const override {
+    return with_prompt_read(begin(messages));
+  }
+  std::unique_ptr<ChatSession> begin(std::span<const ChatMessage> messages) const override;
   void configure_cache(const CacheOptions& options) override { cache_.configure(options); }
   const text::Tokenizer& tokenizer() const override { return *tokenizer_; }
   const nn::ParameterStore& store() const override { return store_; }

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "models/decoder/session.h"
+#include "models/heat.h"
 #include "models/picture_cache.h"
 #include "models/sensorium/answer_stream.h"
 #include "models/sensorium/embedder.h"
@@ -21,6 +22,16 @@ Sha256Digest content_digest(const modality::Recording& recording) {
     hash.update({static_cast<const uint8_t*>(window.raw()), window.bytes()});
   }
   return hash.digest();
+}
+
+// The map stretched to 0..1; 0 everywhere where nothing differs.
+AnswerHeat answer_heat(const LabelHeat& heat, int picture) {
+  AnswerHeat result{
+      .label = heat.label, .picture = picture, .rows = heat.rows, .columns = heat.columns, .values = heat.values};
+  const auto [low, high] = std::ranges::minmax(heat.values);
+  const float least = low, range = high - low;
+  for (float& value : result.values) value = range > 0 ? (value - least) / range : 0;
+  return result;
 }
 
 // The turns with what is known of their pictures and recordings.
@@ -132,7 +143,7 @@ class Conversation {
   std::string question_;
 };
 
-class Session : public DecoderSession {
+class Session : public DecoderSession, public HeatSource {
  public:
   Session(const SensoriumModel& model, DType compute, std::shared_ptr<nn::KvPool> pool, Conversation conversation)
       : DecoderSession(model.decoder(), model.tokenizer(), std::move(pool),
@@ -144,7 +155,23 @@ class Session : public DecoderSession {
         conversation_(std::move(conversation)),
         grounding_(model.tokenizer(), model.prompt().special(), conversation_.last_evidence()) {
     const NoGrad no_grad;
-    prefill(conversation_.embed(compute));
+    set_prompt(conversation_.embed(compute));
+  }
+
+  // The labels of the evidence that question and answer speak of; without such the likeliest one of a picture without objects.
+  std::vector<AnswerHeat> heats(std::string_view answer) const override {
+    std::vector<AnswerHeat> result;
+    const std::vector<const Conversation::Percept*> pictures = conversation_.pictures();
+    for (size_t i = 0; i < pictures.size(); ++i) {
+      const std::vector<LabelHeat>& all = pictures[i]->perception->heats;
+      std::vector<FoundObject> labels;
+      for (const LabelHeat& heat : all) labels.push_back({.label = heat.label});
+      std::vector<size_t> shown = shown_objects(conversation_.question(), answer, labels);
+      const bool nothing_else = pictures[i]->perception->evidence.objects.empty();
+      if (shown.empty() && !all.empty() && nothing_else) shown = {0};
+      for (const size_t one : shown) result.push_back(answer_heat(all[one], static_cast<int>(i)));
+    }
+    return result;
   }
 
   int32_t grounded(int32_t token) const override { return grounding_.grounded(token); }
@@ -198,6 +225,9 @@ class SensoriumChat : public Model {
   const Embedder* embedder() const override { return embedder_ ? &*embedder_ : nullptr; }
 
   std::unique_ptr<ChatSession> start(std::span<const ChatMessage> messages) const override {
+    return with_prompt_read(begin(messages));
+  }
+  std::unique_ptr<ChatSession> begin(std::span<const ChatMessage> messages) const override {
     const NoGrad no_grad;
     return std::make_unique<Session>(model_, compute_, cache_.pool(model_.decoder(), compute_),
                                      Conversation(model_, compute_, perceptions_, messages));

@@ -152,4 +152,10 @@ Tensor Classifier::operator()(const modality::ImageFeatures& features, const Que
   return ops::linear(embedded_ND, queries_QD);
 }
 
+Tensor Classifier::contributions(const modality::ImageFeatures& features, const Queries& queries) const {
+  // The pooling is a mean and what follows is linear, so that it may come last.
+  const Tensor embedded_TD = ops::cast(pool_(features.tokens_TC), DType::f32);
+  return ops::linear(embedded_TD, embed_queries(embedding_, query_, queries, DType::f32));
+}
+
 }  // namespace sensorium::models

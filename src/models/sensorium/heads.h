@@ -69,6 +69,8 @@ class Classifier {
   // `dim`: of the encoder's tokens.
   Classifier(nn::ParameterStore& store, const std::string& name, int64_t dim, int64_t query_dim, int64_t vocabulary);
   Tensor operator()(const modality::ImageFeatures& features, const Queries& queries) const;
+  // What each of the encoder's tokens adds to them, f32 [tokens, phrases]: their mean over a picture is its logit.
+  Tensor contributions(const modality::ImageFeatures& features, const Queries& queries) const;
 
  private:
   nn::Linear pool_;

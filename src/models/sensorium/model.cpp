@@ -176,7 +176,24 @@ Perception SensoriumModel::perceive(const media::Image& image, DType compute) co
   std::vector<int64_t> offsets;
   Perception result{.image_tokens_TC = project(features, offsets), .evidence = {}};
   result.evidence = std::move(find_evidence(features, prepared.pictures).front());
+  result.heats = find_heats(features, result.evidence.labels);
   return result;
+}
+
+std::vector<LabelHeat> SensoriumModel::find_heats(const modality::ImageFeatures& features,
+                                                  const std::vector<std::string>& labels) const {
+  if (labels.empty()) return {};
+  const Tensor scores_TQ = classifier_.contributions(features, queries(labels));
+  const int64_t tokens = scores_TQ.dim(0), phrases = scores_TQ.dim(1);
+  std::vector<LabelHeat> heats;
+  for (size_t label = 0; label < labels.size(); ++label) {
+    LabelHeat heat{
+        .label = labels[label], .rows = features.coarse.heights[0], .columns = features.coarse.widths[0], .values = {}};
+    for (int64_t i = 0; i < tokens; ++i)
+      heat.values.push_back(scores_TQ.data<float>()[i * phrases + static_cast<int64_t>(label)]);
+    heats.push_back(std::move(heat));
+  }
+  return heats;
 }
 
 const Sense& SensoriumModel::sense(const modality::SenseKind& kind) const {

@@ -19,9 +19,17 @@
 namespace sensorium::models {
 
 // What the encoder and its heads say about a picture or a recording.
+// Where in a picture the classifier finds one of its labels.
+struct LabelHeat {
+  std::string label;
+  int rows = 0, columns = 0;
+  std::vector<float> values;  // [rows, columns]: what each of the encoder's tokens adds to the label's logit
+};
+
 struct Perception {
-  Tensor image_tokens_TC;  // [tokens, decoder dim]: what the decoder reads
-  Evidence evidence;       // boxes relative to the picture; of a recording labels alone
+  Tensor image_tokens_TC;             // [tokens, decoder dim]: what the decoder reads
+  Evidence evidence;                  // boxes relative to the picture; of a recording labels alone
+  std::vector<LabelHeat> heats = {};  // of a picture, for the labels of its evidence
 };
 
 class SensoriumModel {
@@ -45,6 +53,9 @@ class SensoriumModel {
   const Queries& label_queries() const { return label_queries_; }
   const Queries& object_queries() const { return object_queries_; }
   Queries queries(const std::vector<std::string>& phrases) const;
+  // Of the features' only picture.
+  std::vector<LabelHeat> find_heats(const modality::ImageFeatures& features,
+                                    const std::vector<std::string>& labels) const;
   std::span<const Sense> senses() const { return senses_; }
   // Throws Error(unsupported) that says which senses this model has.
   const Sense& sense(const modality::SenseKind& kind) const;
