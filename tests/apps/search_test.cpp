@@ -201,6 +201,30 @@ TEST_F(Search, GoesOnAfterAStop) {
   EXPECT_EQ(std::unique(paths.begin(), paths.end()), paths.end());
 }
 
+TEST_F(Search, ReadsInParts) {
+  const auto model = models::load_model(kModels / "imagebind", DType::f32);
+  const fs::path photos = folder_ / "photos", place = folder_ / "index";
+  fs::create_directories(photos);
+  for (int i = 0; i < 5; ++i) write_file_atomic(photos / fmt::format("{}.txt", i), fmt::format("{} dogs", i));
+  const Tensor query =
+      model->embedder()->embed(std::vector<models::EmbedInput>{{.sense = models::InputSense::text, .text = "3 dogs"}});
+  {
+    FolderIndex index(photos, place, *model, "tiny");
+    EXPECT_TRUE(index.search(query, 9).empty());
+    EXPECT_EQ(index.begin_update(), 5);
+    EXPECT_FALSE(index.update_part(2));
+    EXPECT_EQ(index.search(query, 9).size(), 2u);
+    EXPECT_FALSE(index.update_part(2));
+    EXPECT_TRUE(index.update_part(2));
+    EXPECT_TRUE(index.update_part(2));
+    EXPECT_EQ(index.last_update().read, 5);
+    EXPECT_EQ(index.search(query, 9).at(0).path, "3.txt");
+    EXPECT_EQ(index.begin_update(), 0);
+    EXPECT_EQ(index.last_update().kept, 5);
+  }
+  EXPECT_EQ(FolderIndex(photos, place, *model, "tiny").size(), 5) << "what was read was saved";
+}
+
 // 100,000 vectors of ImageBind's size: a query within 10 ms, 1.3 times the vectors' bytes on the disk.
 TEST_F(Search, DISABLED_AHundredThousand) {
   constexpr int64_t kCount = 100'000, kDim = 1024;

@@ -208,30 +208,43 @@ void FolderIndex::read_batch(const std::vector<Candidate>& batch, Update& update
   }
 }
 
+int64_t FolderIndex::begin_update() {
+  pending_ = {};
+  pending_.files = find_changes(pending_.update);
+  if (pending_.files.empty()) save();
+  return static_cast<int64_t>(pending_.files.size());
+}
+
+bool FolderIndex::update_part(size_t most_files) {
+  const std::vector<Candidate>& files = pending_.files;
+  const size_t begin = pending_.next;
+  if (begin == files.size()) return true;
+  size_t end = begin + 1;
+  while (end < files.size() && end - begin < most_files && files[end].sense == files[begin].sense) ++end;
+  read_batch({files.begin() + static_cast<std::ptrdiff_t>(begin), files.begin() + static_cast<std::ptrdiff_t>(end)},
+             pending_.update);
+  pending_.next = end;
+  pending_.since_save += static_cast<int64_t>(end - begin);
+  if (end == files.size() || pending_.since_save >= kSaveEvery) {
+    save();
+    pending_.since_save = 0;
+  }
+  return end == files.size();
+}
+
 FolderIndex::Update FolderIndex::update(const Progress& progress) {
-  Update update;
-  const std::vector<Candidate> changes = find_changes(update);
-  int64_t since_save = 0;
+  const int64_t all = begin_update();
   try {
-    for (size_t begin = 0; begin < changes.size();) {
+    for (bool over = all == 0; !over;) {
       check_interrupted();
-      size_t end = begin + 1;
-      while (end < changes.size() && end - begin < kBatch && changes[end].sense == changes[begin].sense) ++end;
-      read_batch(
-          {changes.begin() + static_cast<std::ptrdiff_t>(begin), changes.begin() + static_cast<std::ptrdiff_t>(end)},
-          update);
-      since_save += static_cast<int64_t>(end - begin);
-      begin = end;
-      if (progress)
-        progress(static_cast<int64_t>(end), static_cast<int64_t>(changes.size()), changes[end - 1].row.path);
-      if (since_save >= kSaveEvery) save(), since_save = 0;
+      over = update_part(kBatch);
+      if (progress) progress(static_cast<int64_t>(pending_.next), all, pending_.files[pending_.next - 1].row.path);
     }
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::interrupted) save();
     throw;
   }
-  save();
-  return update;
+  return pending_.update;
 }
 
 void FolderIndex::save() {

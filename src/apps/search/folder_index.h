@@ -48,6 +48,13 @@ class FolderIndex {
   // Reads what is new. Throws as the embedder does, but for files that cannot be read, which are remembered with the reason and
   // tried again when they change; interrupted (what was read is kept).
   Update update(const Progress& progress = {});
+  // The same in parts, for those who have other things to do in between: looks for what is new or has changed, and forgets what is
+  // gone; how many files there are to read.
+  int64_t begin_update();
+  // Reads at most `most_files` of them; true: none is left, and all that was read is saved.
+  bool update_part(size_t most_files);
+  // What begin_update() and update_part() did since the former.
+  const Update& last_update() const { return pending_.update; }
   // The nearest files of the given senses (of all, where there is none), nearest first; `query` f32 [dim], of any length.
   std::vector<FoundFile> search(const Tensor& query, size_t count,
                                 const std::vector<models::InputSense>& senses = {}) const;
@@ -61,6 +68,13 @@ class FolderIndex {
     IndexedFile row;
     models::InputSense sense;
   };
+  // An update that goes on.
+  struct Pending {
+    std::vector<Candidate> files;
+    size_t next = 0;         // of the files
+    int64_t since_save = 0;  // files
+    Update update;
+  };
   std::vector<Candidate> find_changes(Update& update);
   void read_batch(const std::vector<Candidate>& batch, Update& update);
   void save();
@@ -72,6 +86,7 @@ class FolderIndex {
   std::unique_ptr<IndexStore> store_;
   std::map<std::string, VectorIndex> graphs_;
   std::map<std::string, bool> changed_;
+  Pending pending_;
 };
 
 }  // namespace sensorium::apps
