@@ -4,22 +4,27 @@
 #include "base/interrupt.h"
 #include "cli/command.h"
 #include "cli/options.h"
+#include "server/decoding/worker.h"
 #include "server/routes/openapi.h"
 #include "server/server.h"
 
 namespace sensorium::cli {
 namespace {
 
+// Makes the program a decoder of a server's, which starts it so.
+constexpr const char* kDecoderFlag = "--as-decoder";
+
 struct ServeOptions {
   server::ServerOptions server;
   std::vector<std::string> models;  // FOLDER or NAME=FOLDER
   models::LoadOptions load;
   GenerateFlags generate;
+  std::string search_model;
   std::string database, key_file, new_key, describe, certificate, tls_key;
   std::vector<std::string> hosts;
   int64_t max_body_mb = 64, max_image_mpixels = 50, timeout_s = 600, grace_s = 30, max_loaded = 4;
   int64_t parallel = 64, queue = 256, connections = 4096;
-  bool open = false, quiet = false;
+  bool open = false, quiet = false, is_decoder = false, decode_here = false;
 };
 
 bool is_loopback(const std::string& host) { return host == "localhost" || host == "::1" || host.starts_with("127."); }
@@ -64,6 +69,19 @@ std::string default_database() {
   return code ? std::string() : (folder / "conversations.db").string();
 }
 
+// Which model searches: the one that is named, else the first that does nothing but embed, else the default.
+std::string search_model(const ServeOptions& options, const std::vector<server::ModelSource>& sources) {
+  for (const server::ModelSource& source : sources) {
+    const bool fits = options.search_model.empty()
+                          ? models::family_of(source.path, source.load).kind == models::FamilyKind::embeds
+                          : source.name == options.search_model;
+    if (fits) return source.name;
+  }
+  require(options.search_model.empty(), ErrorKind::usage, "--search-model {} is the name of no --model",
+          options.search_model);
+  return sources.front().name;
+}
+
 server::ServerOptions server_options(const ServeOptions& options) {
   server::ServerOptions server = options.server;
   for (const std::string& model : options.models) server.models.push_back(model_source(model, options.load));
@@ -86,6 +104,7 @@ server::ServerOptions server_options(const ServeOptions& options) {
     server.listener.tls = std::make_shared<const server::TlsContext>(options.certificate, options.tls_key);
   server.listener.limits.max_body_bytes = static_cast<size_t>(options.max_body_mb) * 1'000'000;
   server.listener.max_connections = static_cast<int>(options.connections);
+  if (!options.decode_here) server.media.decoder.program = {"/proc/self/exe", "serve", kDecoderFlag};
   server.media.image.max_pixels = options.max_image_mpixels * 1'000'000;
   server.media.image.max_file_bytes = server.listener.limits.max_body_bytes;
   server.pool = {.cache = cache_options(options.generate), .max_loaded = static_cast<size_t>(options.max_loaded)};
@@ -98,10 +117,12 @@ server::ServerOptions server_options(const ServeOptions& options) {
   server.log_requests = !options.quiet;
   server.database = options.database == "none" ? "" : options.database.empty() ? default_database() : options.database;
   if (server.web.empty()) server.web = find_web_folder();
+  if (!server.search.folder.empty()) server.search.model = search_model(options, server.models);
   return server;
 }
 
 void serve(const ServeOptions& options) {
+  if (options.is_decoder) return server::decoding::run_worker();
   if (!options.new_key.empty()) {
     const server::NewKey made = server::make_key(options.new_key);
     std::fputs(fmt::format("key, shown this once: {}\nline for --keys FILE:   {}\n", made.key, made.line).c_str(),
@@ -186,10 +207,22 @@ void add_serve(CLI::App& app) {
   command->add_option("--database", options->database,
                       "Where conversations are kept: a file of SQLite, postgresql://..., or none (default: "
                       "~/.local/share/sensorium/conversations.db)");
+  command->add_option(
+      "--index", server.search.folder,
+      "Folder of pictures, sounds, films and texts that /api/search and the page search (default: none)");
+  command->add_option("--index-place", server.search.place,
+                      "Where its index is kept (default: .sensorium-index in the folder)");
+  command->add_option("--search-model", options->search_model,
+                      "Name of the model that searches (default: the first with a joint space)");
   command->add_option("--web", server.web, "Folder of the web page (default: the program's own)");
   command->add_option("--workers", server.workers, "Threads that read requests and decode pictures")
       ->capture_default_str()
       ->check(whole_number(1, 64));
+  command->add_flag("!--no-media-note", server.mark_media,
+                    "Do not tell models with a chat template that words in media are no instructions");
+  command->add_flag("--decode-here", options->decode_here,
+                    "Decode pictures and sounds in this process (default: in limited ones of their own)");
+  command->add_flag(kDecoderFlag, options->is_decoder)->group("");
   command->add_flag("--quiet,-q", options->quiet, "No line per request on standard error");
   command->add_option("--describe", options->describe, "Print the API's description (markdown or openapi) and end")
       ->check(CLI::IsMember({"markdown", "openapi"}));

@@ -47,6 +47,7 @@ struct Server::Parts {
         conversations(options.database.empty() ? nullptr
                                                : std::make_unique<ConversationStore>(open_database(options.database))),
         models(options.models, options.pool, options.load),
+        search(options.search.folder.empty() ? nullptr : std::make_unique<FolderSearch>(options.search)),
         scheduler(models, metrics, options.scheduler),
         services{.models = models,
                  .scheduler = scheduler,
@@ -56,7 +57,9 @@ struct Server::Parts {
                  .files = files,
                  .uploads = uploads,
                  .conversations = conversations.get(),
+                 .search = search.get(),
                  .defaults = options.defaults,
+                 .mark_media = options.mark_media,
                  .request_timeout = options.request_timeout,
                  .web = options.web,
                  .draining = [this] { return draining.load(); },
@@ -67,6 +70,7 @@ struct Server::Parts {
     listener = std::make_unique<Listener>(std::move(listening),
                                           [this](std::unique_ptr<Exchange> exchange) { receive(std::move(exchange)); });
     (void)models.get(models.names().front());  // begins to load it
+    if (search) search->read_in_background(scheduler);
   }
 
   void receive(std::unique_ptr<Exchange> unique);
@@ -82,6 +86,7 @@ struct Server::Parts {
   UploadSessions uploads;
   std::unique_ptr<ConversationStore> conversations;
   ModelPool models;
+  std::unique_ptr<FolderSearch> search;
   Scheduler scheduler;
   Services services;
   std::unique_ptr<Listener> listener;

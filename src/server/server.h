@@ -10,6 +10,7 @@
 
 #include "generate/generate.h"
 #include "server/http/listener.h"
+#include "server/routes/folder_search.h"
 #include "server/routes/gate.h"
 #include "server/routes/media_source.h"
 #include "server/scheduling/model_pool.h"
@@ -26,6 +27,7 @@ struct ServerOptions {
   ModelPool::Load load;  // for tests; empty: models::load_model
   SchedulerOptions scheduler;
   generate::GenerateOptions defaults;  // of requests that do not say
+  bool mark_media = true;              // Job::mark_media
   std::chrono::milliseconds request_timeout{600'000};
   std::chrono::milliseconds grace{30'000};  // for answers that are being made when the server is stopped
   size_t workers = 2;                       // threads that parse and decode
@@ -33,7 +35,8 @@ struct ServerOptions {
   int64_t max_files_bytes = int64_t{4} << 30;
   std::string database;       // of conversations: a file of SQLite or postgresql://...; "": none are kept
   std::filesystem::path web;  // folder of the page; "": none
-  bool log_requests = true;   // one line each on standard error, without content
+  FolderSearchOptions search;
+  bool log_requests = true;  // one line each on standard error, without content
 };
 
 class Server {

@@ -56,6 +56,35 @@ TEST(Chat, SeesPictures) {
   EXPECT_EQ(content_of(responses_style), content_of(with));
 }
 
+TEST(Chat, TellsWhereTheAnswerWasFound) {
+  const RunningServer server;
+  const Json content = {{{"type", "image_url"}, {"image_url", {{"url", picture_url()}}}},
+                        {{"type", "text"}, {"text", "how many dogs?"}}};
+  Json more = {{"messages", {{{"role", "user"}, {"content", content}}}}, {"sensorium", {{"heat", true}}}};
+  const Json message = server.chat(more).json().at("choices").at(0).at("message");
+  const Json heats = message.at("sensorium").at("heat");
+  ASSERT_EQ(heats.size(), 1U) << heats;
+  const Json& heat = heats.at(0);
+  EXPECT_EQ(heat.at("label"), "dog");
+  EXPECT_EQ(heat.at("picture"), 0);
+  EXPECT_EQ(heat.at("values").size(), heat.at("rows").get<size_t>() * heat.at("columns").get<size_t>());
+  const auto values = heat.at("values").get<std::vector<double>>();
+  EXPECT_EQ(std::ranges::min(values), 0);
+  EXPECT_EQ(std::ranges::max(values), 1);
+  more["stream"] = true;
+  Json streamed;
+  for (const Json& event : events_of(server.chat(more))) {
+    const Json& delta = event.at("choices").at(0).at("delta");
+    if (delta.contains("sensorium")) streamed = delta.at("sensorium").at("heat");
+  }
+  EXPECT_EQ(streamed, heats);
+  more["stream"] = false;
+  more["sensorium"] = {{"heat", false}};
+  EXPECT_FALSE(server.chat(more).json().at("choices").at(0).at("message").contains("sensorium"));
+  more["sensorium"] = {{"heat", 3}};
+  EXPECT_EQ(server.chat(more).status, 400);
+}
+
 TEST(Chat, RepeatsAndSeeds) {
   const RunningServer server;
   const Json sampled = {{"temperature", 1.5}, {"seed", 7}};

@@ -10,6 +10,7 @@
 #include "server/routes/remote_fetch.h"
 #include "server/routes/tools.h"
 #include "server/scheduling/fair_queue.h"
+#include "server/scheduling/media_note.h"
 
 namespace sensorium::server {
 namespace {
@@ -227,6 +228,24 @@ TEST(Media, LocalFilesStayBelowTheirFolder) {
     EXPECT_NE(status_of([&] { source.read_url(url); }), 200) << url;
   }
   EXPECT_EQ(status_of([&] { MediaSource({}).read_url("file:///in/a.txt"); }), 400);
+}
+
+TEST(MediaNote, StandsWhereTheModelReadsIt) {
+  const models::ChatPart picture{.image = std::make_shared<const media::Image>(2, 2)};
+  const auto texts = [](std::vector<models::ChatMessage> messages) {
+    add_media_note(messages);
+    std::vector<std::string> all;
+    for (const models::ChatMessage& message : messages) {
+      for (const models::ChatPart& part : message.parts) all.push_back(part.image ? "PICTURE" : part.text);
+    }
+    return all;
+  };
+  const std::string note = kMediaNote;
+  EXPECT_EQ(texts({{"user", {{.text = "hello"}}}}), (std::vector<std::string>{"hello"}));
+  EXPECT_EQ(texts({{"user", {picture, picture, {.text = "what?"}}}, {"assistant", {{.text = "a"}}}}),
+            (std::vector<std::string>{"PICTURE", "PICTURE", note + "\n", "what?", "a"}));
+  EXPECT_EQ(texts({{"system", {{.text = "be brief"}}}, {"user", {picture}}}),
+            (std::vector<std::string>{"be brief", "\n" + note, "PICTURE"}));
 }
 
 TEST(Tools, CallsAreReadAndEnforced) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <ctime>
 #include <random>
 
@@ -36,6 +37,7 @@ Ask begin_ask(const Call& call, const std::string& model) {
   ask.job.model = name;
   ask.job.client = call.client;
   ask.job.options = call.services.defaults;
+  ask.job.mark_media = call.services.mark_media;
   ask.job.deadline = Clock::now() + call.services.request_timeout;
   return ask;
 }
@@ -83,7 +85,8 @@ void submit(Call& call, Ask ask, std::shared_ptr<JobSink> sink) {
   } catch (const Error& error) {
     throw ApiError(400, error.message(), "invalid_value");
   }
-  if (ask.job.messages.empty()) throw ApiError(400, "the conversation is empty", "invalid_value", "messages");
+  if (!ask.job.task && ask.job.messages.empty())
+    throw ApiError(400, "the conversation is empty", "invalid_value", "messages");
   // The request's bytes have been read; its answer may take long.
   call.body = {};
   call.exchange->drop_body();
@@ -134,6 +137,20 @@ std::string HeldText::push(std::string_view piece) {
 
 std::string json_text(std::string_view text) {
   return Json(text).dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
+}
+
+OrderedJson heats_json(const std::vector<models::AnswerHeat>& heats) {
+  OrderedJson list = OrderedJson::array();
+  for (const models::AnswerHeat& heat : heats) {
+    OrderedJson values = OrderedJson::array();
+    for (const float value : heat.values) values.push_back(std::round(100.0 * value) / 100.0);
+    list.push_back({{"label", heat.label},
+                    {"picture", heat.picture},
+                    {"rows", heat.rows},
+                    {"columns", heat.columns},
+                    {"values", std::move(values)}});
+  }
+  return list;
 }
 
 OrderedJson boxes_json(const std::vector<models::AnswerBox>& boxes) {

@@ -81,6 +81,8 @@ class HeldText {
 
 // The JSON of a text, quotes included; no byte of it can break a line.
 std::string json_text(std::string_view text);
+// [{label, picture, rows, columns, values [rows * columns]}], values in steps of 0.01.
+OrderedJson heats_json(const std::vector<models::AnswerHeat>& heats);
 // [{label, box [x0, y0, x1, y1] in pixels, score, picture}]
 OrderedJson boxes_json(const std::vector<models::AnswerBox>& boxes);
 std::string random_id(std::string_view prefix);

@@ -24,7 +24,8 @@ class ChatSink : public AnswerSink {
         id_(random_id("chatcmpl-")),
         created_s_(now_s()),
         held_(static_cast<size_t>(samples), HeldText(shape_.tools.get())),
-        choices_(static_cast<size_t>(samples)) {}
+        choices_(static_cast<size_t>(samples)),
+        heats_(static_cast<size_t>(samples)) {}
 
   void started(int64_t prompt_tokens, int64_t reused_tokens) override {
     prompt_tokens_ = prompt_tokens;
@@ -46,6 +47,10 @@ class ChatSink : public AnswerSink {
       chunk(sample, R"({"content":)" + json_text(shown) + "}", log_probs, "null");
   }
 
+  void heats(int64_t sample, const std::vector<models::AnswerHeat>& heats) override {
+    if (!heats.empty()) heats_[static_cast<size_t>(sample)] = {{"heat", heats_json(heats)}};
+  }
+
   void finished(int64_t sample, const generate::Generated& answer, const text::Tokenizer& tokenizer) override {
     generated_tokens_ += static_cast<int64_t>(answer.tokens.size());
     const SaidOrCalled said = read_answer(answer, shape_.tools.get());
@@ -63,17 +68,16 @@ class ChatSink : public AnswerSink {
       } else if (!rest.empty()) {
         chunk(sample, R"({"content":)" + json_text(rest) + "}", "", "null");
       }
-      const OrderedJson boxes = boxes_json(answer.answer.boxes);
-      chunk(sample,
-            boxes.empty() ? "{}"
-                          : OrderedJson{{"boxes", boxes}}.dump(-1, ' ', false, OrderedJson::error_handler_t::replace),
-            "", fmt::format("\"{}\"", said.finish_reason));
+      OrderedJson delta = OrderedJson::object();
+      add_found(delta, sample, answer);
+      chunk(sample, delta.dump(-1, ' ', false, OrderedJson::error_handler_t::replace), "",
+            fmt::format("\"{}\"", said.finish_reason));
       return;
     }
     OrderedJson message{
         {"role", "assistant"}, {"content", said.call ? OrderedJson() : OrderedJson(said.text)}, {"refusal", nullptr}};
     if (said.call) message["tool_calls"] = calls;
-    if (!answer.answer.boxes.empty()) message["boxes"] = boxes_json(answer.answer.boxes);
+    add_found(message, sample, answer);
     choices_[static_cast<size_t>(sample)] = {
         {"index", sample},
         {"message", message},
@@ -108,6 +112,13 @@ class ChatSink : public AnswerSink {
     return {{"content", content}, {"refusal", nullptr}};
   }
 
+  // What the answer rests on.
+  void add_found(OrderedJson& message, int64_t sample, const generate::Generated& answer) const {
+    if (!answer.answer.boxes.empty()) message["boxes"] = boxes_json(answer.answer.boxes);
+    const OrderedJson& found = heats_[static_cast<size_t>(sample)];
+    if (!found.is_null()) message["sensorium"] = found;
+  }
+
   std::string head() {
     if (head_.empty()) {
       head_ = fmt::format(
@@ -128,7 +139,7 @@ class ChatSink : public AnswerSink {
   std::string id_, head_;
   int64_t created_s_;
   std::vector<HeldText> held_;
-  std::vector<OrderedJson> choices_;
+  std::vector<OrderedJson> choices_, heats_;
 };
 
 }  // namespace
@@ -152,6 +163,7 @@ void chat_completions(Call& call) {
   shape.tools = ask.tools;
   if (const OrderedJson* stream = member(body, "stream_options"))
     shape.include_usage = bool_or(*stream, "include_usage", false);
+  if (const OrderedJson* own = member(body, "sensorium")) ask.job.tell_heats = bool_or(*own, "heat", false);
   auto sink = std::make_shared<ChatSink>(call, std::move(shape), ask.job.samples);
   submit(call, std::move(ask), std::move(sink));
 }

@@ -31,6 +31,9 @@ inline constexpr std::array kChatFields = std::to_array<Field>({
     {"top_logprobs", kInteger, false, "and of so many alternatives, 0..20"},
     {"response_format", kObject, false, "{type: text | json_object | json_schema, json_schema: {schema}}"},
     {"tools", kArray, false, "[{type: function, function: {name, description, parameters}}]"},
+    {"sensorium", kObject, false,
+     "{heat: true}: the message, or the last delta, has sensorium.heat, maps of where in the pictures the answer was "
+     "found (an extension)"},
     {"tool_choice", kString | kObject, false, "none, auto, required, or {type: function, function: {name}}"},
 });
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/utf8.h"
+#include "server/routes/gemini_parts.h"
 #include "server/routes/gemini_schema.h"
 #include "server/routes/openai_messages.h"
 
@@ -13,38 +14,12 @@ namespace {
 
 std::string dump(const OrderedJson& json) { return json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace); }
 
-// A member by its camelCase name, or that in snake_case.
-const OrderedJson* either(const OrderedJson& object, std::string_view camel) {
-  if (const OrderedJson* found = member(object, camel)) return found;
-  std::string snake;
-  for (const char c : camel) {
-    if (c >= 'A' && c <= 'Z') {
-      snake += '_';
-      snake += static_cast<char>(c - 'A' + 'a');
-    } else {
-      snake += c;
-    }
-  }
-  return member(object, snake);
-}
-
-std::string text_of(const OrderedJson* value) {
-  return value != nullptr && value->is_string() ? value->get<std::string>() : std::string();
-}
-
 void read_part(const Call& call, const OrderedJson& part, models::ChatMessage& message, size_t& media_count) {
   if (!part.is_object()) throw ApiError(400, "a part is no object", "", "contents");
   if (const OrderedJson* text = member(part, "text")) {
     add_text(message, text_of(text));
-  } else if (const OrderedJson* data = either(part, "inlineData")) {
-    add_media(call, message, decode_base64(text_of(member(*data, "data"))), media_count);
-  } else if (const OrderedJson* file = either(part, "fileData")) {
-    const std::string uri = text_of(either(*file, "fileUri"));
-    const size_t id = uri.rfind("file-");
-    add_media(call, message,
-              id == std::string::npos ? call.services.media.read_url(uri)
-                                      : call.services.files.read(call.client, uri.substr(id)),
-              media_count);
+  } else if (const std::optional<std::string> bytes = gemini_part_media(call, part)) {
+    add_media(call, message, *bytes, media_count);
   } else if (const OrderedJson* made = either(part, "functionCall")) {
     const OrderedJson* arguments = member(*made, "args");
     add_text(message, call_text({text_of(member(*made, "name")), arguments == nullptr ? "{}" : dump(*arguments)}));
@@ -287,11 +262,16 @@ class CountSink : public AnswerSink {
 
 OrderedJson gemini_model_json(const ModelPool& pool, const std::string& name) {
   OrderedJson json{{"name", "models/" + name}, {"version", SENSORIUM_VERSION}, {"displayName", name}};
-  if (const auto description = pool.description(name); description && description->contains("context_tokens")) {
+  const auto description = pool.description(name);
+  if (description && description->contains("context_tokens")) {
     json["inputTokenLimit"] = (*description)["context_tokens"];
     json["outputTokenLimit"] = (*description)["context_tokens"];
   }
   json["supportedGenerationMethods"] = {"generateContent", "streamGenerateContent", "countTokens"};
+  if (description && description->contains("embeds")) {
+    for (const char* method : {"embedContent", "batchEmbedContents"})
+      json["supportedGenerationMethods"].push_back(method);
+  }
   return json;
 }
 

@@ -1,12 +1,10 @@
 #include "server/routes/media_source.h"
 
 #include <fmt/format.h>
-#include <stdlib.h>
 
 #include <algorithm>
 
 #include "base/base64.h"
-#include "base/descriptor.h"
 #include "base/file.h"
 #include "media/audio.h"
 #include "modality/senses.h"
@@ -15,44 +13,12 @@
 namespace sensorium::server {
 namespace {
 
-constexpr double kMostSoundSeconds = 3600;
-
 ApiError bad_media(const std::string& message) { return {400, message, "invalid_image"}; }
 
-// A file that is gone when its owner is: ffmpeg reads from a path.
-class TemporaryFile {
- public:
-  explicit TemporaryFile(std::string_view bytes) {
-    std::string name = (std::filesystem::temp_directory_path() / "sensorium_media_XXXXXX").string();
-    const Descriptor file(::mkstemp(name.data()));
-    require(file.get() >= 0, ErrorKind::io, "no temporary file");
-    path_ = name;
-    while (!bytes.empty()) {
-      const ssize_t n = ::write(file.get(), bytes.data(), bytes.size());
-      if (n <= 0) {
-        remove();
-        fail(ErrorKind::io, "a temporary file cannot be written");
-      }
-      bytes.remove_prefix(static_cast<size_t>(n));
-    }
-  }
-  ~TemporaryFile() { remove(); }
-  TemporaryFile(const TemporaryFile&) = delete;
-  TemporaryFile& operator=(const TemporaryFile&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  void remove() const {
-    std::error_code ignored;
-    std::filesystem::remove(path_, ignored);
-  }
-  std::filesystem::path path_;
-};
-
-// An error's message without the name of the temporary file.
-std::string without_path(const Error& error, const TemporaryFile& file) {
-  const std::string prefix = file.path().string() + ": ";
-  return error.message().starts_with(prefix) ? error.message().substr(prefix.size()) : std::string("it is damaged");
+// Not of the file that was sent.
+bool is_own_fault(const Error& error) {
+  return error.kind() == ErrorKind::interrupted || error.kind() == ErrorKind::not_found ||
+         error.kind() == ErrorKind::io;
 }
 
 // ISO media ("ftyp" at 4) and Matroska, the containers that browsers and phones make.
@@ -70,19 +36,25 @@ bool looks_like_sound(std::string_view bytes) {
          bytes.starts_with("OggS") || bytes.starts_with("ID3") || (frame && byte(1) != 0xd8);
 }
 
-models::ChatPart sound_part(const std::string& bytes) {
-  const TemporaryFile file(bytes);
+// What `in_memory` makes of a WAV or FLAC file and `by_path` of another one, which ffmpeg reads. Throws ApiError for one that is no
+// sound, or too long.
+template <typename InMemory, typename ByPath>
+auto read_sound(const std::string& bytes, InMemory&& in_memory, ByPath&& by_path) {
+  std::optional<TemporaryFile> file;
   try {
-    // Its length is looked at before it is decoded: compressed silence is long.
-    const media::AudioInfo info = media::open_audio(file.path())->info();
-    if (info.frames > 0 && static_cast<double>(info.frames) / info.sample_rate_hz > kMostSoundSeconds)
-      throw ApiError(413, "the sound is longer than an hour", "sound_too_long");
-    return {.recording = std::make_shared<modality::Recording>(modality::sense_kind("audio").load(file.path()))};
-  } catch (const ApiError&) {
-    throw;
+    if (media::is_wav_or_flac(media::as_byte_span(bytes))) return in_memory();
+    file.emplace(bytes);
+    const media::AudioInfo info = media::open_audio(file->path())->info();
+    // Looked at before it is decoded: compressed silence is long.
+    require(info.frames <= 0 || static_cast<double>(info.frames) <= kMostSoundSeconds * info.sample_rate_hz,
+            ErrorKind::limit, "it is longer than {} minutes", kMostSoundSeconds / 60);
+    return by_path(file->path());
   } catch (const Error& error) {
-    if (error.kind() == ErrorKind::interrupted || error.kind() == ErrorKind::not_found) throw;
-    throw ApiError(400, "the sound cannot be read: " + without_path(error, file), "invalid_audio");
+    if (is_own_fault(error)) throw;
+    const bool large = error.kind() == ErrorKind::limit;
+    throw ApiError(large ? 413 : 400,
+                   "the sound cannot be read: " + (file ? file->without_path(error) : error.message()),
+                   large ? "sound_too_large" : "invalid_audio");
   }
 }
 
@@ -141,13 +113,15 @@ std::shared_ptr<const media::Image> MediaSource::image(const std::string& bytes)
       return found->image;
     }
   }
-  Result<media::Image> decoded = media::decode_image(bytes, options_.image);
-  if (!decoded) {
-    const bool large = decoded.error().kind() == ErrorKind::limit;
-    throw ApiError(large ? 413 : 400, "the picture cannot be read: " + decoded.error().message(),
+  std::shared_ptr<const media::Image> shared;
+  try {
+    shared = std::make_shared<const media::Image>(decoder_.picture(bytes, options_.image));
+  } catch (const Error& error) {
+    if (is_own_fault(error)) throw;
+    const bool large = error.kind() == ErrorKind::limit;
+    throw ApiError(large ? 413 : 400, "the picture cannot be read: " + error.message(),
                    large ? "image_too_large" : "invalid_image");
   }
-  auto shared = std::make_shared<const media::Image>(std::move(decoded).value());
   const std::lock_guard lock(mutex_);
   cache_.push_front({digest, shared});
   cached_bytes_ += shared->pixels.size();
@@ -171,9 +145,46 @@ models::ChatPart MediaSource::part(const std::string& bytes) {
     }
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::interrupted || error.kind() == ErrorKind::not_found) throw;
-    throw ApiError(400, "the film cannot be read: " + without_path(error, file), "invalid_video");
+    throw ApiError(400, "the film cannot be read: " + file.without_path(error), "invalid_video");
   }
   return part;
+}
+
+models::ChatPart MediaSource::sound_part(const std::string& bytes) {
+  const auto recording = [](modality::Recording made) {
+    return models::ChatPart{.recording = std::make_shared<const modality::Recording>(std::move(made))};
+  };
+  return read_sound(
+      bytes, [&] { return recording(decoder_.recording(bytes)); },
+      [&](const std::filesystem::path& path) { return recording(modality::sense_kind("audio").load(path)); });
+}
+
+MediaInput MediaSource::embed_input(const std::string& bytes, std::optional<models::InputSense> sense) {
+  using models::InputSense;
+  if (bytes.empty()) throw bad_media("the file is empty");
+  const InputSense found = looks_like_sound(bytes)  ? InputSense::audio
+                           : looks_like_film(bytes) ? InputSense::video
+                                                    : InputSense::image;
+  const InputSense read_as = sense.value_or(found);
+  const bool fits = read_as == found || (read_as == InputSense::thermal && found == InputSense::image);
+  if (!fits)
+    throw ApiError(400, fmt::format("the file is no {} that can be sent here", name_of(read_as)), "invalid_value",
+                   "input");
+  MediaInput input{.input = {.sense = read_as, .name = fmt::format("the {}", name_of(read_as))}};
+  switch (found) {
+    case InputSense::audio:
+      input.input.audio = std::make_shared<const media::Audio>(read_sound(
+          bytes, [&] { return decoder_.sound(bytes); },
+          [](const std::filesystem::path& path) { return media::load_audio(path); }));
+      break;
+    case InputSense::video:
+      input.file = std::make_shared<const TemporaryFile>(bytes);
+      input.input.video = input.file->path();
+      break;
+    default:
+      input.input.image = image(bytes);
+  }
+  return input;
 }
 
 }  // namespace sensorium::server

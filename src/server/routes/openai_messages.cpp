@@ -43,37 +43,48 @@ void add_calls(const OrderedJson& message, models::ChatMessage& out) {
 
 }  // namespace
 
-void read_openai_part(const Call& call, const OrderedJson& part, models::ChatMessage& message, size_t& media_count) {
+std::string openai_part_text(const OrderedJson& part) {
+  return string_or(part, string_or(part, "type", "") == "refusal" ? "refusal" : "text", "");
+}
+
+std::optional<std::string> openai_part_media(const Call& call, const OrderedJson& part) {
   const std::string type = string_or(part, "type", "");
-  if (type == "text" || type == "input_text" || type == "output_text" || type == "refusal") {
-    add_text(message, string_or(part, type == "refusal" ? "refusal" : "text", ""));
-  } else if (type == "image_url" || type == "input_image" || type == "video_url" || type == "input_video") {
+  const auto missing = [&](const char* what) {
+    return ApiError(400, fmt::format("a part of type \"{}\" has {}", type, what), "invalid_value", "messages");
+  };
+  if (type == "text" || type == "input_text" || type == "output_text" || type == "refusal") return std::nullopt;
+  if (type == "image_url" || type == "input_image" || type == "video_url" || type == "input_video") {
     const std::string id = string_or(part, "file_id", "");
     const std::string url =
         read_url_member(part, type.starts_with("video") || type == "input_video" ? "video_url" : "image_url");
-    if (id.empty() && url.empty())
-      throw ApiError(400, fmt::format("a part of type \"{}\" has no URL", type), "invalid_value", "messages");
-    add_media(call, message, id.empty() ? call.services.media.read_url(url) : call.services.files.read(call.client, id),
-              media_count);
-  } else if (type == "file" || type == "input_file") {
+    if (id.empty() && url.empty()) throw missing("no URL");
+    return id.empty() ? call.services.media.read_url(url) : call.services.files.read(call.client, id);
+  }
+  if (type == "file" || type == "input_file") {
     const OrderedJson* nested = member(part, "file");
     const OrderedJson& file = nested == nullptr ? part : *nested;
     const std::string id = string_or(file, "file_id", ""), data = string_or(file, "file_data", "");
-    if (id.empty() && data.empty())
-      throw ApiError(400, "a part of type \"file\" has neither file_id nor file_data", "invalid_value", "messages");
-    const std::string bytes = !id.empty()                 ? call.services.files.read(call.client, id)
-                              : data.starts_with("data:") ? call.services.media.read_url(data)
-                                                          : decode_base64(data);
-    add_media(call, message, bytes, media_count);
-  } else if (type == "input_audio") {
+    if (id.empty() && data.empty()) throw missing("neither file_id nor file_data");
+    return !id.empty()                 ? call.services.files.read(call.client, id)
+           : data.starts_with("data:") ? call.services.media.read_url(data)
+                                       : decode_base64(data);
+  }
+  if (type == "input_audio") {
     const OrderedJson* audio = member(part, "input_audio");
     const std::string data = audio == nullptr ? "" : string_or(*audio, "data", "");
-    if (data.empty()) throw ApiError(400, "a part of type \"input_audio\" has no data", "invalid_value", "messages");
-    add_media(call, message, decode_base64(data), media_count);
+    if (data.empty()) throw missing("no data");
+    return decode_base64(data);
+  }
+  throw ApiError(400,
+                 fmt::format("a part of type \"{}\" is none of text, image_url, input_audio, video_url, file", type),
+                 "invalid_value", "messages");
+}
+
+void read_openai_part(const Call& call, const OrderedJson& part, models::ChatMessage& message, size_t& media_count) {
+  if (const std::optional<std::string> bytes = openai_part_media(call, part)) {
+    add_media(call, message, *bytes, media_count);
   } else {
-    throw ApiError(400,
-                   fmt::format("a part of type \"{}\" is none of text, image_url, input_audio, video_url, file", type),
-                   "invalid_value", "messages");
+    add_text(message, openai_part_text(part));
   }
 }
 

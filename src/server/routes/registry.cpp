@@ -3,14 +3,18 @@
 #include "server/routes/chat_completions.h"
 #include "server/routes/completions.h"
 #include "server/routes/conversation_routes.h"
+#include "server/routes/embeddings.h"
 #include "server/routes/files.h"
 #include "server/routes/gemini.h"
+#include "server/routes/gemini_embeddings.h"
 #include "server/routes/gemini_files.h"
 #include "server/routes/ollama.h"
 #include "server/routes/page.h"
 #include "server/routes/responses.h"
 #include "server/routes/route.h"
+#include "server/routes/search.h"
 #include "server/routes/system_routes.h"
+#include "server/routes/transcriptions.h"
 #include "server/routes/unavailable.h"
 
 namespace sensorium::server {
@@ -37,10 +41,13 @@ constexpr std::array kRoutes = std::to_array<Route>({
      kNoBody, get_file},
     {"DELETE", "/v1/files/{file_id}", Access::key, Place::worker, Dialect::openai, "OpenAI", "Deletes a file.", kNoBody,
      delete_file},
-    {"POST", "/v1/embeddings", Access::key, Place::loop, Dialect::openai, "OpenAI",
-     "Needs a model that this server has not: status 400.", kNoBody, no_embeddings},
-    {"POST", "/v1/audio/transcriptions", Access::key, Place::loop, Dialect::openai, "OpenAI",
-     "Needs a model that this server has not: status 400.", kNoBody, no_transcription},
+    {"POST", "/v1/embeddings", Access::key, Place::worker, Dialect::openai, "OpenAI",
+     "Vectors of texts, pictures, sounds and films, of unit length.", kEmbeddingFields, embeddings},
+    {"POST", "/v1/audio/transcriptions", Access::key, Place::worker, Dialect::openai, "OpenAI",
+     "What a model that hears says of a sound, as multipart/form-data: the parts file and model; prompt (a question "
+     "instead of the "
+     "usual one), response_format (json, text, verbose_json), temperature, language, stream.",
+     kNoBody, transcribe},
     {"POST", "/v1/audio/speech", Access::key, Place::loop, Dialect::openai, "OpenAI",
      "Needs a model that this server has not: status 400.", kNoBody, no_speech},
     {"POST", "/v1/images/generations", Access::key, Place::loop, Dialect::openai, "OpenAI",
@@ -55,16 +62,20 @@ constexpr std::array kRoutes = std::to_array<Route>({
      "The same in pieces: a list, or with ?alt=sse server-sent events.", kGeminiFields, gemini_stream},
     {"POST", "/v1beta/models/{model}:countTokens", Access::key, Place::worker, Dialect::gemini, "Gemini",
      "How many tokens a prompt has for the model, its pictures included.", kGeminiCountFields, gemini_count},
-    {"POST", "/v1beta/models/{model}:embedContent", Access::key, Place::loop, Dialect::gemini, "Gemini",
-     "Needs a model that this server has not: status 400.", kNoBody, no_embeddings},
+    {"POST", "/v1beta/models/{model}:embedContent", Access::key, Place::worker, Dialect::gemini, "Gemini",
+     "The vector of a content, of unit length.", kGeminiEmbedFields, gemini_embed},
+    {"POST", "/v1beta/models/{model}:batchEmbedContents", Access::key, Place::worker, Dialect::gemini, "Gemini",
+     "The vectors of several.", kGeminiBatchEmbedFields, gemini_batch_embed},
     {"POST", "/v1/models/{model}:generateContent", Access::key, Place::worker, Dialect::gemini, "Gemini",
      "The same under the path that newer clients use.", kGeminiFields, gemini_generate},
     {"POST", "/v1/models/{model}:streamGenerateContent", Access::key, Place::worker, Dialect::gemini, "Gemini",
      "The same under the path that newer clients use.", kGeminiFields, gemini_stream},
     {"POST", "/v1/models/{model}:countTokens", Access::key, Place::worker, Dialect::gemini, "Gemini",
      "The same under the path that newer clients use.", kGeminiCountFields, gemini_count},
-    {"POST", "/v1/models/{model}:embedContent", Access::key, Place::loop, Dialect::gemini, "Gemini",
-     "Needs a model that this server has not: status 400.", kNoBody, no_embeddings},
+    {"POST", "/v1/models/{model}:embedContent", Access::key, Place::worker, Dialect::gemini, "Gemini",
+     "The same under the path that newer clients use.", kGeminiEmbedFields, gemini_embed},
+    {"POST", "/v1/models/{model}:batchEmbedContents", Access::key, Place::worker, Dialect::gemini, "Gemini",
+     "The same under the path that newer clients use.", kGeminiBatchEmbedFields, gemini_batch_embed},
     {"POST", "/upload/v1beta/files", Access::key, Place::worker, Dialect::gemini, "Gemini",
      "Begins an upload, in the way of Google's clients; X-Goog-Upload-URL says where its bytes go.", kUploadFields,
      begin_upload},
@@ -90,6 +101,13 @@ constexpr std::array kRoutes = std::to_array<Route>({
     {"GET", "/api/tags", Access::key, Place::loop, Dialect::ollama, "Ollama", "The models.", kNoBody, ollama_tags},
     {"GET", "/api/version", Access::open, Place::loop, Dialect::ollama, "Ollama", "The program's version.", kNoBody,
      ollama_version},
+    {"GET", "/api/search", Access::key, Place::loop, Dialect::openai, "Search",
+     "Whether the server searches a folder (--index), by which model, and the senses that it has.", kNoBody,
+     get_search},
+    {"POST", "/api/search", Access::key, Place::worker, Dialect::openai, "Search",
+     "The files of the folder that are nearest to a text, a picture, a sound or a film.", kSearchFields, search_folder},
+    {"GET", "/api/search/files/{path...}", Access::key, Place::worker, Dialect::openai, "Search",
+     "A file of the folder that search finds; a range of bytes, where one is asked for.", kNoBody, get_searched_file},
     {"GET", "/api/conversations", Access::key, Place::worker, Dialect::openai, "Conversations",
      "The client's conversations, the last changed first (?limit=50&offset=0).", kNoBody, list_conversations},
     {"POST", "/api/conversations", Access::key, Place::worker, Dialect::openai, "Conversations", "Begins one.",

@@ -19,6 +19,8 @@
 
 namespace sensorium::server {
 
+class FolderSearch;
+
 struct Services {
   ModelPool& models;
   Scheduler& scheduler;
@@ -28,7 +30,9 @@ struct Services {
   FileStore& files;
   UploadSessions& uploads;
   ConversationStore* conversations;           // null: none are kept
+  FolderSearch* search;                       // null: no folder is searched
   const generate::GenerateOptions& defaults;  // of requests that do not say
+  bool mark_media;                            // Job::mark_media
   std::chrono::milliseconds request_timeout;
   std::filesystem::path web;       // the page's folder; "": none
   std::function<bool()> draining;  // the server is being stopped

@@ -14,10 +14,6 @@ namespace {
 
 }  // namespace
 
-void no_embeddings(Call&) {
-  refuse("makes embeddings", "an embedding model such as CLIP, SigLIP or ImageBind behind this route");
-}
-void no_transcription(Call&) { refuse("writes down speech", "a model of speech with text as output, such as Whisper"); }
 void no_speech(Call&) { refuse("speaks", "a model with sound as output"); }
 void no_image_generation(Call&) { refuse("makes pictures", "a model with pictures as output"); }
 

@@ -5,8 +5,6 @@
 
 namespace sensorium::server {
 
-void no_embeddings(Call& call);
-void no_transcription(Call& call);
 void no_speech(Call& call);
 void no_image_generation(Call& call);
 

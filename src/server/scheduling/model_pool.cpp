@@ -5,8 +5,16 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "models/embedding/embedder.h"
 
 namespace sensorium::server {
+
+LoadedModel::LoadedModel(std::unique_ptr<models::Model> model_)
+    : model(std::move(model_)), description(model->describe()) {
+  if (const models::Embedder* embedder = model->embedder()) {
+    for (const models::InputSense sense : embedder->senses()) description["embeds"].push_back(name_of(sense));
+  }
+}
 
 std::shared_ptr<const text::grammar::TokenTrie> LoadedModel::tokens() {
   if (!tokens_) tokens_ = std::make_shared<const text::grammar::TokenTrie>(model->tokenizer());

@@ -26,13 +26,13 @@ struct ModelSource {
 };
 
 struct LoadedModel {
-  explicit LoadedModel(std::unique_ptr<models::Model> model_)
-      : model(std::move(model_)), description(model->describe()) {}
+  explicit LoadedModel(std::unique_ptr<models::Model> model_);
   // For constrained answers; made when first needed. On the scheduler's thread.
   std::shared_ptr<const text::grammar::TokenTrie> tokens();
 
   std::unique_ptr<models::Model> model;
-  OrderedJson description;
+  OrderedJson description;  // what it says of itself; of an embedder also "embeds": the names of its senses
+  double row_seconds = 0;   // that a token of a prompt takes, as last measured; 0: not known. Of the scheduler's thread
 
  private:
   std::shared_ptr<const text::grammar::TokenTrie> tokens_;

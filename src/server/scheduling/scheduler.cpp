@@ -6,10 +6,18 @@
 
 #include "base/log.h"
 #include "models/decoder/session.h"
+#include "server/scheduling/media_note.h"
 #include "text/grammar/constraint.h"
 
 namespace sensorium::server {
 namespace {
+
+// Prompts that are read by turns. One more takes its turn behind them; each holds memory meanwhile.
+constexpr size_t kMostBeginnings = 4;
+// Rows of a part of a prompt: as many as keep the products at full speed where nobody waits for a token; else so many that the
+// part takes about as long as a pass of the answers that wait, or this time if that is longer.
+constexpr int64_t kMostRows = 512, kLeastRows = 16, kFirstRows = 64;
+constexpr double kPartSeconds = 0.05;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
@@ -49,6 +57,14 @@ struct Scheduler::Running {
   size_t left = 0;          // answers
   bool over = false;        // failed, or nobody wants it
   bool first_token_told = false;
+};
+
+// A job that a model works on and that has no answer yet: its prompt is being read, or its task done.
+struct Scheduler::Beginning {
+  std::shared_ptr<Running> running;
+  std::unique_ptr<models::ChatSession> session;  // none: not begun with yet
+  double seconds = 0;                            // that it took so far
+  bool over = false;
 };
 
 struct Scheduler::Answer {
@@ -116,13 +132,16 @@ void Scheduler::loop() {
       if (stopping_) break;
     }
     drop_unwanted();
-    busy = begin_one();
+    take_waiting();
+    advance_one();
     step_all();
-    busy = busy || !answers_.empty();
+    busy = !beginnings_.empty() || !answers_.empty();
     update_gauges();
   }
   const Error stopped(ErrorKind::interrupted, "the server is being stopped");
+  for (const auto& beginning : beginnings_) fail_job(*beginning->running, JobSink::Fault::shutdown, stopped);
   for (const std::unique_ptr<Answer>& answer : answers_) fail_job(*answer->running, JobSink::Fault::shutdown, stopped);
+  beginnings_.clear();
   answers_.clear();
   const std::lock_guard lock(mutex_);
   waiting_.remove_if([&](const WaitingPtr& waiting) {
@@ -158,15 +177,17 @@ void Scheduler::drop_unwanted() {
     ++metrics_.jobs_failed;
     waiting->job.sink->failed(JobSink::Fault::deadline, late);
   }
-  for (const std::unique_ptr<Answer>& answer : answers_) {
-    Running& running = *answer->running;
+  const auto look = [&](Running& running) {
     if (!running.over && !running.job.sink->wanted()) {
       ++metrics_.jobs_cancelled;
       running.over = true;
     } else if (!running.over && now >= running.job.deadline) {
       fail_job(running, JobSink::Fault::deadline, late);
     }
-  }
+  };
+  for (const std::unique_ptr<Beginning>& beginning : beginnings_) look(*beginning->running);
+  for (const std::unique_ptr<Answer>& answer : answers_) look(*answer->running);
+  std::erase_if(beginnings_, [](const std::unique_ptr<Beginning>& beginning) { return beginning->running->over; });
   std::erase_if(answers_, [](const std::unique_ptr<Answer>& answer) { return answer->running->over; });
 }
 
@@ -176,17 +197,26 @@ void Scheduler::fail_job(Running& running, JobSink::Fault fault, const Error& er
   running.job.sink->failed(fault, error);
 }
 
-// Reads the prompt of the next job whose model is there.
-bool Scheduler::begin_one() {
-  if (answers_.size() >= options_.max_running) return false;
+void Scheduler::take_waiting() {
+  while (beginnings_.size() < kMostBeginnings && take_one()) {
+  }
+}
+
+// Takes the next job whose model is there and whose answers have room.
+bool Scheduler::take_one() {
+  size_t taken = answers_.size();
+  for (const std::unique_ptr<Beginning>& beginning : beginnings_) {
+    taken += static_cast<size_t>(beginning->running->job.samples);
+  }
+  if (taken >= options_.max_running) return false;
   WaitingPtr next;
   std::shared_ptr<LoadedModel> model;
   std::optional<Error> unloadable;
   {
     const std::lock_guard lock(mutex_);
     next = waiting_.take([&](const WaitingPtr& waiting) {
-      if (waiting->job.samples > 1 && !answers_.empty() &&
-          answers_.size() + static_cast<size_t>(waiting->job.samples) > options_.max_running)
+      if (waiting->job.samples > 1 && taken > 0 &&
+          taken + static_cast<size_t>(waiting->job.samples) > options_.max_running)
         return false;
       try {
         model = models_.get(waiting->job.model);
@@ -207,57 +237,107 @@ bool Scheduler::begin_one() {
 }
 
 void Scheduler::begin(const WaitingPtr& waiting, const std::shared_ptr<LoadedModel>& model) {
-  const auto running = std::make_shared<Running>();
-  running->job = std::move(waiting->job);
-  running->model = model;
-  running->since = waiting->since;
-  Job& job = running->job;
+  auto beginning = std::make_unique<Beginning>();
+  beginning->running = std::make_shared<Running>();
+  Running& running = *beginning->running;
+  running.job = std::move(waiting->job);
+  running.model = model;
+  running.since = waiting->since;
+  beginnings_.push_back(std::move(beginning));
+}
+
+void Scheduler::advance_one() {
+  if (beginnings_.empty()) return;
+  std::unique_ptr<Beginning> beginning = std::move(beginnings_.front());
+  beginnings_.pop_front();
+  Running& running = *beginning->running;
   try {
     const Clock::time_point start = Clock::now();
-    std::unique_ptr<models::ChatSession> session = model->model->start(job.messages);
-    metrics_.prompt_s.observe(seconds_since(start));
-    metrics_.prompt_tokens += static_cast<uint64_t>(session->prompt_tokens());
-    metrics_.reused_tokens += static_cast<uint64_t>(reused_tokens(*session));
-    std::vector<models::ChatMessage>().swap(job.messages);
-    // Known now and not when the first token is chosen: an answer that streams has begun by then.
-    for (const auto& [token, bias] : job.options.sampling.logit_bias) {
-      require(token < static_cast<int64_t>(session->logits().size()), ErrorKind::usage,
-              "logit_bias: token {} is outside the vocabulary of {}", token, session->logits().size());
-    }
-    generate::GenerateOptions options = job.options;
-    if (job.grammar) {
-      options.constraint =
-          std::make_shared<text::grammar::Constraint>(job.grammar, model->tokens(), model->model->tokenizer());
-    }
-    std::vector<std::unique_ptr<Answer>> answers;
-    for (int64_t i = 0; i < job.samples; ++i) {
-      auto answer = std::make_unique<Answer>();
-      answer->running = running;
-      answer->sample = i;
-      answer->session = i + 1 < job.samples ? session->fork() : nullptr;
-      if (i + 1 == job.samples) answer->session = std::move(session);
-      generate::GenerateOptions own = options;
-      own.sampling.seed += static_cast<uint64_t>(i);
-      Answer* const raw = answer.get();
-      answer->generation = std::make_unique<generate::Generation>(
-          *answer->session, own, [raw](std::string_view piece) { raw->piece += piece; });
-      answers.push_back(std::move(answer));
-    }
-    running->left = answers.size();
-    const models::ChatSession& any = answers.empty() ? *session : *answers.front()->session;
-    job.sink->started(any.prompt_tokens(), reused_tokens(any));
-    if (answers.empty()) {
+    advance(*beginning);
+    beginning->seconds += seconds_since(start);
+    if (beginning->over && !running.job.task) start_answers(*beginning);
+    if (beginning->over && running.left == 0) {
+      running.over = true;
       ++metrics_.jobs_done;
-      job.sink->done();
+      running.job.sink->done();
     }
-    for (std::unique_ptr<Answer>& answer : answers) answers_.push_back(std::move(answer));
   } catch (const Error& error) {
-    fail_job(*running, fault_of(error), error);
+    fail_job(running, fault_of(error), error);
   } catch (const std::bad_alloc&) {
-    fail_job(*running, JobSink::Fault::overload, Error(ErrorKind::limit, "out of memory"));
+    fail_job(running, JobSink::Fault::overload, Error(ErrorKind::limit, "out of memory"));
   } catch (const std::exception& error) {
-    fail_job(*running, JobSink::Fault::server, Error(ErrorKind::io, error.what()));
+    fail_job(running, JobSink::Fault::server, Error(ErrorKind::io, error.what()));
   }
+  if (!beginning->over && !running.over) beginnings_.push_back(std::move(beginning));
+}
+
+void Scheduler::advance(Beginning& beginning) {
+  Running& running = *beginning.running;
+  LoadedModel& loaded = *running.model;
+  if (running.job.task) {
+    beginning.over = running.job.task->step({running.model, loaded.model.get()});
+    return;
+  }
+  if (!beginning.session) {
+    // Pictures are looked at here; that may have been enough for one turn.
+    const Clock::time_point start = Clock::now();
+    if (running.job.mark_media && loaded.description.contains("chat_template")) add_media_note(running.job.messages);
+    beginning.session = loaded.model->begin(running.job.messages);
+    std::vector<models::ChatMessage>().swap(running.job.messages);
+    if (!answers_.empty() && seconds_since(start) > kPartSeconds) return;
+  }
+  int64_t rows = kMostRows;
+  if (!answers_.empty()) {
+    const double seconds = std::max(kPartSeconds, pass_seconds_);
+    rows = loaded.row_seconds > 0 ? static_cast<int64_t>(std::min(seconds / loaded.row_seconds, 1e6)) : kFirstRows;
+    rows = std::clamp(rows, kLeastRows, kMostRows);
+  }
+  const Clock::time_point start = Clock::now();
+  beginning.over = beginning.session->read_prompt(rows);
+  // A last part may be short; it says little about the others.
+  if (!beginning.over || loaded.row_seconds == 0) {
+    const int64_t read = std::min(rows, beginning.session->prompt_tokens());
+    loaded.row_seconds = seconds_since(start) / static_cast<double>(std::max<int64_t>(read, 1));
+  }
+}
+
+// The prompt has been read.
+void Scheduler::start_answers(Beginning& beginning) {
+  const std::shared_ptr<Running> running = beginning.running;
+  const std::shared_ptr<LoadedModel>& model = running->model;
+  std::unique_ptr<models::ChatSession> session = std::move(beginning.session);
+  Job& job = running->job;
+  metrics_.prompt_s.observe(beginning.seconds);
+  metrics_.prompt_tokens += static_cast<uint64_t>(session->prompt_tokens());
+  metrics_.reused_tokens += static_cast<uint64_t>(reused_tokens(*session));
+  // Known now and not when the first token is chosen: an answer that streams has begun by then.
+  for (const auto& [token, bias] : job.options.sampling.logit_bias) {
+    require(token < static_cast<int64_t>(session->logits().size()), ErrorKind::usage,
+            "logit_bias: token {} is outside the vocabulary of {}", token, session->logits().size());
+  }
+  generate::GenerateOptions options = job.options;
+  if (job.grammar) {
+    options.constraint =
+        std::make_shared<text::grammar::Constraint>(job.grammar, model->tokens(), model->model->tokenizer());
+  }
+  std::vector<std::unique_ptr<Answer>> answers;
+  for (int64_t i = 0; i < job.samples; ++i) {
+    auto answer = std::make_unique<Answer>();
+    answer->running = running;
+    answer->sample = i;
+    answer->session = i + 1 < job.samples ? session->fork() : nullptr;
+    if (i + 1 == job.samples) answer->session = std::move(session);
+    generate::GenerateOptions own = options;
+    own.sampling.seed += static_cast<uint64_t>(i);
+    Answer* const raw = answer.get();
+    answer->generation = std::make_unique<generate::Generation>(*answer->session, own,
+                                                                [raw](std::string_view piece) { raw->piece += piece; });
+    answers.push_back(std::move(answer));
+  }
+  running->left = answers.size();
+  const models::ChatSession& any = answers.empty() ? *session : *answers.front()->session;
+  job.sink->started(any.prompt_tokens(), reused_tokens(any));
+  for (std::unique_ptr<Answer>& answer : answers) answers_.push_back(std::move(answer));
 }
 
 void Scheduler::tell(Answer& answer) {
@@ -279,6 +359,10 @@ void Scheduler::finish(Answer& answer, std::optional<generate::StopReason> stop)
   if (!answer.piece.empty()) {
     running.job.sink->text(answer.sample, answer.piece, {}, running.model->model->tokenizer());
     answer.piece.clear();
+  }
+  if (running.job.tell_heats) {
+    if (const auto* const source = dynamic_cast<const models::HeatSource*>(answer.session.get()))
+      running.job.sink->heats(answer.sample, source->heats(generated.answer.text));
   }
   running.job.sink->finished(answer.sample, generated, running.model->model->tokenizer());
   if (--running.left > 0) return;
@@ -317,7 +401,9 @@ void Scheduler::step_all() {
     if (group == groups.end()) group = groups.insert(groups.end(), {model, {}});
     group->second.push_back(answer.get());
   }
+  const Clock::time_point start = Clock::now();
   for (auto& [model, answers] : groups) step(answers);
+  pass_seconds_ = groups.empty() ? 0 : seconds_since(start);
   std::erase_if(answers_, [](const std::unique_ptr<Answer>& answer) { return answer->over || answer->running->over; });
 }
 

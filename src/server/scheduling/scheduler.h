@@ -1,10 +1,12 @@
 // Runs the jobs of all requests: one thread, and in every pass through a model a token for each answer in the making
-// (continuous batching). Prompts are read between passes, one at a time, so that answers go on while others begin.
+// (continuous batching). Between passes a part of a prompt is read, so that answers go on while others begin, however long
+// their prompts are; several prompts take turns.
 #pragma once
 
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -40,14 +42,20 @@ class Scheduler {
  private:
   struct Waiting;
   struct Running;
+  struct Beginning;
   struct Answer;
   using WaitingPtr = std::shared_ptr<Waiting>;
 
   void loop();
   void drop_unwanted();
-  // Whether there was a job to begin.
-  bool begin_one();
+  void take_waiting();
+  // Whether there was one to take.
+  bool take_one();
   void begin(const WaitingPtr& waiting, const std::shared_ptr<LoadedModel>& model);
+  // A part of the prompt whose turn it is.
+  void advance_one();
+  void advance(Beginning& beginning);
+  void start_answers(Beginning& beginning);
   void step_all();
   void step(std::vector<Answer*>& answers);
   void tell(Answer& answer);
@@ -64,7 +72,10 @@ class Scheduler {
   std::atomic<size_t> running_count_{0};
   std::atomic<double> job_seconds_{1};  // a moving average
   bool changed_ = false, stopping_ = false;
-  std::vector<std::unique_ptr<Answer>> answers_;  // of the scheduler's thread alone
+  // Of the scheduler's thread alone.
+  std::deque<std::unique_ptr<Beginning>> beginnings_;  // the one whose turn it is first
+  std::vector<std::unique_ptr<Answer>> answers_;
+  double pass_seconds_ = 0;  // of the last pass of all answers
   std::thread thread_;
 };
 
