@@ -79,8 +79,8 @@ TEST_P(Sessions, PromptsReadAtTheSameTimeShareWhatTheyCan) {
     first_done = first_done || first->read_prompt(64);
     second_done = second_done || second->read_prompt(64);
   }
-  EXPECT_EQ(reused(*first), 0);
-  EXPECT_GT(reused(*second), 200);
+  // By turns: each takes what the other has just read.
+  EXPECT_GT(reused(*first) + reused(*second), 200);
   EXPECT_EQ(floats(first->logits()), floats(second->logits()));
 }
 

@@ -18,9 +18,7 @@ namespace {
 
 const std::filesystem::path kSource = SENSORIUM_SOURCE_DIR;
 
-DecoderOptions real_worker() {
-  return {.program = {SENSORIUM_BINARY_DIR "/test_server_decoder"}};
-}
+DecoderOptions real_worker() { return {.program = {SENSORIUM_BINARY_DIR "/test_server_decoder"}}; }
 
 template <typename Function>
 Error error_of(Function&& function) {
@@ -69,7 +67,7 @@ TEST(Decoding, WhatCannotBeDecodedIsTheSameError) {
     const Error got = error_of([&] { (void)there.picture(bytes, {}); });
     EXPECT_EQ(got.kind(), want.kind());
     EXPECT_EQ(got.message(), want.message());
-    EXPECT_EQ(error_of([&] { (void)there.sound(bytes); }).kind(), ErrorKind::invalid_data);
+    EXPECT_EQ(error_of([&] { (void)there.sound(bytes); }).kind(), error_of([&] { (void)here.sound(bytes); }).kind());
   }
   EXPECT_EQ(error_of([&] { (void)there.picture(picture, {.max_pixels = 1000}); }).kind(), ErrorKind::limit);
   EXPECT_EQ(error_of([&] { (void)there.picture(picture, {.max_file_bytes = 1000}); }).kind(), ErrorKind::limit);
@@ -90,7 +88,7 @@ TEST(Decoding, ABrokenDecoderIsAnErrorAndIsReplaced) {
   EXPECT_EQ(with("kill -XCPU $$").kind(), ErrorKind::limit);
   EXPECT_EQ(with("sleep 100", std::chrono::milliseconds(200)).kind(), ErrorKind::limit);
   // The question as answer, and zeros.
-  EXPECT_NE(with("head -c 100000000 <&0 >&0").message(), "");
+  EXPECT_NE(with("cat <&0 >&0").message(), "");
   EXPECT_EQ(with("head -c 4000 /dev/zero >&0; sleep 1").kind(), ErrorKind::invalid_data);
   MediaDecoder nowhere({.program = {"/no/such/program"}});
   EXPECT_EQ(error_of([&] { (void)nowhere.picture(picture, {}); }).kind(), ErrorKind::io);

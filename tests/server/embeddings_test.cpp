@@ -68,8 +68,7 @@ TEST(Embeddings, TextsAreTheModelsOwn) {
 TEST(Embeddings, DimensionsCutAndMakeOneLongAgain) {
   const RunningServer server(embedding_options());
   const auto whole = expected("clip", {{.text = "a dog"}})[0];
-  const Json json =
-      server.post("/v1/embeddings", {{"model", "clip"}, {"input", "a dog"}, {"dimensions", 3}}).json();
+  const Json json = server.post("/v1/embeddings", {{"model", "clip"}, {"input", "a dog"}, {"dimensions", 3}}).json();
   const double length = std::hypot(whole[0], whole[1], whole[2]);
   std::vector<float> want;
   for (size_t i = 0; i < 3; ++i) want.push_back(static_cast<float>(whole[i] / length));
@@ -90,7 +89,8 @@ TEST(Embeddings, MediaStandInTheSameSpace) {
   const auto film = models::load_input(folder / "film.mp4", models::InputSense::video);
   auto heat = picture;
   heat.sense = models::InputSense::thermal;
-  const Json image_part = {{"type", "image_url"}, {"image_url", {{"url", data_url(folder / "picture0.png", "image/png")}}}};
+  const Json image_part = {{"type", "image_url"},
+                           {"image_url", {{"url", data_url(folder / "picture0.png", "image/png")}}}};
   const Json sound_part = {
       {"type", "input_audio"},
       {"input_audio", {{"data", base64_encode(read_file(folder / "short.wav"))}, {"format", "wav"}}}};

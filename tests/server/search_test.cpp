@@ -76,9 +76,9 @@ TEST_F(Search, FindsTheNearestAndSaysWhereTheyAre) {
   ASSERT_EQ(names(pictures).size(), 1U);
   EXPECT_EQ(pictures.at("results").at(0).at("type"), "image/png");
   // A part of a message, a text, and both.
-  const Json picture = {{"type", "image_url"},
-                        {"image_url",
-                         {{"url", "data:image/png;base64," + base64_encode(read_file(kImageBind / "picture0.png"))}}}};
+  const Json picture = {
+      {"type", "image_url"},
+      {"image_url", {{"url", "data:image/png;base64," + base64_encode(read_file(kImageBind / "picture0.png"))}}}};
   const Json by_picture = search(server, {{"query", picture}});
   EXPECT_EQ(names(by_picture).at(0), "trips & more/first.png");
   const std::string url = by_picture.at("results").at(0).at("url");
@@ -151,7 +151,8 @@ TEST_F(Search, WithoutAFolderOrAModelThisIsSaid) {
   EXPECT_NE(error_message(answer).find("no embeddings"), std::string::npos);
   // The index of another model: without its path.
   fs::create_directories(outside_ / "index");
-  write_file_atomic(outside_ / "index/index.db", "no database, and long enough to be looked at as one by SQLite itself");
+  write_file_atomic(outside_ / "index/index.db",
+                    "no database, and long enough to be looked at as one by SQLite itself");
   const RunningServer damaged(options());
   const Answer refused = damaged.post("/api/search", {{"query", "x"}});
   EXPECT_EQ(refused.status, 503);

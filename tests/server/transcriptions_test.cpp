@@ -38,8 +38,9 @@ Answer transcribe(const RunningServer& server, const std::string& file,
   std::string body;
   for (const auto& [name, value] : all)
     body += "--b\r\nContent-Disposition: form-data; name=\"" + name + "\"\r\n\r\n" + value + "\r\n";
-  body += "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.wav\"\r\nContent-Type: audio/wav\r\n\r\n" +
-          file + "\r\n--b--\r\n";
+  body +=
+      "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.wav\"\r\nContent-Type: audio/wav\r\n\r\n" +
+      file + "\r\n--b--\r\n";
   return ask_once(server.port(), "POST", "/v1/audio/transcriptions", body,
                   "Content-Type: multipart/form-data; boundary=b\r\n");
 }
@@ -61,13 +62,15 @@ TEST(Transcriptions, AreTheModelsAnswerToTheUsualQuestion) {
   EXPECT_EQ(json.at("usage").at("output_tokens"), 12);
   EXPECT_EQ(transcribe(server, tone(), {{"response_format", "text"}}).body, want + "\n");
   const Json verbose =
-      transcribe(server, tone(), {{"response_format", "verbose_json"}, {"language", "en"}, {"temperature", "0"}}).json();
+      transcribe(server, tone(), {{"response_format", "verbose_json"}, {"language", "en"}, {"temperature", "0"}})
+          .json();
   EXPECT_EQ(verbose.at("text"), want);
   EXPECT_NEAR(verbose.at("duration").get<double>(), 1.5, 0.01);
   EXPECT_EQ(verbose.at("segments").at(0).at("end"), verbose.at("duration"));
   EXPECT_LT(verbose.at("segments").at(0).at("avg_logprob"), 0);
   EXPECT_EQ(verbose.at("segments").at(0).at("tokens").size(), 12U);
-  EXPECT_EQ(transcribe(server, tone(), {{"prompt", "is it a dog?"}}).json().at("text"), chat_text(server, "is it a dog?"));
+  EXPECT_EQ(transcribe(server, tone(), {{"prompt", "is it a dog?"}}).json().at("text"),
+            chat_text(server, "is it a dog?"));
   const Answer streamed = transcribe(server, tone(), {{"stream", "true"}});
   std::string pieces, last;
   for (size_t at = 0; (at = streamed.body.find("data: ", at)) != std::string::npos;) {

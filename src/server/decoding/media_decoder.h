@@ -16,11 +16,11 @@
 namespace sensorium::server {
 
 struct DecoderOptions {
-  std::vector<std::string> program;              // a worker and its arguments; empty: this process decodes
-  std::chrono::seconds cpu_time{20};             // of one file
-  std::chrono::milliseconds wall_time{60'000};   // with what else the machine does
-  size_t most_kept = 4;                          // processes that wait for work
-  int64_t files_of_process = 10'000;             // then it ends, and what its libraries may have lost with it
+  std::vector<std::string> program;             // a worker and its arguments; empty: this process decodes
+  std::chrono::seconds cpu_time{20};            // of one file
+  std::chrono::milliseconds wall_time{60'000};  // with what else the machine does
+  size_t most_kept = 4;                         // processes that wait for work
+  int64_t files_of_process = 10'000;            // then it ends, and what its libraries may have lost with it
 };
 
 // Thread-safe.

@@ -29,11 +29,12 @@ constexpr uint32_t kArchitecture = 0;
 
 // What decoding needs once the program has been loaded: its socket, memory, time, and an end.
 constexpr std::array kAllowed = std::to_array<uint32_t>({
-    SYS_read,          SYS_write,        SYS_close,        SYS_mmap,       SYS_munmap,    SYS_mremap,
-    SYS_mprotect,      SYS_madvise,      SYS_brk,          SYS_futex,      SYS_exit,      SYS_exit_group,
-    SYS_rt_sigaction,  SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_getrandom, SYS_clock_gettime, SYS_gettimeofday,
-    SYS_prlimit64,     SYS_getrusage,    SYS_sched_yield,  SYS_gettid,     SYS_getpid,    SYS_tgkill,
-    SYS_fstat,         SYS_lseek,
+    SYS_read,        SYS_write,         SYS_close,        SYS_mmap,         SYS_munmap,
+    SYS_mremap,      SYS_mprotect,      SYS_madvise,      SYS_brk,          SYS_futex,
+    SYS_exit,        SYS_exit_group,    SYS_rt_sigaction, SYS_rt_sigreturn, SYS_rt_sigprocmask,
+    SYS_getrandom,   SYS_clock_gettime, SYS_gettimeofday, SYS_prlimit64,    SYS_getrusage,
+    SYS_sched_yield, SYS_gettid,        SYS_getpid,       SYS_tgkill,       SYS_fstat,
+    SYS_lseek,
 });
 
 void set_limit(int resource, uint64_t soft, uint64_t hard, const char* name) {

@@ -36,7 +36,8 @@ void count_media(const Call& call, const EmbedItem& item, size_t& media_count) {
   media_count += static_cast<size_t>(std::ranges::count_if(
       item.terms, [](const MediaInput& term) { return term.input.sense != models::InputSense::text; }));
   if (media_count > call.services.media.max_parts())
-    throw ApiError(400, fmt::format("there are more than {} pictures, sounds and films", call.services.media.max_parts()),
+    throw ApiError(400,
+                   fmt::format("there are more than {} pictures, sounds and films", call.services.media.max_parts()),
                    "too_many_media", "input");
 }
 
@@ -59,8 +60,9 @@ MediaInput openai_embed_input(const Call& call, const OrderedJson& part) {
 bool EmbedTask::step(const std::shared_ptr<const models::Model>& model) {
   const models::Embedder& embedder = require_embedder(*model);
   if (dimensions_ && *dimensions_ > embedder.embedding_dim())
-    throw ApiError(400, fmt::format("\"dimensions\" is {}, the model's vectors have {} numbers", *dimensions_,
-                                    embedder.embedding_dim()),
+    throw ApiError(400,
+                   fmt::format("\"dimensions\" is {}, the model's vectors have {} numbers", *dimensions_,
+                               embedder.embedding_dim()),
                    "invalid_value", "dimensions");
   std::vector<models::EmbedInput> inputs;
   size_t last = vectors_.size();

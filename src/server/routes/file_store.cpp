@@ -27,7 +27,7 @@ std::filesystem::path make_temporary_folder() {
   return name;
 }
 
-std::string random_id() {
+std::string unguessable_id() {
   std::array<uint8_t, 12> random{};
   require(getrandom(random.data(), random.size(), 0) == static_cast<ssize_t>(random.size()), ErrorKind::io,
           "no random bytes");
@@ -80,7 +80,7 @@ StoredFile FileStore::add(const std::string& owner, const std::string& name, con
     if (!gone) total += static_cast<int64_t>(size);
   }
   if (total > max_bytes_) throw ApiError(413, "the server's storage for files is full; delete some", "storage_full");
-  const StoredFile file{.id = random_id(),
+  const StoredFile file{.id = unguessable_id(),
                         .name = repair_utf8(name.substr(0, 255)),
                         .purpose = repair_utf8(purpose.substr(0, 64)),
                         .owner = owner,

@@ -14,7 +14,7 @@ constexpr size_t kMostRequests = 2048;
 EmbedItem read_item(const Call& call, const OrderedJson& content) {
   if (content.is_string()) return text_item(content.get<std::string>());
   const OrderedJson* given = member(content, "parts");
-  const OrderedJson parts = given == nullptr     ? OrderedJson::array()
+  const OrderedJson parts = given == nullptr    ? OrderedJson::array()
                             : given->is_array() ? *given
                                                 : OrderedJson::array({*given});
   EmbedItem item;

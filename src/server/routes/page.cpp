@@ -12,7 +12,7 @@
 namespace sensorium::server {
 namespace {
 
-constexpr size_t kMostBytes = size_t{16} << 20;
+constexpr size_t kMostPageBytes = size_t{16} << 20;
 
 struct Type {
   std::string_view extension, type;
@@ -57,7 +57,7 @@ void send_file(Call& call, const std::string& name) {
                               root = std::filesystem::canonical(folder, code);
   const auto [end, ignored] = std::mismatch(root.begin(), root.end(), real.begin(), real.end());
   if (code || end != root.end()) throw missing;
-  std::string bytes = read_file(real, kMostBytes);
+  std::string bytes = read_file(real, kMostPageBytes);
   const std::string tag = fmt::format("\"{}\"", to_hex(sha256(bytes)).substr(0, 32));
   Response response{.content_type = std::string(type),
                     .headers = {{"ETag", tag},

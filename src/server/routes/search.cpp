@@ -23,19 +23,34 @@ struct Type {
   std::string_view extension, type;
 };
 constexpr std::array kTypes = std::to_array<Type>({
-    {".jpg", "image/jpeg"},       {".jpeg", "image/jpeg"},    {".png", "image/png"},
-    {".webp", "image/webp"},      {".wav", "audio/wav"},      {".flac", "audio/flac"},
-    {".mp3", "audio/mpeg"},       {".ogg", "audio/ogg"},      {".oga", "audio/ogg"},
-    {".opus", "audio/ogg"},       {".m4a", "audio/mp4"},      {".aac", "audio/aac"},
-    {".mp4", "video/mp4"},        {".m4v", "video/mp4"},      {".mkv", "video/x-matroska"},
-    {".webm", "video/webm"},      {".mov", "video/quicktime"}, {".avi", "video/x-msvideo"},
-    {".mpg", "video/mpeg"},       {".mpeg", "video/mpeg"},    {".txt", "text/plain; charset=utf-8"},
+    {".jpg", "image/jpeg"},
+    {".jpeg", "image/jpeg"},
+    {".png", "image/png"},
+    {".webp", "image/webp"},
+    {".wav", "audio/wav"},
+    {".flac", "audio/flac"},
+    {".mp3", "audio/mpeg"},
+    {".ogg", "audio/ogg"},
+    {".oga", "audio/ogg"},
+    {".opus", "audio/ogg"},
+    {".m4a", "audio/mp4"},
+    {".aac", "audio/aac"},
+    {".mp4", "video/mp4"},
+    {".m4v", "video/mp4"},
+    {".mkv", "video/x-matroska"},
+    {".webm", "video/webm"},
+    {".mov", "video/quicktime"},
+    {".avi", "video/x-msvideo"},
+    {".mpg", "video/mpeg"},
+    {".mpeg", "video/mpeg"},
+    {".txt", "text/plain; charset=utf-8"},
     {".md", "text/plain; charset=utf-8"},
 });
 
 std::string_view type_of(const fs::path& path) {
   std::string extension = path.extension().string();
-  std::ranges::transform(extension, extension.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::ranges::transform(extension, extension.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   for (const Type& known : kTypes) {
     if (known.extension == extension) return known.type;
   }
@@ -163,8 +178,9 @@ std::optional<Range> read_range(std::string_view header, int64_t size) {
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     return error == std::errc() && end == text.data() + text.size() && value >= 0 ? std::optional(value) : std::nullopt;
   };
-  const std::optional<int64_t> first = number(header.substr(0, dash)), last = number(header.substr(dash + 1));
-  if (!first && !last) return std::nullopt;
+  const std::string_view begin = header.substr(0, dash), end = header.substr(dash + 1);
+  const std::optional<int64_t> first = number(begin), last = number(end);
+  if ((!first && !begin.empty()) || (!last && !end.empty()) || (!first && !last)) return std::nullopt;
   Range range{first ? *first : std::max<int64_t>(size - *last, 0), first && last ? *last + 1 : size};
   range.end = std::min({range.end, size, range.begin + kMostRange});
   if (range.begin >= range.end) throw ApiError(416, "the file has no such bytes", "invalid_range");
@@ -178,7 +194,8 @@ void get_search(Call& call) {
   if (call.services.search != nullptr) {
     const std::string& model = call.services.search->model();
     json["model"] = model;
-    if (const auto description = call.services.models.description(model); description && description->contains("embeds"))
+    if (const auto description = call.services.models.description(model);
+        description && description->contains("embeds"))
       json["senses"] = (*description)["embeds"];
   }
   call.send_json(json);

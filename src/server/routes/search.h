@@ -9,7 +9,8 @@ namespace sensorium::server {
 
 inline constexpr std::array kSearchFields = std::to_array<Field>({
     {"query", kString | kObject | kArray, true,
-     "a text, a data URL of a picture, sound or film, a part of a message, or a list of parts whose vectors are joined"},
+     "a text, a data URL of a picture, sound or film, a part of a message, or a list of parts whose vectors are "
+     "joined"},
     {"limit", kInteger, false, "results, 1..1000 (20)"},
     {"senses", kArray, false, "what is to be found: [text, image, video, audio]; without it, everything"},
 });

@@ -70,9 +70,10 @@ class TranscriptionSink : public AnswerSink {
  private:
   // The whole sound: the models say nothing of when they heard what.
   OrderedJson segment(const generate::Generated& answer) const {
-    const double sum = std::accumulate(
-        answer.log_probabilities.begin(), answer.log_probabilities.end(), 0.0,
-        [](double total, const generate::TokenLogProbabilities& token) { return total + token.chosen.log_probability; });
+    const double sum = std::accumulate(answer.log_probabilities.begin(), answer.log_probabilities.end(), 0.0,
+                                       [](double total, const generate::TokenLogProbabilities& token) {
+                                         return total + token.chosen.log_probability;
+                                       });
     const size_t count = answer.log_probabilities.size();
     return {{"id", 0},
             {"start", 0.0},
@@ -95,8 +96,7 @@ struct Fields {
 
 Fields read_form(const Request& request) {
   const Result<std::vector<FormPart>> parts = parse_multipart(request.header("content-type"), request.body);
-  if (!parts)
-    throw ApiError(400, parts.error().message() + "; send multipart/form-data: file, model", "invalid_form");
+  if (!parts) throw ApiError(400, parts.error().message() + "; send multipart/form-data: file, model", "invalid_form");
   Fields fields;
   for (const FormPart& part : parts.value()) {
     const std::string value(part.name == "file" ? std::string_view() : part.body);
@@ -108,7 +108,8 @@ Fields read_form(const Request& request) {
     if (part.name == "temperature") fields.temperature = value;
     if (part.name == "stream") fields.stream = value;
   }
-  for (const auto& [value, name] : {std::pair(!fields.file.empty(), "file"), std::pair(!fields.model.empty(), "model")}) {
+  for (const auto& [value, name] :
+       {std::pair(!fields.file.empty(), "file"), std::pair(!fields.model.empty(), "model")}) {
     if (!value)
       throw ApiError(400, fmt::format("the form has no part \"{}\", or an empty one", name),
                      "missing_required_parameter", name);
@@ -149,8 +150,7 @@ void transcribe(Call& call) {
   if (asked.form == Form::verbose) options.top_log_probabilities = 0;
   models::ChatPart sound = call.services.media.sound_part(std::string(fields.file));
   asked.seconds = sound.recording->seconds;
-  const std::string question =
-      fields.prompt.empty() ? std::string(sound.recording->sense->question) : fields.prompt;
+  const std::string question = fields.prompt.empty() ? std::string(sound.recording->sense->question) : fields.prompt;
   ask.job.messages.push_back({.role = "user", .parts = {std::move(sound), {.text = question}}});
   submit(call, std::move(ask), std::make_shared<TranscriptionSink>(call, std::move(asked)));
 }
