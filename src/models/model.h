@@ -63,6 +63,8 @@ class ChatSession {
   // nothing else may be asked of the session.
   virtual bool read_prompt(int64_t /*most_rows*/) { return true; }
   virtual int64_t prompt_tokens() const = 0;
+  // How many of them an earlier prompt had computed.
+  virtual int64_t reused_tokens() const { return 0; }
   // The prompt's token ids, -1 where something else than a token stands; empty if the session does not know them.
   virtual std::span<const int32_t> prompt_ids() const { return {}; }
   // Tokens that still fit.

@@ -54,7 +54,7 @@ class DecoderSession : public ChatSession {
   // logits are the same bits either way, and whatever the lengths of the parts.
   bool read_prompt(int64_t most_rows) override;
   // Rows of the prompt that did not have to be computed.
-  int64_t reused_rows() const { return reused_rows_; }
+  int64_t reused_tokens() const override { return reused_rows_; }
 
  protected:
   const text::Tokenizer& tokenizer() const { return tokenizer_; }

@@ -7,9 +7,9 @@ namespace {
 
 constexpr float kNormEps = 1e-6f;
 
-void read_trunk(ConfigReader& reader, modality::PatchTransformerConfig& config, int64_t& dim,
-                const std::string& where) {
-  dim = reader.get_int("hidden_size", 8, 1 << 16);
+// Returns the width.
+int64_t read_trunk(ConfigReader& reader, modality::PatchTransformerConfig& config, const std::string& where) {
+  const int64_t dim = reader.get_int("hidden_size", 8, 1 << 16);
   config.layers = reader.get_int("num_hidden_layers", 1, 1024);
   config.heads = reader.get_int("num_attention_heads", 1, 1024);
   config.mlp_width = reader.get_int_or("intermediate_size", 4 * dim, 8, 1 << 18);
@@ -17,13 +17,13 @@ void read_trunk(ConfigReader& reader, modality::PatchTransformerConfig& config, 
   require(dim % config.heads == 0 && dim / config.heads % 8 == 0 && dim / config.heads <= 256, ErrorKind::unsupported,
           "{}: \"hidden_size\" {} in {} heads; attention is made for sizes that are multiples of 8 up to 256", where,
           dim, config.heads);
+  return dim;
 }
 
 ImagebindTower read_vision(const Json& json, const std::string& where) {
   ConfigReader reader(json, where);
   ImagebindTower tower;
-  int64_t dim = 0;
-  read_trunk(reader, tower.transformer, dim, where);
+  const int64_t dim = read_trunk(reader, tower.transformer, where);
   const int64_t size = reader.get_int_or("image_size", 224, 1, 1 << 14);
   const int64_t patch = reader.get_int_or("patch_size", 14, 1, size);
   tower.frames = reader.get_int_or("num_frames", 2, 1, 64);
@@ -38,8 +38,7 @@ ImagebindTower read_vision(const Json& json, const std::string& where) {
 ImagebindTower read_map(const Json& json, const std::string& where) {
   ConfigReader reader(json, where);
   ImagebindTower tower;
-  int64_t dim = 0;
-  read_trunk(reader, tower.transformer, dim, where);
+  const int64_t dim = read_trunk(reader, tower.transformer, where);
   const int64_t size = reader.get_int_or("image_size", 224, 1, 1 << 14);
   const int64_t patch = reader.get_int_or("patch_size", 16, 1, size);
   tower.transformer.stem = {dim, 1, patch, patch};
@@ -51,8 +50,7 @@ ImagebindTower read_map(const Json& json, const std::string& where) {
 ImagebindTower read_audio(const Json& json, const std::string& where) {
   ConfigReader reader(json, where);
   ImagebindTower tower;
-  int64_t dim = 0;
-  read_trunk(reader, tower.transformer, dim, where);
+  const int64_t dim = read_trunk(reader, tower.transformer, where);
   const int64_t bins = reader.get_int_or("num_mel_bins", 128, 1, 1024);
   const int64_t frames = reader.get_int_or("num_mel_frames", 204, 1, 1 << 16);
   const int64_t patch = reader.get_int_or("patch_size", 16, 1, std::min(bins, frames));
@@ -65,8 +63,7 @@ ImagebindTower read_audio(const Json& json, const std::string& where) {
 ImagebindTower read_imu(const Json& json, const std::string& where) {
   ConfigReader reader(json, where);
   ImagebindTower tower;
-  int64_t dim = 0;
-  read_trunk(reader, tower.transformer, dim, where);
+  const int64_t dim = read_trunk(reader, tower.transformer, where);
   const int64_t channels = reader.get_int_or("num_channels", 6, 1, 64);
   const int64_t steps = reader.get_int_or("num_steps", 2000, 1, 1 << 20);
   const int64_t patch = reader.get_int_or("patch_size", 8, 1, steps);

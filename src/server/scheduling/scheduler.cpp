@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "base/log.h"
-#include "models/decoder/session.h"
 #include "server/scheduling/media_note.h"
 #include "text/grammar/constraint.h"
 
@@ -20,11 +19,6 @@ constexpr int64_t kMostRows = 512, kLeastRows = 16, kFirstRows = 64;
 constexpr double kPartSeconds = 0.05;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
-int64_t reused_tokens(const models::ChatSession& session) {
-  const auto* const decoder = dynamic_cast<const models::DecoderSession*>(&session);
-  return decoder == nullptr ? 0 : decoder->reused_rows();
-}
 
 // Whose fault an error of a model is.
 JobSink::Fault fault_of(const Error& error) {
@@ -309,7 +303,7 @@ void Scheduler::start_answers(Beginning& beginning) {
   Job& job = running->job;
   metrics_.prompt_s.observe(beginning.seconds);
   metrics_.prompt_tokens += static_cast<uint64_t>(session->prompt_tokens());
-  metrics_.reused_tokens += static_cast<uint64_t>(reused_tokens(*session));
+  metrics_.reused_tokens += static_cast<uint64_t>(session->reused_tokens());
   // Known now and not when the first token is chosen: an answer that streams has begun by then.
   for (const auto& [token, bias] : job.options.sampling.logit_bias) {
     require(token < static_cast<int64_t>(session->logits().size()), ErrorKind::usage,
@@ -336,7 +330,7 @@ void Scheduler::start_answers(Beginning& beginning) {
   }
   running->left = answers.size();
   const models::ChatSession& any = answers.empty() ? *session : *answers.front()->session;
-  job.sink->started(any.prompt_tokens(), reused_tokens(any));
+  job.sink->started(any.prompt_tokens(), any.reused_tokens());
   for (std::unique_ptr<Answer>& answer : answers) answers_.push_back(std::move(answer));
 }
 

@@ -64,7 +64,7 @@ void for_tiles(int64_t m, int64_t n, int64_t k, const RowsOfA& a, const PanelsOf
           }
           // Of a tile: a line per group and pass.
           const int64_t prefetch_bytes = (g1 - g0) * 64 * (kInTileRegisters<Products> ? div_up(columns, 32) : 1);
-          const char* prefetch_end = prefetch + kColumns * 4 * (g1 - g0);
+          const char* prefetch_end = prefetch == nullptr ? nullptr : prefetch + kColumns * 4 * (g1 - g0);
           Sum* tile_sums = sums + (waiting ? (panel - first_panel) * kRowBlock * kColumns : 0);
           for (int64_t row = first_row; row < last_row;) {
             const int64_t rows = next_tile_of<Products>(last_row - row);
