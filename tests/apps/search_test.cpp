@@ -9,6 +9,8 @@
 #include "base/interrupt.h"
 #include "base/rng.h"
 #include "models/embedding/load_input.h"
+#include "temporary_folder.h"
+#include "thrown.h"
 
 namespace sensorium::apps {
 namespace {
@@ -19,28 +21,10 @@ const fs::path kModels = SENSORIUM_SOURCE_DIR "/tests/golden/models";
 
 class Search : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string name = (fs::temp_directory_path() / "sensorium_search_XXXXXX").string();
-    ASSERT_NE(mkdtemp(name.data()), nullptr);
-    folder_ = name;
-  }
-  void TearDown() override {
-    set_interrupted(false);
-    fs::remove_all(folder_);
-  }
-  fs::path folder_;
+  void TearDown() override { set_interrupted(false); }
+  const TemporaryFolder temporary_;
+  const fs::path folder_ = temporary_.path();
 };
-
-template <typename Function>
-Error error_of(Function&& function) {
-  try {
-    function();
-  } catch (const Error& error) {
-    return error;
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return Error(ErrorKind::usage, "");
-}
 
 std::vector<float> unit_vector(Rng& rng, int64_t dim) {
   std::vector<float> vector(static_cast<size_t>(dim));

@@ -19,30 +19,11 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "temporary_folder.h"
 
 namespace sensorium::cli {
 
 inline std::filesystem::path binary() { return std::filesystem::path(SENSORIUM_BINARY_DIR) / "sensorium"; }
-
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "sensorium_e2e_XXXXXX").string();
-    require(mkdtemp(name.data()) != nullptr, ErrorKind::io, "no temporary folder");
-    path_ = name;
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
-
- private:
-  std::filesystem::path path_;
-};
 
 struct Finished {
   int exit_code = -1;

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "eval/fake_model.h"
+#include "temporary_folder.h"
 
 namespace sensorium::eval {
 namespace {
@@ -13,18 +14,14 @@ namespace {
 class Compare : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string name = (std::filesystem::temp_directory_path() / "sensorium_compare_XXXXXX").string();
-    ASSERT_NE(mkdtemp(name.data()), nullptr);
-    folder_ = name;
     file_ = (folder_ / "questions.jsonl").string();
     std::ofstream(file_) << R"({"qa": [{"q": "a", "a": "x"}, {"q": "b", "a": "y"}]})"
                          << "\n"
                          << R"({"text": "c"})"
                          << "\n";
   }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
-  std::filesystem::path folder_;
+  const TemporaryFolder temporary_;
+  const std::filesystem::path folder_ = temporary_.path();
   std::string file_;
 };
 

@@ -11,6 +11,7 @@
 #include "media/encode.h"
 #include "models/embedding/embedding_model.h"
 #include "ops/ops.h"
+#include "temporary_folder.h"
 
 namespace sensorium::eval {
 namespace {
@@ -57,9 +58,6 @@ std::string key_of_picture(const media::Image& image) { return fmt::format("{} {
 class EmbeddingTasks : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string name = (fs::temp_directory_path() / "sensorium_tasks_XXXXXX").string();
-    ASSERT_NE(mkdtemp(name.data()), nullptr);
-    folder_ = name;
     std::string lines;
     for (int label = 0; label < kClasses; ++label) {
       for (int i = 0; i < kPerClass; ++i) {
@@ -77,8 +75,6 @@ class EmbeddingTasks : public ::testing::Test {
     }
     write_file_atomic(folder_ / "test.jsonl", lines);
   }
-  void TearDown() override { fs::remove_all(folder_); }
-
   double metric(const models::Model& model, const std::string& task, size_t result, const std::string& name) const {
     EvalOptions options{.data = folder_ / "test.jsonl", .task = task};
     options.bootstrap.resamples = 10;
@@ -90,7 +86,8 @@ class EmbeddingTasks : public ::testing::Test {
     return -1;
   }
 
-  fs::path folder_;
+  const TemporaryFolder temporary_;
+  const fs::path folder_ = temporary_.path();
 };
 
 TEST_F(EmbeddingTasks, ARandomModelIsAtChance) {

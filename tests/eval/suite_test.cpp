@@ -15,24 +15,11 @@
 #include "eval/tasks/task.h"
 #include "media/audio.h"
 #include "media/encode.h"
+#include "temporary_folder.h"
 
 namespace sensorium::eval {
 namespace {
 namespace fs = std::filesystem;
-
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (fs::temp_directory_path() / "sensorium_suite_XXXXXX").string();
-    require(mkdtemp(name.data()) != nullptr, ErrorKind::io, "no temporary folder");
-    path_ = name;
-  }
-  ~TemporaryFolder() { fs::remove_all(path_); }
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
 
 std::vector<data::Record> read_all(const fs::path& file) {
   const std::unique_ptr<data::Dataset> dataset = data::open_dataset(file);

@@ -3,19 +3,15 @@
 #include <gtest/gtest.h>
 
 #include "base/rng.h"
+#include "temporary_folder.h"
 
 namespace sensorium::io {
 namespace {
 
 class Writer : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string name = (std::filesystem::temp_directory_path() / "sensorium_writer_XXXXXX").string();
-    ASSERT_NE(mkdtemp(name.data()), nullptr);
-    folder_ = name;
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-  std::filesystem::path folder_;
+  const TemporaryFolder temporary_;
+  const std::filesystem::path folder_ = temporary_.path();
 };
 
 TEST_F(Writer, AnyOrderGivesTheFileOfAllAtOnce) {

@@ -15,6 +15,7 @@
 #include "models/imagebind/original_layout.h"
 #include "models/quantize.h"
 #include "models/tiny_model.h"
+#include "temporary_folder.h"
 
 namespace sensorium::models {
 namespace {
@@ -147,10 +148,9 @@ TEST(GoldenImagebind, ClipsBeginWhereTheReferencesDo) {
 TEST(GoldenImagebind, InBf16AndInEightBits) {
   const NoGrad no_grad;
   const GoldenFolder golden("imagebind");
-  std::string folder = (fs::temp_directory_path() / "sensorium_imagebind_XXXXXX").string();
-  ASSERT_NE(mkdtemp(folder.data()), nullptr);
-  quantize_model(golden.path(), fs::path(folder) / "q8", {.type = "q8", .towers = "q8"});
-  const auto bf16 = load_model(golden.path()), q8 = load_model(fs::path(folder) / "q8");
+  const TemporaryFolder folder;
+  quantize_model(golden.path(), folder.path() / "q8", {.type = "q8", .towers = "q8"});
+  const auto bf16 = load_model(golden.path()), q8 = load_model(folder.path() / "q8");
   EXPECT_FALSE(q8->store().packed().empty());
   for (const Prepared& input : kPrepared) {
     for (const Model* model : {bf16.get(), q8.get()}) {
@@ -163,7 +163,6 @@ TEST(GoldenImagebind, InBf16AndInEightBits) {
       }
     }
   }
-  fs::remove_all(folder);
 }
 
 TEST(Imagebind, EveryInputKeepsItsPlace) {

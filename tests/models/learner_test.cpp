@@ -9,6 +9,7 @@
 #include "models/changed_folder.h"
 #include "models/golden_folder.h"
 #include "models/quantize.h"
+#include "temporary_folder.h"
 
 namespace sensorium::models {
 namespace {
@@ -30,20 +31,6 @@ LearnerOptions with_lora(LearnerOptions result, int64_t rank = 4, double dropout
 int64_t learned(const LearnedConversation& conversation) {
   return std::ranges::count_if(conversation.weights, [](float weight) { return weight > 0; });
 }
-
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (fs::temp_directory_path() / "sensorium_learner_XXXXXX").string();
-    require(mkdtemp(name.data()) != nullptr, ErrorKind::io, "no temporary folder");
-    path_ = name;
-  }
-  ~TemporaryFolder() { fs::remove_all(path_); }
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
 
 // A step of plain gradient descent.
 void descend(Learner& learner, float rate) {

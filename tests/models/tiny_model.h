@@ -14,6 +14,7 @@
 #include "models/sensorium/model.h"
 #include "text/bpe_trainer.h"
 #include "text/tokenizer_json.h"
+#include "thrown.h"
 
 namespace sensorium::models {
 
@@ -81,18 +82,6 @@ inline media::Image tiny_image(uint64_t seed, int width = 32, int height = 32) {
     }
   }
   return image;
-}
-
-// The kind and the message of what `function` throws.
-template <typename Function>
-Error error_of(Function&& function) {
-  try {
-    function();
-  } catch (const Error& error) {
-    return error;
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return Error(ErrorKind::numeric, "nothing was thrown");
 }
 
 inline void expect_contains(const std::string& text, const std::vector<std::string>& parts) {

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/utf8.h"
+#include "temporary_folder.h"
 #include "text/clip_merges.h"
 #include "text/registry.h"
 
@@ -42,14 +43,8 @@ TEST(CleanText, AnyBytes) {
 
 class ClipMerges : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string name = (std::filesystem::temp_directory_path() / "sensorium_merges_XXXXXX").string();
-    ASSERT_NE(mkdtemp(name.data()), nullptr);
-    folder_ = name;
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
-  std::filesystem::path folder_;
+  const TemporaryFolder temporary_;
+  const std::filesystem::path folder_ = temporary_.path();
 };
 
 const std::string kMerges = "#version: 0.2\nc a\nca t</w>\nd o\ndo g</w>\n";
