@@ -1,3 +1,17 @@
+# Compiles the headers that most files include once; NAME takes them from FIRST, or has its own if FIRST is NAME. The thread
+# sanitizer's build goes without, and so finds a file that does not include what it uses.
+option(SENSORIUM_PRECOMPILE "Precompile common headers: builds take about half the time" ON)
+function(sensorium_precompile name first)
+  if(NOT SENSORIUM_PRECOMPILE)
+    return()
+  endif()
+  if(name STREQUAL first)
+    target_precompile_headers(${name} PRIVATE ${ARGN})
+  else()
+    target_precompile_headers(${name} REUSE_FROM ${first})
+  endif()
+endfunction()
+
 # sensorium_layer(NAME DEPS other layers... LIBS external libraries...)
 # One folder under src/ is one static library sensorium_NAME and one namespace sensorium::NAME.
 # Sources are globbed (recursively), so that adding a file needs no edit here.
@@ -14,6 +28,7 @@ function(sensorium_layer name)
   target_include_directories(sensorium_${name} PUBLIC ${CMAKE_SOURCE_DIR}/src)
   list(TRANSFORM ARG_DEPS PREPEND sensorium_)
   target_link_libraries(sensorium_${name} PUBLIC ${ARG_DEPS} ${ARG_LIBS})
+  sensorium_precompile(sensorium_${name} sensorium_base ${CMAKE_SOURCE_DIR}/cmake/precompiled.h)
 endfunction()
 
 # sensorium_tests(LAYER): tests/LAYER/*_test.cpp become one GoogleTest binary test_LAYER. Labels come from the suite
@@ -30,6 +45,7 @@ function(sensorium_tests layer)
   target_include_directories(test_${layer} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
   target_compile_definitions(test_${layer} PRIVATE SENSORIUM_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
                                                    SENSORIUM_BINARY_DIR="${CMAKE_BINARY_DIR}")
+  sensorium_precompile(test_${layer} test_base ${CMAKE_SOURCE_DIR}/cmake/precompiled.h <gtest/gtest.h>)
   foreach(label Golden E2e)
     string(TOLOWER ${label} lower)
     gtest_discover_tests(test_${layer} TEST_FILTER "${label}*" PROPERTIES LABELS ${lower} DISCOVERY_TIMEOUT 60)

@@ -26,13 +26,14 @@ struct BenchOptions {
   bool json = false, samples = false;
 };
 
+using Clock = std::chrono::steady_clock;
+
 struct Timing {
   double median_ms, p10_ms, p90_ms;
   std::vector<double> sorted_ms;  // all runs
 };
 
 Timing time_runs(const std::function<void()>& run, double seconds) {
-  using Clock = std::chrono::steady_clock;
   run();
   run();
   std::vector<double> times;
