@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Evaluates a model on the image sets' test splits and writes its card.
+"""Evaluates a model on the sets' test splits and writes its card.
 
     tools/model_card.py BINARY MODEL_DIR DATA_ROOT > weights/default/README.md
 
@@ -29,6 +29,17 @@ ROWS = [
     ("bccd", "boxes", ("white blood cell", "platelet"), "map50", None, 0.922),
     ("bccd", "qa", "Are there platelets in the image?", "exact_match", 0.55, 0.818),
     ("bccd", "qa", "How many white blood cells are there?", "exact_match", 0.97, None),
+    ("hit_uav_thermal", "boxes", ("person", "car"), "map50", None, 0.442),
+    ("hit_uav_thermal", "qa", "How many people are visible in the thermal image?", "exact_match", 0.38, 0.442),
+    ("hit_uav_thermal", "qa", "How many cars are visible in the thermal image?", "exact_match", 0.44, None),
+    ("fsdd", "class", None, "accuracy", 0.10, 0.987),
+    ("esc10", "class", None, "accuracy", 0.10, 0.863),
+    ("wake_words", "class", None, "accuracy", 0.17, 1.000),
+    ("cat_dog_sounds", "class", None, "accuracy", 0.67, None),
+    ("voice_commands", "qa", "Which drink is ordered?", "exact_match", 0.12, 0.880),
+    ("imu_activity", "class", None, "accuracy", 0.29, 0.894),
+    ("intel_video", "class", None, "accuracy", 0.23, 0.636),
+    ("intel_video", "qa", "Does anything move in the video?", "exact_match", 0.71, None),
 ]
 
 
