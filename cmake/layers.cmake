@@ -1,8 +1,8 @@
-# Compiles the headers that most files include once; NAME takes them from FIRST, or has its own if FIRST is NAME. The thread
-# sanitizer's build goes without, and so finds a file that does not include what it uses.
+# Compiles the headers that most files include once; NAME takes them from FIRST, or has its own if FIRST is NAME. For GCC only:
+# the builds with sanitizers go without, and so find a file that does not include what it uses.
 option(SENSORIUM_PRECOMPILE "Precompile common headers: builds take about half the time" ON)
 function(sensorium_precompile name first)
-  if(NOT SENSORIUM_PRECOMPILE)
+  if(NOT SENSORIUM_PRECOMPILE OR SENSORIUM_SANITIZE OR NOT CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     return()
   endif()
   if(name STREQUAL first)

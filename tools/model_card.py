@@ -3,7 +3,7 @@
 
     tools/model_card.py BINARY MODEL_DIR DATA_ROOT > weights/default/README.md
 
-The text around the table is weights/card.md, where {results}, {parameters} and {bytes} are filled in. Blind baselines and specialists are those of the
+The text around the table is weights/card.md, where {results}, {parameters}, {bytes} and those of ACROSS are filled in. Blind baselines and specialists are those of the
 data sets' own documentation (docs/data.md): the most frequent training answer, and a small network trained on the one set.
 """
 import json
@@ -43,6 +43,29 @@ ROWS = [
 ]
 
 
+# What {image_by_audio} and the others of the joint space are: the class of the task "across" and its metric.
+ACROSS = {
+    "image_by_audio": ("image by audio", "recall@1"),
+    "audio_by_image": ("audio by image", "recall@1"),
+    "same": ("image and audio: the same?", "yes or no"),
+    "one_of_two": ("image and audio: the same?", "one of two"),
+}
+
+
+def across(binary, model, data):
+    command = [binary, "eval", "--model", model, "--task", "across", "--json", "--data", str(data / "oxford_pets" / "test.jsonl")]
+    for name in ("caltech101", "esc10", "cat_dog_sounds"):
+        command += ["--with", str(data / name / "test.jsonl")]
+    command += ["--name", "dog bark=dog", "--name", "dalmatian=dog"]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    found = {result["class"]: result["metrics"] for result in json.loads(output)["results"]}
+    values = {}
+    for key, (kind, metric) in ACROSS.items():
+        value, (low, high) = found[kind][metric]["value"], found[kind][metric]["ci95"]
+        values[key] = f"{value:.3f} ({low:.3f} to {high:.3f})"
+    return values
+
+
 def number(value):
     return "" if value is None else f"{value:.3f}"
 
@@ -80,7 +103,7 @@ def main():
     template = pathlib.Path(__file__).resolve().parent.parent / "weights" / "card.md"
     text = template.read_text(encoding="utf-8")
     for key, value in {"results": "\n".join(lines), "parameters": f"{inspect['parameters'] / 1e6:.1f} million",
-                       "bytes": f"{inspect['bytes'] / 1e6:.0f} MB"}.items():
+                       "bytes": f"{inspect['bytes'] / 1e6:.0f} MB", **across(binary, model, data)}.items():
         text = text.replace("{" + key + "}", value)
     print(text, end="")
 

@@ -61,6 +61,15 @@ TEST(E2eEmbed, SumsOfInputs) {
   EXPECT_NE(table.out.find("1.0000"), std::string::npos) << table.out;
 }
 
+TEST(E2eEmbed, TheDefaultModelHasAJointSpace) {
+  const Finished finished = run_binary({"embed", kPicture, "a cat", kSound, "--json"});
+  ASSERT_EQ(finished.exit_code, 0) << finished.err;
+  const Json embeddings = Json::parse(finished.out).at("embeddings");
+  ASSERT_EQ(embeddings.size(), 3u);
+  for (const Json& one : embeddings) EXPECT_NEAR(dot(one.at("embedding"), one.at("embedding")), 1.0, 1e-5);
+  expect_one_line_error(run_binary({"embed", kPicture, "--as", "depth"}), 1, "depth is no sense of the model");
+}
+
 TEST(E2eEmbed, WhatIsWrongIsSaid) {
   expect_one_line_error(run_binary({"embed", "--model", kModel, "gone.jpg"}), 1, "gone.jpg: no such file");
   expect_one_line_error(run_binary({"embed", "--model", kModel, kModel + "/config.json"}), 2, "does not say what");
@@ -68,7 +77,6 @@ TEST(E2eEmbed, WhatIsWrongIsSaid) {
                         "smell is none of text");
   expect_one_line_error(run_binary({"embed", "--model", kModel, kPicture, "--as", "depth"}), 2, "camera.json");
   expect_one_line_error(run_binary({"embed", "--model", kModel, "a", "+"}), 2, "nothing stands behind");
-  expect_one_line_error(run_binary({"embed", kPicture}), 1, "no vectors of a joint space");
   const std::string clip = std::string(SENSORIUM_SOURCE_DIR) + "/tests/golden/models/clip";
   expect_one_line_error(run_binary({"embed", "--model", clip, kSound}), 1, "audio is no sense of the model clip");
   const Finished long_text = run_binary({"embed", "--model", kModel, std::string(400, 'x'), "--json"});

@@ -115,7 +115,7 @@ TEST(JointSpace, AModelWithoutOneSaysSo) {
   EXPECT_EQ(wrap_sensorium(*model, DType::f32)->embedder(), nullptr);
   const Error error = error_of([&] { (void)model->joint(); });
   EXPECT_EQ(error.kind(), ErrorKind::unsupported);
-  expect_contains(error.message(), {"no joint space", "senses-4-bind.yaml"});
+  expect_contains(error.message(), {"no joint space", "senses-5-bind.yaml"});
   // A sense that the model lacks is none of its space.
   SensoriumConfig config = tiny_config();
   config.joint = joint_config().joint;

@@ -52,6 +52,40 @@ class Chat(PageTest):
         self.wait("!document.querySelector('dialog')")
         self.assertEqual(self.js("return document.activeElement.className"), "picture")
 
+    def test_maps_of_where_the_answer_was_found_can_be_shown(self):
+        self.js("""
+            const real = fetch, heat = (label, values) => ({ label, picture: 0, rows: 2, columns: 3, values });
+            const chunk = (delta, finish_reason = null) => `data: ${JSON.stringify({ choices: [{ index: 0, delta, finish_reason }] })}\n\n`;
+            window.fetch = (url, options) => {
+              if (url !== "/v1/chat/completions") return real(url, options);
+              window.asked = JSON.parse(options.body);
+              const heats = [heat("dog", [0, 0.2, 0.4, 0.6, 0.8, 1]), heat("cat", [1, 0, 0, 0, 0, 0])];
+              return Promise.resolve(new Response(
+                chunk({ content: "A dog." }) + chunk({ sensorium: { heat: heats } }, "stop") + "data: [DONE]\n\n"));
+            };""")
+        self.ask("What is it?", SITE)
+        self.wait("document.querySelectorAll('.answer .heat').length === 2")
+        self.assertEqual(self.js("return asked.sensorium"), {"heat": True})
+        self.assertEqual(self.texts(".heat-chip"), ["Where: dog", "Where: cat"])
+        shown = "return [...document.querySelectorAll('.answer .heat')].map(canvas => canvas.checkVisibility())"
+        self.assertEqual(self.js(shown), [False, False])
+        self.click(".heat-chip")
+        self.assertEqual(self.js(shown), [True, False])
+        size = """const [map, image] = [".answer .heat", ".answer .stage img"].map(s => document.querySelector(s).getBoundingClientRect());
+            return [map.width - image.width, map.height - image.height, map.left - image.left];"""
+        for difference in self.js(size):
+            self.assertAlmostEqual(difference, 0, delta=1)
+        # Red where it is warm, clear blue where it is cold.
+        colours = self.js("""const canvas = document.querySelector(".answer .heat");
+            return [[0, 0], [2, 1]].map(([x, y]) => [...canvas.getContext("2d").getImageData(x, y, 1, 1).data]);""")
+        self.assertGreater(colours[0][2], colours[0][0])
+        self.assertGreater(colours[1][0], colours[1][2])
+        self.assertGreater(colours[1][3], colours[0][3])
+        self.click(".heat-chip:nth-child(2)")
+        self.assertEqual(self.js(shown), [False, True])
+        self.click(".heat-chip:nth-child(2)")
+        self.assertEqual(self.js(shown), [False, False])
+
     def test_the_answer_streams_and_can_be_stopped(self):
         self.open_settings(schema=LONG)
         self.one("#question").send_keys("Write a long text.", Keys.ENTER)

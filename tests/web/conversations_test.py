@@ -3,6 +3,7 @@
 import hashlib
 import json
 import pathlib
+import shutil
 import tempfile
 import time
 
@@ -111,31 +112,66 @@ class Conversations(PageTest):
     def test_search_says_what_is_missing_where_the_server_has_no_index(self):
         self.click("#open-search")
         self.wait("document.querySelector('dialog .search').children.length > 0")
-        missing = "/api/search" not in self.js("return (await (await fetch('/openapi.json')).json()).paths")
-        self.assertEqual(bool(self.all(".search-missing")), missing)
-        self.assertEqual(bool(self.all(".search form")), not missing)
+        self.assertIn("--index", self.texts(".search-missing")[0])
+        self.assertEqual(self.all(".search form"), [])
 
 
-    def test_search_shows_what_a_server_with_an_index_finds(self):
-        self.js("""
-            const real = fetch, answer = value => Promise.resolve(new Response(JSON.stringify(value)));
-            window.bodies = [];
-            window.fetch = (url, options) => {
-              if (url === "/openapi.json") return answer({ paths: { "/api/search": {} } });
-              if (url !== "/api/search") return real(url, options);
-              bodies.push(JSON.parse(options.body));
-              return answer({ results: [{ name: "site.jpg", type: "image/jpeg", score: 0.87, url: "/web/examples/site.jpg" }] });
-            };""")
+class Search(PageTest):
+    """A folder with pictures, sounds and a film, searched by a tiny model of random weights: what is found says nothing, but that
+    a file is nearest to itself."""
+
+    IMAGEBIND = ROOT / "tests/golden/models/imagebind"
+
+    @classmethod
+    def setUpClass(cls):
+        cls.photos = tempfile.TemporaryDirectory(prefix="sensorium_web_search_")
+        folder = pathlib.Path(cls.photos.name)
+        (folder / "a b").mkdir()
+        for source, name in (("picture0.png", "a b/erste #1.png"), ("picture1.png", "second.png"), ("short.wav", "bark.wav"),
+                             ("film.mp4", "film.mp4")):
+            shutil.copy(cls.IMAGEBIND / source, folder / name)
+        cls.server_options = ("--model", f"imagebind={cls.IMAGEBIND}", "--index", cls.photos.name)
+        super().setUpClass()
+
+    @classmethod
+    def tearDownClass(cls):
+        super().tearDownClass()
+        cls.photos.cleanup()
+
+    def setUp(self):
+        super().setUp()
         self.click("#open-search")
         self.wait("document.querySelector('dialog .search form')")
-        self.one("dialog input[type=search]").send_keys("helmets\n")
-        self.wait("document.querySelector('.result img')?.naturalWidth > 0")
-        self.assertEqual(self.texts(".result span"), ["site.jpg", "0.87"])
-        self.one("dialog input[type=file]").send_keys(str(SITE))
-        self.wait("bodies.length === 2")
-        words, picture = (body["query"] for body in self.js("return bodies"))
-        self.assertEqual(words, {"type": "text", "text": "helmets"})
-        self.assertEqual(picture["type"], "image_url")
+
+    def names(self):
+        return self.texts(".result-name")
+
+    def test_a_dropped_sound_finds_pictures(self):
+        self.choose(".search-sense", "image")
+        self.drop("drop", "dialog", "bark.wav", "audio/wav", (self.IMAGEBIND / "short.wav").read_bytes())
+        self.wait("document.querySelectorAll('.result').length === 2")
+        self.assertEqual(sorted(self.names()), ["a b/erste #1.png", "second.png"])
+        self.wait("[...document.querySelectorAll('.result img')].every(image => image.naturalWidth > 0)")
+        # The same sound among everything: the file itself is the nearest.
+        self.choose(".search-sense", "")
+        self.wait("document.querySelectorAll('.result').length === 4")
+        self.assertEqual(self.names()[0], "bark.wav")
+        self.assertEqual(self.texts(".result .figures")[0], "1.00")
+        self.wait("document.querySelector('.result audio').src.endsWith('/api/search/files/bark.wav')")
+
+    def test_a_picture_and_words_find_files(self):
+        self.one("dialog input[type=file]").send_keys(str(self.IMAGEBIND / "picture1.png"))
+        self.wait("document.querySelectorAll('.result').length === 4")
+        self.assertEqual(self.names()[0], "second.png")
+        self.one("dialog input[type=search]").send_keys("a dog\n")
+        self.choose(".search-sense", "video")
+        self.wait("document.querySelectorAll('.result').length === 1 && document.querySelector('.result video')?.readyState > 0")
+        self.assertEqual(self.names(), ["film.mp4"])
+
+    def test_what_cannot_be_read_is_said(self):
+        self.drop("drop", "dialog", "notes.pdf", "application/pdf", b"%PDF-1.4")
+        self.wait("document.querySelector('.search .note').textContent.includes('notes.pdf')")
+        self.assertEqual(self.all(".attachment"), [])
 
 
 class Requests(PageTest):

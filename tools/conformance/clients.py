@@ -1,15 +1,20 @@
 #!/usr/bin/env python3
 """Runs the official clients of OpenAI (openai) and Google (google-genai) unchanged against a server.
 
-    clients.py ADDRESS MODEL PICTURE [KEY]        clients.py http://127.0.0.1:8080 default examples/site.jpg
+    clients.py http://127.0.0.1:8080 default examples/site.jpg [--key KEY] [--embedder NAME] [--hearer NAME --sound FILE.wav]
 
-Prints a line per check and how many there were. Exit code 0: all hold; 1: one does not; 77: a client is not installed.
+Prints a line per check and how many there were. Checks of embeddings and of sound run where a model is named that can do that.
+Exit code 0: all hold; 1: one does not; 77: a client is not installed.
 """
+import argparse
 import base64
 import io
 import json
+import math
 import sys
 import traceback
+import urllib.error
+import urllib.request
 
 try:
     import openai
@@ -20,8 +25,16 @@ except ImportError as missing:
     print(f"not installed: {missing.name}")
     sys.exit(77)
 
-ADDRESS, MODEL, PICTURE = sys.argv[1:4]
-KEY = sys.argv[4] if len(sys.argv) > 4 else "none"
+parser = argparse.ArgumentParser()
+parser.add_argument("address")
+parser.add_argument("model")
+parser.add_argument("picture")
+parser.add_argument("--key", default="none")
+parser.add_argument("--embedder", help="a model that makes embeddings of texts and pictures")
+parser.add_argument("--hearer", help="a model that hears")
+parser.add_argument("--sound", help="a WAV file for it")
+OPTIONS = parser.parse_args()
+ADDRESS, MODEL, PICTURE, KEY = OPTIONS.address, OPTIONS.model, OPTIONS.picture, OPTIONS.key
 BYTES = open(PICTURE, "rb").read()
 TYPE = "image/png" if PICTURE.endswith(".png") else "image/jpeg"
 DATA_URL = f"data:{TYPE};base64," + base64.b64encode(BYTES).decode()
@@ -40,6 +53,11 @@ checks = []
 def check(function):
     checks.append(function)
     return function
+
+
+def check_where(condition):
+    """A check that runs where the command line names what it needs."""
+    return check if condition else lambda function: function
 
 
 def user(*parts):
@@ -166,9 +184,95 @@ def openai_files():
 @check
 def openai_what_no_model_can():
     expect(openai.BadRequestError, lambda: client.audio.speech.create(model=MODEL, voice="alloy", input="Hello"))
-    expect(openai.BadRequestError, lambda: client.audio.transcriptions.create(model=MODEL, file=("a.wav", b"RIFF")))
+    expect(openai.BadRequestError, lambda: client.audio.transcriptions.create(model=MODEL, file=("a.wav", b"no sound")))
     expect(openai.BadRequestError, lambda: client.images.generate(model=MODEL, prompt="A helmet"))
-    expect(openai.BadRequestError, lambda: client.embeddings.create(model=MODEL, input="A helmet"))
+
+
+@check_where(OPTIONS.embedder)
+def openai_embeddings():
+    # The client asks for base64 and decodes it, unless told otherwise.
+    packed = client.embeddings.create(model=OPTIONS.embedder, input=["a helmet", "two dogs"])
+    plain = client.embeddings.create(model=OPTIONS.embedder, input=["a helmet", "two dogs"], encoding_format="float")
+    for one, other in zip(packed.data, plain.data):
+        assert one.index == other.index and all(math.isclose(a, b, abs_tol=1e-6) for a, b in zip(one.embedding, other.embedding))
+        assert math.isclose(sum(value * value for value in one.embedding), 1, rel_tol=1e-3)
+    assert packed.usage.total_tokens > 0 and packed.model == OPTIONS.embedder
+    short = client.embeddings.create(model=OPTIONS.embedder, input="a helmet", dimensions=2).data[0].embedding
+    assert len(short) == 2 and math.isclose(math.hypot(*short), 1, rel_tol=1e-3)
+    media = client.embeddings.create(model=OPTIONS.embedder, input=[image(), {"content": [image(), text("a helmet")]}])
+    assert len(media.data) == 2 and len(media.data[0].embedding) == len(packed.data[0].embedding)
+    expect(openai.BadRequestError, lambda: client.embeddings.create(model=OPTIONS.embedder, input=[1, 2, 3]))
+    expect(openai.BadRequestError, lambda: client.embeddings.create(model=OPTIONS.embedder, input=""))
+
+
+@check_where(OPTIONS.embedder)
+def gemini_embeddings():
+    same = client.embeddings.create(model=OPTIONS.embedder, input="a helmet", encoding_format="float").data[0].embedding
+    config = types.EmbedContentConfig(task_type="RETRIEVAL_QUERY")
+    found = google.models.embed_content(model=OPTIONS.embedder, contents=["a helmet", "two dogs"], config=config).embeddings
+    assert len(found) == 2 and all(math.isclose(a, b, abs_tol=1e-6) for a, b in zip(found[0].values, same))
+    short = google.models.embed_content(model=OPTIONS.embedder, contents="a helmet",
+                                        config=types.EmbedContentConfig(output_dimensionality=2)).embeddings
+    assert len(short[0].values) == 2
+    expect(genai_errors.ClientError, lambda: google.models.embed_content(model="no-such-model", contents="x"))
+
+
+def sound():
+    return {"type": "input_audio", "input_audio": {"data": base64.b64encode(open(OPTIONS.sound, "rb").read()).decode(), "format": "wav"}}
+
+
+@check_where(OPTIONS.hearer and OPTIONS.sound)
+def openai_sound_in_chat():
+    answer = client.chat.completions.create(model=OPTIONS.hearer, messages=user(sound(), text("What do you hear?")))
+    assert answer.choices[0].message.content, answer
+
+
+@check_where(OPTIONS.hearer and OPTIONS.sound)
+def openai_transcription():
+    ask = lambda **more: client.audio.transcriptions.create(model=OPTIONS.hearer, file=open(OPTIONS.sound, "rb"), **more)
+    plain = ask().text
+    in_chat = client.chat.completions.create(model=OPTIONS.hearer, messages=user(sound(), text("What do you hear?")))
+    assert plain and plain == in_chat.choices[0].message.content, (plain, in_chat)
+    assert ask(response_format="text").strip() == plain.strip()
+    verbose = ask(response_format="verbose_json", temperature=0)
+    assert verbose.text == plain and verbose.duration > 0 and verbose.segments[0].end == verbose.duration
+    events = list(ask(stream=True))
+    assert events[-1].type == "transcript.text.done" and events[-1].text == plain
+    assert "".join(event.delta for event in events[:-1]) == plain
+
+
+@check_where(OPTIONS.hearer and OPTIONS.sound)
+def gemini_sound():
+    part = types.Part.from_bytes(data=open(OPTIONS.sound, "rb").read(), mime_type="audio/wav")
+    assert google.models.generate_content(model=OPTIONS.hearer, contents=[part, "What do you hear?"]).text
+
+
+def ollama(path, body=None):
+    """The lines of an answer of Ollama's API, whose own client adds nothing to plain HTTP."""
+    request = urllib.request.Request(ADDRESS + path, None if body is None else json.dumps(body).encode(),
+                                     {"Content-Type": "application/json", "Authorization": f"Bearer {KEY}"})
+    with urllib.request.urlopen(request) as answer:
+        return [json.loads(line) for line in answer.read().splitlines() if line]
+
+
+@check
+def ollama_tags():
+    names = [model["name"] for model in ollama("/api/tags")[0]["models"]]
+    assert names and (MODEL == "default" or MODEL in names), names
+
+
+@check
+def ollama_chat():
+    body = {"model": MODEL, "messages": [{"role": "user", "content": QUESTION, "images": [base64.b64encode(BYTES).decode()]}]}
+    lines = ollama("/api/chat", body)
+    assert all(not line["done"] for line in lines[:-1]) and lines[-1]["done"] and lines[-1]["eval_count"] > 0, lines[-1]
+    whole = ollama("/api/chat", {**body, "stream": False})[0]
+    assert whole["message"]["role"] == "assistant" and whole["message"]["content"]
+    assert "".join(line["message"]["content"] for line in lines) == whole["message"]["content"]
+    same = client.chat.completions.create(model=MODEL, messages=user(image(), text(QUESTION)))
+    assert same.choices[0].message.content == whole["message"]["content"]
+    error = expect(urllib.error.HTTPError, lambda: ollama("/api/chat", {**body, "model": "no-such-model"}))
+    assert error.code == 404 and "error" in json.loads(error.read())
 
 
 @check

@@ -52,7 +52,6 @@ const json = async (path, method = "GET", body) =>
 
 export const models = async () => (await json("/v1/models")).data;
 export const version = async () => (await json("/version")).version;
-export const routes = async () => Object.keys((await json("/openapi.json")).paths ?? {});
 
 const path = (...parts) => "/api/conversations" + parts.map(part => "/" + encodeURIComponent(part)).join("");
 export const conversations = {
@@ -64,7 +63,10 @@ export const conversations = {
   removeMessage: (id, message) => json(path(id, "messages", message), "DELETE"),
 };
 
+export const searchState = () => json("/api/search");
 export const search = body => json("/api/search", "POST", body);
+// Where the browser finds a file of the server: with a key, which an element cannot send, as an object of its own.
+export const mediaUrl = async url => settings.apiKey ? URL.createObjectURL(await (await request(url)).blob()) : url;
 
 // The data of server-sent events, until "[DONE]" or the stream ends. Lines end with LF or CR LF; one event may have several
 // data lines (https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation).
@@ -94,7 +96,7 @@ export async function* readEvents(stream) {
   }
 }
 
-// Goes on with a conversation. Yields { text }, { boxes }, { finishReason }, { usage } as they come. Throws ApiError, or an
+// Goes on with a conversation. Yields { text }, { boxes }, { heats }, { finishReason }, { usage } as they come. Throws ApiError, or an
 // AbortError when `signal` says so.
 export async function* chat(body, signal) {
   const response = await request("/v1/chat/completions", {
@@ -109,6 +111,7 @@ export async function* chat(body, signal) {
     const choice = chunk.choices?.[0];
     if (choice?.delta?.content) yield {text: choice.delta.content};
     if (choice?.delta?.boxes) yield {boxes: choice.delta.boxes};
+    if (choice?.delta?.sensorium?.heat) yield {heats: choice.delta.sensorium.heat};
     if (choice?.finish_reason) yield {finishReason: choice.finish_reason};
     if (chunk.usage) yield {usage: chunk.usage};
   }

@@ -182,6 +182,10 @@ export class Chat extends EventTarget {
         const boxes = piece.boxes.map(({picture, ...box}) => ({...box, source: sources[picture] ?? null}));
         message.content.splice(1, 0, {type: "boxes", boxes});
       }
+      if (piece.heats) {
+        const heats = piece.heats.map(({picture, ...heat}) => ({...heat, source: sources[picture] ?? null}));
+        message.content.splice(1, 0, {type: "heats", heats});
+      }
       if (piece.finishReason) run.finish_reason = piece.finishReason;
       if (piece.usage) run.usage = {prompt_tokens: piece.usage.prompt_tokens, completion_tokens: piece.usage.completion_tokens};
     }

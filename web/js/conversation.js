@@ -1,6 +1,7 @@
 // What a conversation is: messages of parts as OpenAI's API has them, with members of the page's own where it needs more:
 //   user       text | image_url + name | video_url + name + frames [{ time, url }] | input_audio + name
-//   assistant  text, boxes [{ label, box, score, source: { message, part, frame } }], run { model, column, … }
+//   assistant  text, boxes [{ label, box, score, source: { message, part, frame } }],
+//              heats [{ label, rows, columns, values, source }], run { model, column, … }
 // `column` is 0 or 1: of two models that are compared, which one.
 import {newId} from "./dom.js";
 
@@ -86,7 +87,7 @@ export function requestOf(turns, model, column, settings) {
     const answer = answers.find(message => runOf(message).column === column && textOf(message)) ?? answers.find(textOf);
     if (answer) messages.push({role: "assistant", content: textOf(answer)});
   });
-  const body = {model: model.id, messages};
+  const body = {model: model.id, messages, sensorium: {heat: sources.length > 0}};
   if (settings.temperature !== null) body.temperature = settings.temperature;
   if (settings.topP !== null) body.top_p = settings.topP;
   if (settings.maxTokens !== null) body.max_completion_tokens = settings.maxTokens;

@@ -95,20 +95,23 @@ export class AnswerView {
            this.#figures(run)));
   }
 
-  // A picture for every one that has boxes.
+  // A picture for every one that has boxes or a map of where the answer was found.
   #boxes() {
     const least = settings.values.leastScore, pictures = new Map();
-    for (const box of partOf(this.message, "boxes")?.boxes ?? []) {
-      if (box.score < least) continue;
-      const key = JSON.stringify(box.source);
-      pictures.set(key, [...(pictures.get(key) ?? []), box]);
-    }
-    return [...pictures].flatMap(([key, boxes]) => {
+    const add = (kind, found) => {
+      const key = JSON.stringify(found.source);
+      if (!pictures.has(key)) pictures.set(key, {boxes: [], heats: []});
+      pictures.get(key)[kind].push(found);
+    };
+    for (const box of partOf(this.message, "boxes")?.boxes ?? [])
+      if (box.score >= least) add("boxes", box);
+    for (const heat of partOf(this.message, "heats")?.heats ?? []) add("heats", heat);
+    return [...pictures].flatMap(([key, found]) => {
       const picture = pictureAt(this.messages(), JSON.parse(key));
       if (!picture?.url) return [];
       const name = picture.name || t("picture");
       return [pictureFigure(
-          {url: picture.url, name: picture.time === undefined ? name : `${name}, ${playTime(picture.time)}`, boxes})];
+          {url: picture.url, name: picture.time === undefined ? name : `${name}, ${playTime(picture.time)}`, ...found})];
     });
   }
 

@@ -1,4 +1,4 @@
-// A picture with the boxes of an answer over it.
+// A picture with the boxes of an answer over it, and maps of where the answer was found.
 import {closeButton, openDialog} from "./dialogs.js";
 import {el} from "./dom.js";
 import {number, t} from "./i18n.js";
@@ -28,6 +28,47 @@ function drawBoxes(stage, image, boxes, colors) {
     stage.append(node);
     return {label, node};
   });
+}
+
+// A map over the picture: the warmer, the more speaks for the label. { rows, columns, values: 0..1, row by row }.
+function drawHeat(stage, {rows, columns, values}) {
+  const canvas = el("canvas", {class: "heat", width: columns, height: rows, hidden: true});
+  const context = canvas.getContext("2d"), pixels = context.createImageData(columns, rows);
+  values.forEach((value, i) => {
+    // From clear blue to strong red.
+    pixels.data.set(
+        [
+          Math.round(255 * value), Math.round(160 * (1 - Math.abs(2 * value - 1))), Math.round(255 * (1 - value)),
+          Math.round(60 + 140 * value)
+        ],
+        4 * i);
+  });
+  context.putImageData(pixels, 0, 0);
+  stage.append(canvas);
+  return canvas;
+}
+
+// A switch that shows one map at a time.
+function heatChips(heats, canvases) {
+  const chips = heats.map(
+      (heat, i) =>
+          el("button", {
+            class: "chip heat-chip",
+            type: "button",
+            "aria-pressed": "false",
+            title: t("heatHint"),
+            on: {
+              click: () => {
+                const shown = chips[i].getAttribute("aria-pressed") !== "true";
+                chips.forEach((chip, j) => {
+                  chip.setAttribute("aria-pressed", String(shown && i === j));
+                  if (canvases[j]) canvases[j].hidden = !(shown && i === j);
+                });
+              }
+            }
+          },
+             t("heat", {label: heat.label})));
+  return chips;
 }
 
 // A stage of an image that calls `loaded` with it when its size is known.
@@ -63,14 +104,16 @@ function table(boxes) {
 }
 
 // The picture as a button that enlarges it; with boxes: a switch for each label, and their coordinates.
-export function pictureFigure({url, name, boxes = []}) {
+export function pictureFigure({url, name, boxes = [], heats = []}) {
   const counts = new Map();
   for (const {label} of boxes) counts.set(label, (counts.get(label) ?? 0) + 1);
   const colors = new Map([...counts.keys()].map((label, i) => [label, COLORS[i % COLORS.length]]));
   const labels = [...counts].map(([label, count]) => `${label} × ${count}`).join(", ");
   const alt = boxes.length === 0 ? name : t("boxesAlt", {name, count: boxes.length, labels});
   let drawn = [];
+  const canvases = [];
   const stage = stageOf(url, alt, (where, image) => {
+    canvases.push(...heats.map(heat => drawHeat(where, heat)));
     drawn = drawBoxes(where, image, boxes, colors);
   });
   const button =
@@ -81,7 +124,7 @@ export function pictureFigure({url, name, boxes = []}) {
         on: {click: () => enlarged(url, name, alt, boxes, colors)}
       },
          stage);
-  if (boxes.length === 0) return el("figure", {class: "media"}, button);
+  if (boxes.length === 0 && heats.length === 0) return el("figure", {class: "media"}, button);
   const switches = [...counts].map(([label, count]) => {
     const chip =
         el("button", {
@@ -104,5 +147,6 @@ export function pictureFigure({url, name, boxes = []}) {
   });
   return el(
       "figure", {class: counts.size === 1 ? "media boxed one-label" : "media boxed"}, button,
-      el("figcaption", {}, el("div", {class: "chips"}, switches), table(boxes)));
+      el("figcaption", {}, el("div", {class: "chips"}, switches, heatChips(heats, canvases)),
+         boxes.length > 0 && table(boxes)));
 }

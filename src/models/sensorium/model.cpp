@@ -70,7 +70,7 @@ Queries SensoriumModel::queries(const std::vector<std::string>& phrases) const {
 
 const JointSpace& SensoriumModel::joint() const {
   require(joint_.has_value(), ErrorKind::unsupported,
-          "this model has no joint space (no \"joint\" in its config.json); recipes/senses-4-bind.yaml trains one");
+          "this model has no joint space (no \"joint\" in its config.json); recipes/senses-5-bind.yaml trains one");
   return *joint_;
 }
 
