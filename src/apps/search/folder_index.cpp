@@ -268,11 +268,13 @@ std::vector<FoundFile> FolderIndex::search(const Tensor& query, size_t count,
                                            const std::vector<models::InputSense>& senses) const {
   const Tensor unit = models::unit_rows(query.reshape({1, query.elements()}));
   std::vector<std::pair<Neighbour, std::string>> nearest;
-  for (const auto& [sense, index] : graphs_) {
+  for (const auto& entry : graphs_) {
+    const std::string& sense = entry.first;
     const bool wanted =
         senses.empty() || std::ranges::any_of(senses, [&](models::InputSense s) { return name_of(s) == sense; });
     if (!wanted) continue;
-    for (const Neighbour& neighbour : index.search(unit.span<float>(), count)) nearest.emplace_back(neighbour, sense);
+    for (const Neighbour& neighbour : entry.second.search(unit.span<float>(), count))
+      nearest.emplace_back(neighbour, sense);
   }
   std::ranges::stable_sort(nearest, [](const auto& a, const auto& b) { return a.first.cosine > b.first.cosine; });
   if (nearest.size() > count) nearest.resize(count);

@@ -1,6 +1,9 @@
 #include "server/scheduling/media_note.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <utility>
 
 namespace sensorium::server {
 namespace {
@@ -22,7 +25,9 @@ void add_media_note(std::vector<models::ChatMessage>& messages) {
   for (models::ChatMessage& message : messages) {
     if (!has_media(message)) continue;
     const auto last = std::find_if(message.parts.rbegin(), message.parts.rend(), is_media);
-    message.parts.insert(last.base(), {.text = std::string(kMediaNote) + "\n"});
+    models::ChatPart note;
+    note.text = fmt::format("{}\n", kMediaNote);
+    message.parts.insert(last.base(), std::move(note));
   }
 }
 
