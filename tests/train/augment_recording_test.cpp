@@ -23,9 +23,9 @@ TEST(AugmentRecording, PoliciesBelongToTheirSense) {
   EXPECT_EQ(floats(augment_recording(motion.windows[0], *motion.sense, "none", rng)), floats(motion.windows[0]));
   EXPECT_TRUE(is_recording_policy("speech"));
   EXPECT_FALSE(is_recording_policy("photo"));
-  EXPECT_EQ(models::error_of([&] { augment_recording(sound.windows[0], *sound.sense, "motion", rng); }).message(),
+  EXPECT_EQ(error_of([&] { augment_recording(sound.windows[0], *sound.sense, "motion", rng); }).message(),
             "the augmentation \"motion\" is not for a sound: sound, speech, none");
-  EXPECT_EQ(models::error_of([&] { augment_recording(motion.windows[0], *motion.sense, "photo", rng); }).message(),
+  EXPECT_EQ(error_of([&] { augment_recording(motion.windows[0], *motion.sense, "photo", rng); }).message(),
             "the augmentation \"photo\" is not for a recording of motion sensors: motion, none");
 }
 

@@ -61,7 +61,7 @@ class BindCourse : public data::TempFolder {
     return Recipe::load(fs::path(SENSORIUM_SOURCE_DIR) / "recipes" / (name + ".yaml"), overrides);
   }
   Error refused(const std::vector<std::string>& more) const {
-    return models::error_of([&] { run_recipe(recipe("imagebind-bind", "refused", more)); });
+    return error_of([&] { run_recipe(recipe("imagebind-bind", "refused", more)); });
   }
   // Of the held-out recordings: how many are nearest to their own caption.
   double recall(const fs::path& model) const {
@@ -180,7 +180,7 @@ TEST_F(BindCourse, FaultsAreSaidByKey) {
   models::expect_contains(refused({"losses.label=1"}).message(), {"losses", "binding"});
   models::expect_contains(refused({"init=" + models::golden_path("clip").string()}).message(), {"clip", "ImageBind"});
   models::expect_contains(
-      models::error_of([&] { run_recipe(recipe("imagebind-lora", "refused", {"lora.targets=[q_proj]"})); }).message(),
+      error_of([&] { run_recipe(recipe("imagebind-lora", "refused", {"lora.targets=[q_proj]"})); }).message(),
       {"q_proj", "qkv, out, fc1, fc2"});
 }
 

@@ -53,7 +53,7 @@ class ConversationCourse : public data::TempFolder {
     return result;
   }
   Error refused(const std::string& name, std::vector<std::string> more) const {
-    return models::error_of([&] { run_recipe(recipe(name, "refused", std::move(more))); });
+    return error_of([&] { run_recipe(recipe(name, "refused", std::move(more))); });
   }
 };
 
@@ -128,7 +128,7 @@ TEST_F(ConversationCourse, EpochsCountRecords) {
 TEST_F(ConversationCourse, KeysOfTheOtherKindAreRefused) {
   models::expect_contains(refused("llava-1-align", {"losses.label=1"}).message(), {"losses", "published model"});
   models::expect_contains(refused("llava-1-align", {"data.images_per_batch=4"}).message(), {"data.images_per_batch"});
-  const Error native = models::error_of([&] {
+  const Error native = error_of([&] {
     run_recipe(Recipe::load(kSource / "recipes/tiny.yaml", {"out=" + (folder_ / "native").string(), "lora.rank=4"}));
   });
   EXPECT_EQ(native.kind(), ErrorKind::usage);

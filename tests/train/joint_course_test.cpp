@@ -96,7 +96,7 @@ class JointCourse : public data::TempFolder {
     return static_cast<double>(found) / static_cast<double>(a.dim(0));
   }
   Error refused(const std::vector<std::string>& more) const {
-    return models::error_of([&] { run("refused", more); });
+    return error_of([&] { run("refused", more); });
   }
 };
 

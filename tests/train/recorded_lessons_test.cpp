@@ -186,7 +186,7 @@ TEST_F(RecordedLessons, AllFramesOfAFilmAreChangedInTheSameWay) {
 }
 
 TEST_F(RecordedLessons, AugmentationsOfPicturesAreRefused) {
-  EXPECT_EQ(models::error_of([&] { build({bark()}, {.path = "x", .augment = "photo"}); }).message(),
+  EXPECT_EQ(error_of([&] { build({bark()}, {.path = "x", .augment = "photo"}); }).message(),
             "the augmentation \"photo\" is not for a sound: sound, speech, none");
 }
 
