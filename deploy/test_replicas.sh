@@ -62,16 +62,16 @@ site="http://127.0.0.1:$front"
 wait_for curl -sf "$site/health"
 
 say() { curl -sfN "$site/v1/chat/completions" -H "Authorization: Bearer client-$1" -d "{\"model\":\"default\",\"stream\":$2,\"messages\":[{\"role\":\"user\",\"content\":\"Hello, $1\"}]}"; }
-for i in $(seq 8); do say "$i" true | grep -q 'DONE'; done
+for i in $(seq 8); do say "$i" true | grep >/dev/null 'DONE'; done
 echo "ok    eight clients stream through nginx"
 for replica in $first $second; do
-  curl -sf "http://127.0.0.1:$replica/metrics" | grep -q '^sensorium_jobs_done_total [1-9]'
+  curl -sf "http://127.0.0.1:$replica/metrics" | grep >/dev/null '^sensorium_jobs_done_total [1-9]'
 done
 echo "ok    both replicas answered"
 
 curl -sf -X PUT "http://127.0.0.1:$first/api/conversations/shared" -d '{"title":"one"}' >/dev/null
 curl -sf -X PUT "http://127.0.0.1:$second/api/conversations/shared/messages/m" -d '{"role":"user","content":"hi"}' >/dev/null
-curl -sf "http://127.0.0.1:$first/api/conversations/shared" | grep -q '"content":"hi"'
+curl -sf "http://127.0.0.1:$first/api/conversations/shared" | grep >/dev/null '"content":"hi"'
 echo "ok    a conversation is that of both"
 file=$(curl -sf "http://127.0.0.1:$first/v1/files" -F purpose=vision -F "file=@$here/../examples/digit.png" | python3 -c 'import json, sys; print(json.load(sys.stdin)["id"])')
 curl -sf "http://127.0.0.1:$second/v1/files/$file/content" | cmp -s - "$here/../examples/digit.png"
@@ -91,5 +91,5 @@ as_user "pg_ctl -D $work/db -m fast -w stop" >/dev/null
 [ "$(curl -s -o /dev/null -w '%{http_code}' "http://127.0.0.1:$second/api/conversations")" = 503 ]
 say x false >/dev/null
 as_user "pg_ctl -D $work/db -w -l $work/socket/log -o '-p $database_port -k $work/socket -c listen_addresses=127.0.0.1' start" >/dev/null
-curl -sf "http://127.0.0.1:$second/api/conversations/shared" | grep -q '"title":"one"'
+curl -sf "http://127.0.0.1:$second/api/conversations/shared" | grep >/dev/null '"title":"one"'
 echo "ok    the database may go and come back"

@@ -222,7 +222,7 @@ void add_serve(CLI::App& app) {
                     "Do not tell models with a chat template that words in media are no instructions");
   command->add_flag("--decode-here", options->decode_here,
                     "Decode pictures and sounds in this process (default: in limited ones of their own)");
-  command->add_flag(kDecoderFlag, options->is_decoder)->group("");
+  command->add_flag(kDecoderFlag, options->is_decoder, "How the server calls itself to decode media")->group("");
   command->add_flag("--quiet,-q", options->quiet, "No line per request on standard error");
   command->add_option("--describe", options->describe, "Print the API's description (markdown or openapi) and end")
       ->check(CLI::IsMember({"markdown", "openapi"}));

@@ -53,7 +53,7 @@ class Chat(PageTest):
         self.assertEqual(self.js("return document.activeElement.className"), "picture")
 
     def test_maps_of_where_the_answer_was_found_can_be_shown(self):
-        self.js("""
+        self.js(r"""
             const real = fetch, heat = (label, values) => ({ label, picture: 0, rows: 2, columns: 3, values });
             const chunk = (delta, finish_reason = null) => `data: ${JSON.stringify({ choices: [{ index: 0, delta, finish_reason }] })}\n\n`;
             window.fetch = (url, options) => {
@@ -77,7 +77,8 @@ class Chat(PageTest):
             self.assertAlmostEqual(difference, 0, delta=1)
         # Red where it is warm, clear blue where it is cold.
         colours = self.js("""const canvas = document.querySelector(".answer .heat");
-            return [[0, 0], [2, 1]].map(([x, y]) => [...canvas.getContext("2d").getImageData(x, y, 1, 1).data]);""")
+            const { data } = canvas.getContext("2d").getImageData(0, 0, 3, 2);
+            return [[...data.slice(0, 4)], [...data.slice(-4)]];""")
         self.assertGreater(colours[0][2], colours[0][0])
         self.assertGreater(colours[1][0], colours[1][2])
         self.assertGreater(colours[1][3], colours[0][3])

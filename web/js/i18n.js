@@ -11,7 +11,8 @@ export function t(key, values = {}) {
   return text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 }
 
-export const number = (value, digits = 0) => value.toLocaleString(language, {maximumFractionDigits: digits});
+export const number = (value, digits = 0, fixed = false) =>
+    value.toLocaleString(language, {maximumFractionDigits: digits, minimumFractionDigits: fixed ? digits : 0});
 // Milliseconds as people read them.
 export const duration = ms => (ms < 1000 ? `${number(ms)} ms` : `${number(ms / 1000, 1)} s`);
 export const date = seconds =>

@@ -31,7 +31,7 @@ function result({name, type = "", score, url}) {
   }
   return el(
       "li", {class: "result"}, shown, el("span", {class: "result-name"}, name),
-      el("span", {class: "figures"}, number(score, 2)));
+      el("span", {class: "figures"}, number(score, 2, true)));
 }
 
 export async function openSearch() {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "modality/video/video.h"
 #include "models/decoder/session.h"
 #include "models/heat.h"
 #include "models/picture_cache.h"
@@ -44,8 +45,9 @@ class Conversation {
   };
 
   Conversation(const SensoriumModel& model, DType compute, PictureCache<Perception>& perceptions,
-               std::span<const ChatMessage> messages)
+               std::span<const ChatMessage> given)
       : model_(model) {
+    const std::vector<ChatMessage> messages = watched(given);
     offsets_ = {0};
     for (const ChatMessage& message : messages) {
       for (const ChatPart& part : message.parts) {
@@ -101,6 +103,23 @@ class Conversation {
   const std::string& question() const { return question_; }
 
  private:
+  // Frames become the film that they are of, where the model watches films.
+  std::vector<ChatMessage> watched(std::span<const ChatMessage> given) const {
+    std::vector<ChatMessage> messages(given.begin(), given.end());
+    if (!model_.has(modality::sense_kind("video"))) return messages;
+    for (ChatMessage& message : messages) {
+      for (ChatPart& part : message.parts) {
+        if (part.frames.empty()) continue;
+        std::vector<media::Image> frames;
+        for (const auto& frame : part.frames) frames.push_back(*frame);
+        const double seconds = static_cast<double>(frames.size()) / modality::kFilmRateHz;
+        part.recording =
+            std::make_shared<const modality::Recording>(modality::film_recording(std::move(frames), seconds));
+        part.frames.clear();
+      }
+    }
+    return messages;
+  }
   // All but the sound of a film for a model that does not hear.
   bool perceives(const modality::Recording& recording) const {
     return !recording.sound_track || model_.has(*recording.sense);
