@@ -12,6 +12,7 @@
 #include "server/decoding/media_decoder.h"
 #include "server/decoding/sandbox.h"
 #include "server/running_server.h"
+#include "thrown.h"
 
 namespace sensorium::server {
 namespace {
@@ -19,17 +20,6 @@ namespace {
 const std::filesystem::path kSource = SENSORIUM_SOURCE_DIR;
 
 DecoderOptions real_worker() { return {.program = {SENSORIUM_BINARY_DIR "/test_server_decoder"}}; }
-
-template <typename Function>
-Error error_of(Function&& function) {
-  try {
-    function();
-  } catch (const Error& error) {
-    return error;
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return {ErrorKind::usage, ""};
-}
 
 std::string tone(double seconds) {
   media::Audio audio{.sample_rate_hz = 16'000, .channels = 2, .samples = {}};

@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "server/running_server.h"
+#include "temporary_folder.h"
 
 namespace sensorium::server {
 namespace {
@@ -16,10 +17,6 @@ const fs::path kImageBind = fs::path(SENSORIUM_SOURCE_DIR) / "tests/golden/model
 class Search : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string name = (fs::temp_directory_path() / "sensorium_serve_search_XXXXXX").string();
-    ASSERT_NE(mkdtemp(name.data()), nullptr);
-    outside_ = name;
-    folder_ = outside_ / "media";
     fs::create_directories(folder_ / "trips & more");
     fs::copy(kImageBind / "picture0.png", folder_ / "trips & more/first.png");
     fs::copy(kImageBind / "picture1.png", folder_ / "second.png");
@@ -30,7 +27,6 @@ class Search : public ::testing::Test {
     write_file_atomic(folder_ / ".hidden.png", "hidden");
     write_file_atomic(folder_ / "list.csv", "1,2");
   }
-  void TearDown() override { fs::remove_all(outside_); }
 
   ServerOptions options() const {
     ServerOptions options = tiny_options();
@@ -59,7 +55,8 @@ class Search : public ::testing::Test {
   }
   static std::string sound() { return "data:audio/wav;base64," + base64_encode(read_file(kImageBind / "short.wav")); }
 
-  fs::path outside_, folder_;
+  const TemporaryFolder temporary_;
+  const fs::path outside_ = temporary_.path(), folder_ = outside_ / "media";
 };
 
 TEST_F(Search, FindsTheNearestAndSaysWhereTheyAre) {
