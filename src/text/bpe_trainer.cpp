@@ -284,14 +284,14 @@ std::unique_ptr<BpeTokenizer> train_bpe(const TextSource& texts, const TrainOpti
     added.id = parts.vocab.find(token);
     added.content = token;
     added.special = true;
-    parts.added.push_back(std::move(added));
+    parts.pipeline.added.push_back(std::move(added));
   }
   const Json split = {
       {"type", "Split"}, {"pattern", {{"Regex", options.pattern}}}, {"behavior", "Isolated"}, {"invert", false}};
   const Json byte_level = {
       {"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", false}};
-  parts.pre_tokenizer = {{"type", "Sequence"}, {"pretokenizers", Json::array({split, byte_level})}};
-  parts.decoder = byte_level;
+  parts.pipeline.pre_tokenizer = {{"type", "Sequence"}, {"pretokenizers", Json::array({split, byte_level})}};
+  parts.pipeline.decoder = byte_level;
   return std::make_unique<BpeTokenizer>(std::move(parts));
 }
 

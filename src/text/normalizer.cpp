@@ -3,6 +3,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/base64.h"
+#include "text/character_map.h"
 #include "text/component.h"
 #include "text/pattern.h"
 #include "text/unicode.h"
@@ -68,6 +70,15 @@ class Strip : public Normalizer {
   bool left_, right_;
 };
 
+class Precompiled : public Normalizer {
+ public:
+  explicit Precompiled(std::string_view table) : map_(table) {}
+  std::string apply(std::string_view text) const override { return map_.apply(text); }
+
+ private:
+  CharacterMap map_;
+};
+
 class Sequence : public Normalizer {
  public:
   explicit Sequence(std::vector<std::unique_ptr<Normalizer>> steps) : steps_(std::move(steps)) {}
@@ -97,6 +108,12 @@ Made make_replace(const Json& json, int) {
   return std::make_unique<Replace>(Pattern::parse(*pattern), get_string(json, "content"));
 }
 
+Made make_precompiled(const Json& json, int) {
+  const Result<std::string> table = base64_decode(get_string(json, "precompiled_charsmap"));
+  require(table.ok(), ErrorKind::invalid_data, "\"precompiled_charsmap\" is not valid base64");
+  return std::make_unique<Precompiled>(table.value());
+}
+
 template <NormalForm form>
 Made make_form(const Json&, int) {
   return std::make_unique<UnicodeForm>(form);
@@ -119,6 +136,7 @@ constexpr Kind kKinds[] = {
      [](const Json& json, int) -> Made {
        return std::make_unique<Strip>(get_flag(json, "strip_left", true), get_flag(json, "strip_right", true));
      }},
+    {"Precompiled", make_precompiled},
     {"Sequence", make_sequence},
 };
 

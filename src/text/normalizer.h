@@ -1,5 +1,5 @@
 // Normalizers of tokenizer.json: text to text, before it is split.
-// Supported: NFC, NFD, NFKC, NFKD, Lowercase, Replace, Prepend, Strip, Sequence.
+// Supported: NFC, NFD, NFKC, NFKD, Lowercase, Replace, Prepend, Strip, Precompiled, Sequence.
 #pragma once
 
 #include <memory>

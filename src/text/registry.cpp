@@ -10,9 +10,9 @@ namespace sensorium::text {
 namespace {
 
 constexpr TokenizerFormat kFormats[] = {
-    {"Hugging Face tokenizer.json (BPE)", "tokenizer.json", read_tokenizer_json},
+    {"Hugging Face tokenizer.json (BPE, unigram)", "tokenizer.json", read_tokenizer_json},
     {"SentencePiece model (BPE, unigram)", "tokenizer.model", read_sentencepiece},
-    {"SentencePiece model of T5", "spiece.model", read_sentencepiece},
+    {"SentencePiece model of T5 and SigLIP", "spiece.model", read_sentencepiece},
     {"vocab.json and merges.txt (GPT-2, CLIP, Qwen2)", "vocab.json", read_vocab_merges},
     {"merges of CLIP's original code, packed", "bpe_simple_vocab_16e6.txt.gz", read_clip_merges},
     {"merges of CLIP's original code", "bpe_simple_vocab_16e6.txt", read_clip_merges},

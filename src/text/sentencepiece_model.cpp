@@ -7,6 +7,7 @@
 #include <optional>
 #include <unordered_set>
 
+#include "text/character_map.h"
 #include "text/unicode.h"
 
 namespace sensorium::text {
@@ -113,34 +114,6 @@ SentencePieceModel::Piece parse_piece(std::string_view bytes, size_t id) {
   return piece;
 }
 
-// The table of the normalizer: the size of a double-array trie, the trie (Darts-clone: 32-bit units), then strings that
-// end with NUL, which the values of the trie are offsets into.
-void check_character_map(std::string_view map) {
-  if (map.empty()) return;
-  uint32_t trie_size = 0;
-  require(map.size() > sizeof trie_size, ErrorKind::invalid_data, "the normalizer's table is cut off");
-  std::memcpy(&trie_size, map.data(), sizeof trie_size);
-  map.remove_prefix(sizeof trie_size);
-  require(trie_size >= 1024 && trie_size % 1024 == 0 && trie_size < map.size(), ErrorKind::invalid_data,
-          "the normalizer's table is cut off");
-  const size_t units = trie_size / 4;
-  const std::string_view strings = map.substr(trie_size);
-  require(strings.back() == '\0', ErrorKind::invalid_data, "the normalizer's table does not end with a string");
-  for (size_t i = 0; i < units; ++i) {
-    uint32_t unit = 0;
-    std::memcpy(&unit, map.data() + 4 * i, sizeof unit);
-    if ((unit & 0x80000000u) != 0) {
-      require((unit & 0x7FFFFFFFu) < strings.size(), ErrorKind::invalid_data,
-              "the normalizer's table points outside its strings");
-    } else {
-      const size_t offset = static_cast<size_t>(unit >> 10) << ((unit & 0x200u) >> 6);
-      // A child stands where `offset`, its label and this place are combined by exclusive or; blocks have 256 units.
-      require((i ^ offset) < units, ErrorKind::invalid_data, "the normalizer's table points outside its trie");
-    }
-  }
-  require(is_valid_utf8(strings), ErrorKind::invalid_data, "the normalizer's strings are not valid text");
-}
-
 void parse_trainer(std::string_view bytes, SentencePieceModel& model) {
   Message message(bytes);
   while (const auto field = message.next()) {
@@ -178,8 +151,8 @@ void parse_normalizer(std::string_view bytes, SentencePieceModel& model) {
   Message message(bytes);
   while (const auto field = message.next()) {
     if (field->number == 2) {
-      check_character_map(field->bytes);
       model.normalizes = !field->bytes.empty();
+      if (model.normalizes) CharacterMap::check(field->bytes);
     }
     if (field->number == 3) model.add_dummy_prefix = field->value != 0;
     if (field->number == 4) model.remove_extra_whitespaces = field->value != 0;

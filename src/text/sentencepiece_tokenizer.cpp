@@ -3,6 +3,7 @@
 #include <sentencepiece_processor.h>
 
 #include <algorithm>
+#include <cctype>
 #include <utility>
 
 #include "base/file.h"
@@ -23,15 +24,25 @@ constexpr int kAllSpaces = 1 << 20;
 // Classes of tokenizers that give the model's own ids, and what they put around a text unless the files say otherwise.
 struct Kind {
   std::string_view name;
-  bool bos, eos;
-  bool eos_once;  // an end that the text has is not doubled
-  bool pad;       // the padding token has a role without being named
+  bool bos = true, eos = false;
+  bool eos_once = false;       // an end that the text has is not doubled
+  bool pad = false;            // the padding token has a role without being named
+  bool never_legacy = false;   // whatever the files say
+  bool canonicalizes = false;  // SigLIP's texts
 };
 constexpr Kind kKinds[] = {
-    {"", true, false, false, false},
-    {"LlamaTokenizer", true, false, false, false},
-    {"GemmaTokenizer", true, false, false, true},
-    {"T5Tokenizer", false, true, true, true},
+    {.name = ""},
+    {.name = "LlamaTokenizer"},
+    {.name = "CodeLlamaTokenizer", .never_legacy = true},
+    {.name = "GemmaTokenizer", .pad = true},
+    {.name = "T5Tokenizer", .bos = false, .eos = true, .eos_once = true, .pad = true},
+    {.name = "SiglipTokenizer",
+     .bos = false,
+     .eos = true,
+     .eos_once = true,
+     .pad = true,
+     .never_legacy = true,
+     .canonicalizes = true},
 };
 
 const Kind& kind_of(const std::string& tokenizer_class) {
@@ -48,6 +59,24 @@ char byte_of(const std::string& piece) { return static_cast<char>(std::stoi(piec
 
 void require_ok(const sentencepiece::util::Status& status, std::string_view what) {
   require(status.ok(), ErrorKind::invalid_data, "{}: {}", what, status.message());
+}
+
+// A text as SigLIP was trained on: without ASCII punctuation, one space for a run of white space, none at the ends.
+std::string canonicalize(std::string_view text) {
+  std::string out;
+  bool space = false;
+  for (size_t i = 0; i < text.size();) {
+    const size_t begin = i;
+    const char32_t character = next_char(text, i);
+    if (character < 0x80 && std::ispunct(static_cast<unsigned char>(character)) != 0) continue;
+    if (is_python_space(character)) {
+      space = !out.empty();
+      continue;
+    }
+    if (std::exchange(space, false)) out += ' ';
+    out += text.substr(begin, i - begin);
+  }
+  return out;
 }
 
 // One U+FFFD for each byte that is in no character.
@@ -74,7 +103,9 @@ SentencePieceTokenizer::SentencePieceTokenizer(SentencePieceModel model, std::st
                                                const TokenizerConfig& config)
     : processor_(std::make_unique<sentencepiece::SentencePieceProcessor>()) {
   const Kind& kind = kind_of(config.tokenizer_class);
-  legacy_ = config.legacy.value_or(true);
+  legacy_ = !kind.never_legacy && config.legacy.value_or(true);
+  canonicalizes_ = kind.canonicalizes;
+  lowers_case_ = kind.canonicalizes && config.do_lower_case.value_or(true);
   add_prefix_space_ = config.add_prefix_space.value_or(true);
   pieces_.reserve(model.pieces.size(), model.pieces.size() * 8);
   for (size_t id = 0; id < model.pieces.size(); ++id) pieces_.add(model.pieces[id].text, static_cast<int32_t>(id));
@@ -234,6 +265,10 @@ void SentencePieceTokenizer::encode_segment(std::string_view text, bool at_start
   if (legacy_) return append_pieces(text, 0, ids);
   std::string changed = replace_all(text, kMark, " ");
   if (at_start && add_prefix_space_) changed.insert(0, kMark);
+  if (canonicalizes_) {
+    changed = canonicalize(lowers_case_ ? lowercase(changed) : changed);
+    return append_pieces(unk_piece_ + changed, unk_length_, ids);
+  }
   if (!changed.starts_with(' ') && !changed.starts_with(kMark)) return append_pieces(changed, 0, ids);
   append_pieces(unk_piece_ + changed, unk_length_, ids);
 }

@@ -1,6 +1,6 @@
 // The tokenizer of a SentencePiece model, run by the library libsentencepiece.
-// Reference behaviour: the Python package `sentencepiece` for plain text; LlamaTokenizer and T5Tokenizer of transformers
-// 4.57 for control tokens, prefixes and affixes.
+// Reference behaviour: the Python package `sentencepiece` for plain text; LlamaTokenizer, CodeLlamaTokenizer,
+// GemmaTokenizer, T5Tokenizer and SiglipTokenizer of transformers 4.57 for control tokens, prefixes and affixes.
 #pragma once
 
 #include <filesystem>
@@ -58,6 +58,8 @@ class SentencePieceTokenizer : public Tokenizer {
   bool eos_once_ = false;  // no </s> is put behind one
   bool legacy_ = true;     // every segment between control tokens gets the model's own prefix
   bool add_prefix_space_ = true;
+  bool canonicalizes_ = false;  // SigLIP: segments lose punctuation
+  bool lowers_case_ = false;
 };
 
 // Errors: invalid_data, unsupported, limit.

@@ -19,6 +19,12 @@ constexpr size_t kMaxAddedTokenBytes = 1 << 12;
 constexpr std::array<const char*, 7> kRoles = {"bos_token", "eos_token", "unk_token", "sep_token",
                                                "pad_token", "cls_token", "mask_token"};
 
+// CodeLlama's tokens around the parts of a text with a gap.
+constexpr std::pair<const char*, const char*> kInfillRoles[] = {{"prefix_token", "\u2581<PRE>"},
+                                                                {"middle_token", "\u2581<MID>"},
+                                                                {"suffix_token", "\u2581<SUF>"},
+                                                                {"eot_token", "\u2581<EOT>"}};
+
 // A token is a string or {"content": ..., "lstrip": ...}.
 AddedToken parse_token(const Json& json, bool special) {
   AddedToken token;
@@ -70,6 +76,19 @@ void collect_roles(const Json& json, Collected& all) {
   }
 }
 
+// A token that is null is not there; one that is not named is there.
+void collect_infill_roles(const Json& json, Collected& all) {
+  for (const auto& [role, fallback] : kInfillRoles) {
+    const auto entry = json.find(role);
+    if (entry != json.end() && entry->is_null()) continue;
+    AddedToken token = parse_token(entry == json.end() ? Json(fallback) : *entry, true);
+    token.id = -1;
+    const bool named = std::any_of(all.roles.begin(), all.roles.end(),
+                                   [&](const AddedToken& known) { return known.content == token.content; });
+    if (!named && !token.content.empty()) all.roles.push_back(std::move(token));
+  }
+}
+
 void collect_config(const Json& json, Collected& all) {
   TokenizerConfig& config = all.config;
   config.tokenizer_class = get_string(json, "tokenizer_class", "");
@@ -77,9 +96,11 @@ void collect_config(const Json& json, Collected& all) {
   config.add_bos_token = flag_of(json, "add_bos_token");
   config.add_eos_token = flag_of(json, "add_eos_token");
   config.add_prefix_space = flag_of(json, "add_prefix_space");
+  config.do_lower_case = flag_of(json, "do_lower_case");
   config.legacy = flag_of(json, "legacy");
   config.extra_ids = get_count(json, "extra_ids", config.tokenizer_class == "T5Tokenizer" ? 100 : 0, kMaxExtraIds);
   collect_roles(json, all);
+  if (config.tokenizer_class == "CodeLlamaTokenizer") collect_infill_roles(json, all);
   const Json* added = find_member(json, "added_tokens_decoder");
   if (added == nullptr) return;
   require(added->is_object(), ErrorKind::invalid_data, "\"added_tokens_decoder\": expected an object, found {}",

@@ -14,7 +14,7 @@ namespace sensorium::text {
 
 struct TokenizerConfig {
   std::string tokenizer_class;  // without "Fast"; "" if no file says it
-  std::optional<bool> add_bos_token, add_eos_token, add_prefix_space, legacy;
+  std::optional<bool> add_bos_token, add_eos_token, add_prefix_space, do_lower_case, legacy;
   int64_t extra_ids = 0;                      // T5: tokens <extra_id_0> ... behind the vocabulary
   std::map<std::string, std::string> tokens;  // "bos_token" -> "<s>"; only those that are set
   std::vector<AddedToken> added;              // id -1: it follows from the vocabulary

@@ -5,15 +5,13 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "text/component.h"
+#include "text/pipeline_json.h"
 
 namespace sensorium::text {
 namespace {
 
 // The largest published vocabularies have 262,144 tokens, in files of 35 MB.
 constexpr size_t kMaxFileBytes = size_t{256} << 20;
-constexpr int64_t kMaxId = (1 << 22) - 1;
-constexpr size_t kMaxTokenBytes = 1 << 16;
-constexpr size_t kMaxAddedTokenBytes = 1 << 12;  // they are looked for at every place of a text
 
 Vocab parse_vocab(const Json& json) {
   require(json.is_object(), ErrorKind::invalid_data, "model: \"vocab\" must be an object, found {}", json.type_name());
@@ -21,8 +19,8 @@ Vocab parse_vocab(const Json& json) {
   Vocab vocab;
   vocab.reserve(json.size(), json.size() * 8);
   for (const auto& [token, id] : json.items()) {
-    require(id.is_number_unsigned() && id.get<uint64_t>() <= static_cast<uint64_t>(kMaxId), ErrorKind::invalid_data,
-            "model: the id of token '{}' is not a whole number up to {}", token, kMaxId);
+    require(id.is_number_unsigned() && id.get<uint64_t>() <= static_cast<uint64_t>(kMaxTokenId),
+            ErrorKind::invalid_data, "model: the id of token '{}' is not a whole number up to {}", token, kMaxTokenId);
     require(token.size() <= kMaxTokenBytes, ErrorKind::limit, "model: a token of {} bytes, at most {} are allowed",
             token.size(), kMaxTokenBytes);
     require(vocab.add(token, static_cast<int32_t>(id.get<uint64_t>())), ErrorKind::invalid_data,
@@ -81,66 +79,18 @@ BpeOptions parse_options(const Json& model) {
   return options;
 }
 
-// As in the reference, a token that the model's vocabulary has keeps the id it has there.
-std::vector<AddedToken> parse_added_tokens(const Json& json, const Vocab& vocab) {
-  std::vector<AddedToken> tokens;
-  Vocab seen;
-  for (const Json& entry : json) {
-    AddedToken token;
-    token.content = get_string(entry, "content");
-    require(token.content.size() <= kMaxAddedTokenBytes, ErrorKind::limit,
-            "an added token of {} bytes, at most {} are allowed", token.content.size(), kMaxAddedTokenBytes);
-    require(find_member(entry, "id") != nullptr, ErrorKind::invalid_data, "the added token '{}' has no id",
-            token.content);
-    token.id = static_cast<int32_t>(get_count(entry, "id", 0, kMaxId));
-    token.single_word = get_flag(entry, "single_word", false);
-    token.lstrip = get_flag(entry, "lstrip", false);
-    token.rstrip = get_flag(entry, "rstrip", false);
-    token.special = get_flag(entry, "special", false);
-    token.normalized = get_flag(entry, "normalized", !token.special);
-    if (token.content.empty()) continue;
-    const int32_t known = vocab.find(token.content);
-    if (known != Vocab::kNone) token.id = known;
-    require(known != Vocab::kNone || !vocab.has(token.id), ErrorKind::invalid_data,
-            "the added token '{}' has the id {} of '{}'", token.content, token.id, vocab.token(token.id));
-    require(seen.add(token.content, token.id), ErrorKind::invalid_data,
-            "the added token '{}' with id {} stands twice, or its id does", token.content, token.id);
-    tokens.push_back(std::move(token));
-  }
-  return tokens;
-}
-
-Json copy_member(const Json& json, std::string_view key) {
-  const Json* member = find_member(json, key);
-  return member == nullptr ? Json() : *member;
-}
-
 BpeParts parse_parts(const Json& json) {
-  require(json.is_object(), ErrorKind::invalid_data, "not a tokenizer.json: expected an object, found {}",
-          json.type_name());
-  const std::string version = get_string(json, "version", "1.0");
-  require(version == "1.0", ErrorKind::unsupported, "tokenizer.json of version \"{}\", only \"1.0\" is supported",
-          version);
-  const Json* model = find_member(json, "model");
-  require(model != nullptr, ErrorKind::invalid_data, "not a tokenizer.json: \"model\" is missing");
-  // Old files leave the type out; only BPE has merges.
-  const Json* merges = find_member(*model, "merges");
-  const std::string type = get_string(*model, "type", merges != nullptr ? "BPE" : "unknown");
+  const Json& model = model_of(json);
+  const std::string type = model_type(model);
   if (type != "BPE") unsupported_component("model", type);
-  const Json* vocab = find_member(*model, "vocab");
+  const Json* vocab = find_member(model, "vocab");
   require(vocab != nullptr, ErrorKind::invalid_data, "model: \"vocab\" is missing");
 
   BpeParts parts;
   parts.vocab = parse_vocab(*vocab);
-  parts.options = parse_options(*model);
-  parts.merges = parse_merges(get_array(*model, "merges"), parts.vocab, parts.options.continuing_subword_prefix);
-  if (find_member(json, "added_tokens") != nullptr) {
-    parts.added = parse_added_tokens(get_array(json, "added_tokens"), parts.vocab);
-  }
-  parts.normalizer = copy_member(json, "normalizer");
-  parts.pre_tokenizer = copy_member(json, "pre_tokenizer");
-  parts.post_processor = copy_member(json, "post_processor");
-  parts.decoder = copy_member(json, "decoder");
+  parts.options = parse_options(model);
+  parts.merges = parse_merges(get_array(model, "merges"), parts.vocab, parts.options.continuing_subword_prefix);
+  parts.pipeline = parse_pipeline(json, parts.vocab);
   return parts;
 }
 
@@ -166,11 +116,22 @@ Result<std::unique_ptr<BpeTokenizer>> tokenizer_from_json(const Json& json) {
   }
 }
 
+Result<std::unique_ptr<Tokenizer>> any_from_json(const Json& json) {
+  try {
+    if (model_type(model_of(json)) == "Unigram") return make_unigram_tokenizer(json);
+    return std::unique_ptr<Tokenizer>(std::make_unique<BpeTokenizer>(parse_parts(json)));
+  } catch (const Error& error) {
+    return error;
+  }
+}
+
 Result<std::unique_ptr<Tokenizer>> read_tokenizer_json(const std::filesystem::path& path) {
   try {
-    auto tokenizer = parse_tokenizer_json(read_file(path, kMaxFileBytes));
+    const Result<Json> json = parse_json(read_file(path, kMaxFileBytes));
+    if (!json) return json.error().with_context(path.string());
+    auto tokenizer = any_from_json(json.value());
     if (!tokenizer) return tokenizer.error().with_context(path.string());
-    return std::unique_ptr<Tokenizer>(std::move(tokenizer).value());
+    return std::move(tokenizer).value();
   } catch (const Error& error) {
     return error;
   }

@@ -13,6 +13,10 @@ enum class CharClass : uint8_t { other, letter, number, space };
 CharClass char_class(char32_t character);
 
 bool is_white_space(char32_t character);  // White_Space, = \s
+// What Python's str methods and its \s call white space: White_Space, and the separators U+001C..U+001F.
+inline bool is_python_space(char32_t character) {
+  return is_white_space(character) || (character >= 0x1C && character <= 0x1F);
+}
 bool is_word(char32_t character);         // \w of Rust's regex: Alphabetic, M, Nd, Pc, Join_Control
 bool is_punctuation(char32_t character);  // ASCII punctuation and symbols, and category P
 

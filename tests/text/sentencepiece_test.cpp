@@ -42,7 +42,7 @@ TEST_P(GoldenSentencePiece, GivesTheIdsAndTextsOfTheReference) {
     const Json& row = expected["rows"][i];
     const std::string what = fmt::format("{} string {} '{}'", GetParam(), i, text.substr(0, 200));
     const auto parsed = tokenizer->encode(text, {Specials::parse, Affixes::model});
-    expect_ids(parsed, row["parsed"], what);
+    if (!row["parsed"].is_null()) expect_ids(parsed, row["parsed"], what);
     if (!row["plain"].is_null()) expect_ids(tokenizer->encode(text), row["plain"], what);
     if (!row["skipped"].is_null()) {
       EXPECT_EQ(tokenizer->decode(parsed), row["skipped"].get<std::string>()) << what;
@@ -86,7 +86,7 @@ TEST_P(GoldenSentencePiece, UserTextNeverBecomesAControlToken) {
 
 INSTANTIATE_TEST_SUITE_P(Golden, GoldenSentencePiece,
                          testing::Values("sp_llama", "sp_llama_new", "sp_llama_added", "sp_llama_old", "sp_t5",
-                                         "sp_t5_new", "sp_gemma", "sp_unigram"),
+                                         "sp_t5_new", "sp_gemma", "sp_unigram", "sp_siglip", "sp_code_llama"),
                          [](const auto& param_info) { return std::string(param_info.param); });
 
 TEST(SentencePiece, TheFirstSpaceOfATextIsTheEncoders) {

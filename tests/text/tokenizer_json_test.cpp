@@ -65,11 +65,11 @@ TEST(TokenizerJson, NamesTheComponentThatIsNotSupported) {
     EXPECT_EQ(error.kind(), ErrorKind::unsupported) << error.what();
     EXPECT_NE(error.message().find(named), std::string::npos) << error.what();
   };
-  expect_unsupported("normalizer", {{"type", "Precompiled"}}, "Precompiled");
+  expect_unsupported("normalizer", {{"type", "BertNormalizer"}}, "BertNormalizer");
   expect_unsupported("pre_tokenizer", {{"type", "UnicodeScripts"}}, "UnicodeScripts");
   expect_unsupported("decoder", {{"type", "CTC"}}, "CTC");
   expect_unsupported("post_processor", {{"type", "Other"}}, "Other");
-  expect_unsupported("model", {{"type", "Unigram"}, {"vocab", Json::array()}}, "Unigram");
+  expect_unsupported("model", {{"type", "WordPiece"}, {"vocab", Json::array()}}, "WordPiece");
   expect_unsupported("version", "2.0", "2.0");
   Json json = small_file();
   json["model"]["dropout"] = 0.1;

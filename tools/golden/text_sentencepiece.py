@@ -3,7 +3,7 @@
 strings.
 
 Needs the Python packages `sentencepiece` (0.2) and `transformers` (4.57: the last with LlamaTokenizer and T5Tokenizer on
-SentencePiece itself). Trained on the text of text_tokenizers.py, whose corpus.json and strings.json must be there.
+SentencePiece itself; protobuf). Trained on the text of text_tokenizers.py, whose corpus.json and strings.json must be there.
 
   sp_NAME/tokenizer.model or spiece.model, tokenizer_config.json, added_tokens.json
   sp_NAME/expected.json    {"strings": more strings than those of strings.json,
@@ -11,7 +11,7 @@ SentencePiece itself). Trained on the text of text_tokenizers.py, whose corpus.j
                                     "plain": ids of the text as it is (sentencepiece), where nothing is added to the model;
                                     "skipped": text of the ids without the control tokens (sentencepiece)}
                            Null: the references do not say, because they find control tokens in plain text or do not
-                           know the added tokens.
+                           know the added tokens, or the model has control pieces that the class does not name.
 
 Usage: text_sentencepiece.py tests/golden/text [NAME...]
 """
@@ -64,6 +64,9 @@ T5 = dict(model_type="unigram", vocab_size=400, character_coverage=0.99, pad_id=
 GEMMA = dict(model_type="bpe", vocab_size=700, character_coverage=0.99, byte_fallback=True, split_digits=True, pad_id=0, eos_id=1, bos_id=2, unk_id=3,
              normalization_rule_name="identity", remove_extra_whitespaces=False, add_dummy_prefix=False,
              control_symbols=["<mask>"], user_defined_symbols=["<start_of_turn>", "<end_of_turn>", "\n\n", "\n"])
+SIGLIP = dict(model_type="unigram", vocab_size=500, character_coverage=0.995, pad_id=0, eos_id=1, unk_id=2, bos_id=-1,
+              normalization_rule_name="identity")
+CODE_LLAMA = dict(LLAMA, user_defined_symbols=["▁<PRE>", "▁<MID>", "▁<SUF>", "▁<EOT>"])
 UNIGRAM = dict(model_type="unigram", vocab_size=600, character_coverage=0.99, byte_fallback=True, user_defined_symbols=["[NEW]"],
                normalization_rule_name="identity")
 
@@ -92,8 +95,15 @@ MODELS = {
                  {"tokenizer_class": "GemmaTokenizer", "bos_token": "<bos>", "eos_token": "<eos>", "added_tokens_decoder": {
                      "0": added("<pad>", True), "1": added("<eos>", True), "2": added("<bos>", True), "3": added("<unk>", True),
                      "4": added("<mask>", True), "5": added("<start_of_turn>", True), "6": added("<end_of_turn>", True)}}, None),
+    "sp_siglip": (SIGLIP, "spiece.model", transformers.SiglipTokenizer,
+                  {"tokenizer_class": "SiglipTokenizer", "do_lower_case": True, "eos_token": "</s>", "pad_token": "</s>", "unk_token": "<unk>",
+                   "added_tokens_decoder": {"1": added("</s>", True, lstrip=True, rstrip=True),
+                                            "2": added("<unk>", True, lstrip=True, rstrip=True)}}, None),
+    "sp_code_llama": (CODE_LLAMA, "tokenizer.model", transformers.CodeLlamaTokenizer, {"tokenizer_class": "CodeLlamaTokenizer"}, None),
     "sp_unigram": (UNIGRAM, "tokenizer.model", transformers.LlamaTokenizer, {"tokenizer_class": "LlamaTokenizer"}, None),
 }
+# Classes whose plain text is not what SentencePiece alone makes of it.
+CHANGES_TEXT = (transformers.SiglipTokenizer, transformers.CodeLlamaTokenizer)
 NAMES = {"sp_gemma": dict(bos_piece="<bos>", eos_piece="<eos>")}
 
 
@@ -116,11 +126,15 @@ def main():
         reference = kind.from_pretrained(str(folder))
         controls = {i for i, token in reference.added_tokens_decoder.items() if token.special} | {i for i in range(len(sp)) if sp.is_control(i) or sp.is_unknown(i)}
         word_added = any(not token.special for token in reference.added_tokens_decoder.values())
-        legacy = config.get("legacy", True)
+        legacy = config.get("legacy", kind not in CHANGES_TEXT)
         user_defined = set(options.get("user_defined_symbols", [])) & {t.content for t in reference.added_tokens_decoder.values() if t.special}
+        unknown = {sp.id_to_piece(i) for i in range(len(sp)) if sp.is_control(i)} - {t.content for t in reference.added_tokens_decoder.values()}
         rows = []
         for item in items:
             text = expand(item)
+            if any(piece in text for piece in unknown):
+                rows.append({"parsed": None, "plain": None, "skipped": None})
+                continue
             parsed = reference.encode(text)
             plain = skipped = None
             if not word_added and not any(token in text for token in user_defined):

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Writes tests/golden/text: small tokenizers in the style of published ones, and what the reference makes of strings.
 
-Needs the Python package `tokenizers` (0.23). Everything is made from the text in this script.
+Needs the Python packages `tokenizers` (0.23) and `sentencepiece` (0.2: it makes the table of a normalizer). Everything is made
+from the text in this script.
 
   corpus.json                what the tokenizers are trained on: a list of texts
   strings.json               the strings that are encoded; {"repeat", "count"} for long ones
@@ -16,11 +17,15 @@ among equally rare ones, in random order. The other tokenizers are also what tra
 
 Usage: text_tokenizers.py tests/golden/text [NAME...]
 """
+import base64
+import contextlib
 import json
 import pathlib
 import random
 import sys
+import tempfile
 
+import sentencepiece
 import tokenizers
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
@@ -257,8 +262,61 @@ def make_unknowns(texts):
                  min_frequency=2)
 
 
+# What the table of the unigram tokenizers replaces: wide forms, ligatures, marks behind letters, white space, nothing visible.
+RULES = ([(chr(0xFF01 + i), chr(0x21 + i)) for i in range(94)] +
+         [("ﬁ", "fi"), ("ﬂ", "fl"), ("①", "1"), ("½", "1⁄2"), ("…", "..."), ("㎏", "kg"), ("ﷺ", "صلى"), ("\r", " "), ("\n", " "), ("\t", " "),
+          ("\u00a0", " "), ("\u3000", " "), ("\u2028", " "), ("\u200b", ""), ("\ufeff", ""), ("e\u0301", "é"), ("A\u030a", "Å"),
+          ("i\u0308", "ï"), ("\u1112\u1161", "하"), ("İ", "i"), ("☺️", ":)"), ("🇩🇪", "DE")])
+
+
+def character_map():
+    """The table of RULES as SentencePiece writes it."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        lines = ["\t".join(" ".join(f"{ord(c):X}" for c in part) for part in rule) for rule in RULES]
+        pathlib.Path("rules.tsv").write_text("\n".join(lines) + "\n")
+        sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(["a b c"] * 9), model_prefix="m", vocab_size=8, hard_vocab_limit=False,
+                                                 model_type="char", minloglevel=2, normalization_rule_tsv="rules.tsv")
+        model = pathlib.Path("m.model").read_bytes()
+    # Field 3 of the model is the normalizer, whose field 2 is the table.
+    from sentencepiece import sentencepiece_model_pb2
+    return sentencepiece_model_pb2.ModelProto.FromString(model).normalizer_spec.precompiled_charsmap
+
+
+def make_unigram(texts):
+    """As T5 and XLM-RoBERTa: a table of characters, marked spaces, unknown characters."""
+    t = Tokenizer(models.Unigram())
+    t.normalizer = normalizers.Precompiled(character_map())
+    t.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always", split=True)
+    t.decoder = decoders.Metaspace(prepend_scheme="always")
+    t.train_from_iterator(texts, trainers.UnigramTrainer(vocab_size=500, special_tokens=["<pad>", "</s>", "<unk>"], unk_token="<unk>",
+                                                         show_progress=False, initial_alphabet=[]))
+    t.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    return t
+
+
+def make_unigram_bytes(texts):
+    """As SigLIP, with bytes for unknown characters: no punctuation, small letters."""
+    t = Tokenizer(models.Unigram())
+    t.normalizer = normalizers.Sequence([
+        normalizers.Lowercase(), normalizers.Replace(Regex(r"""[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]"""), ""),
+        normalizers.Replace(Regex(r"\s+"), " "), normalizers.Strip(), normalizers.Precompiled(character_map())])
+    t.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace(prepend_scheme="always", split=True)])
+    common = [text for text in texts if text.isascii()]
+    special = ["<unk>", "</s>"] + [f"<0x{b:02X}>" for b in range(256)]
+    t.train_from_iterator(common, trainers.UnigramTrainer(vocab_size=700, special_tokens=special, unk_token="<unk>", show_progress=False,
+                                                          initial_alphabet=[]))
+    data = json.loads(t.to_str())
+    data["model"]["byte_fallback"] = True
+    data["added_tokens"] = [a for a in data["added_tokens"] if not a["content"].startswith("<0x")]
+    t = Tokenizer.from_str(json.dumps(data))
+    t.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)])
+    t.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    return t
+
+
 def expected(t, items):
     rows = []
+    controls = {i for i, token in t.get_added_tokens_decoder().items() if token.special}
     for item in items:
         text = expand(item)
         t.encode_special_tokens = False
@@ -266,11 +324,15 @@ def expected(t, items):
         t.encode_special_tokens = True
         plain = t.encode(text, add_special_tokens=False).ids
         t.encode_special_tokens = False
+        # The reference's Unigram finds control tokens in plain text as pieces; a text must not, so these rows say nothing.
+        if isinstance(t.model, models.Unigram) and any(token.content in text for i, token in t.get_added_tokens_decoder().items()
+                                                       if i in controls):
+            plain = None
         if isinstance(item, str):
             row = {"parsed": parsed, "plain": plain, "skipped": t.decode(parsed, skip_special_tokens=True),
                    "shown": t.decode(parsed, skip_special_tokens=False)}
         else:
-            row = {"parsed": digest(parsed), "plain": digest(plain)}
+            row = {"parsed": digest(parsed), "plain": plain if plain is None else digest(plain)}
         rows.append(row)
     return rows
 
@@ -332,7 +394,8 @@ def main():
     write(folder / "strings.json", items)
     write(folder / "components.json", components(items))
     made = {"gpt2": make_gpt2, "roberta": make_roberta, "llama3": make_llama3, "qwen2": make_qwen2, "o200k": make_o200k,
-            "clip": make_clip, "metaspace": make_metaspace, "llama2": make_llama2, "unknowns": make_unknowns}
+            "clip": make_clip, "metaspace": make_metaspace, "llama2": make_llama2, "unknowns": make_unknowns,
+            "unigram": make_unigram, "unigram_bytes": make_unigram_bytes}
     made["llava"] = lambda _: make_llava(folder)
     for name, make in made.items():
         if len(sys.argv) > 2 and name not in sys.argv[2:]:

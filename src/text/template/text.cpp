@@ -66,8 +66,6 @@ size_t byte_of_character(std::string_view text, size_t index) {
   return at;
 }
 
-bool is_python_space(char32_t c) { return is_white_space(c) || (c >= 0x1C && c <= 0x1F); }
-
 namespace {
 
 template <typename Predicate>

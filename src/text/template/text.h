@@ -48,8 +48,6 @@ size_t count_characters(std::string_view text);
 // Where character `index` starts; text.size() if there are not as many.
 size_t byte_of_character(std::string_view text, size_t index);
 
-// What Python's str methods call white space: White_Space, and the separators U+001C..U+001F.
-bool is_python_space(char32_t character);
 enum class Side { left, right, both };
 // Without white space, or without the characters of `set`, at its ends.
 Text strip(const Text& text, Side side = Side::both);
