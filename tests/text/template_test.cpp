@@ -117,6 +117,9 @@ TEST(Template, KeepsTheOriginThroughTextOperations) {
   EXPECT_EQ(marked("{{ [u, 1] }}"), "['{ <x> \"user\" }', 1]");
   EXPECT_EQ(marked("{% set s %}a{{ u | trim }}{% endset %}{% macro m(x) %}({{ x }}){% endmacro %}{{ m(s) }}"),
             "(a{<x> \"user\"})");
+  EXPECT_EQ(marked("{{ '<%s|%3d>' % (u.strip(), 7) }}"), "<{<x> \"user\"}|  7>");
+  EXPECT_EQ(marked("{% macro m() %}({{ caller() }}){% endmacro %}{% call m() %}a{{ u | trim }}{% endcall %}"),
+            "(a{<x> \"user\"})");
   EXPECT_EQ(marked("{{ u | replace('', '-') | first ~ u | indent(2, true) }}"), "-  { <x> \"user\" }");
 }
 
@@ -146,7 +149,10 @@ TEST(Template, ErrorsNameTheLineAndTheCause) {
   expect("{# never ends", ErrorKind::invalid_data, "1", "comment");
   expect("{{ 'abc'.nosuch() }}", ErrorKind::invalid_data, "1", "nosuch");
   expect("{{ [1].append(2) }}", ErrorKind::invalid_data, "1", "append");
-  expect("{{ f(*a) }}", ErrorKind::unsupported, "1", "'*'");
+  expect("{{ f(**a, b) }}", ErrorKind::invalid_data, "1", "'**'");
+  expect("{{ range(**[1]) }}", ErrorKind::invalid_data, "1", "'**'");
+  expect("\n{{ '%d' % 'x' }}", ErrorKind::invalid_data, "2", "'%d'");
+  expect("\n{% call 1 %}{% endcall %}", ErrorKind::invalid_data, "2", "'call'");
   EXPECT_EQ(error_of("\xFF").kind(), ErrorKind::invalid_data);
 }
 
@@ -177,6 +183,10 @@ TEST(Template, HostileTemplatesEndWithAnError) {
       "{% set ns = namespace(a=['a'], b=['a']) %}{% for i in range(60) %}{% set ns.a = [ns.a, ns.a] %}{% set ns.b = "
       "[ns.b, ns.b] %}{% endfor %}{{ ns.a == ns.b }}");
   expect_limit("{{ 'a' * 1000000000000 }}");
+  expect_limit("{{ '%99999999s' % 1 }}");
+  expect_limit("{{ '%.99999f' % 1.5 }}");
+  expect_limit("{{ 'a' | center(99999999) }}");
+  expect_limit("{% macro m() %}{% call m() %}{{ caller() }}{% endcall %}{% endmacro %}{{ m() }}");
   expect_limit("{{ [1] * 1000000000000 }}");
   expect_limit("{{ ('a' * 100000) | replace('', 'b' * 100000) }}");
   expect_limit("{{ ('a' * 100000) | replace('a', 'b' * 100000) }}");

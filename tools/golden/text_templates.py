@@ -242,6 +242,41 @@ two
 {{ 1 + 2 ~ 3 }}
 {{ people | map(attribute="boss.name") | list }}
 {{ 2 ~ 3 + "4" }}
+{{ "%s and %d" % (name, 7.9) }}|{{ "%5s|%-5s|%05d|%+d|% d|%x|%X|%#x|%o" % ("a", "b", 42, 3, 4, 255, 255, 255, 8) }}|{{ "%.2f|%8.3f|%e|%g|%G" % (x, -x, big, tiny, 100000000.0) }}|{{ "100%%" % () }}|{{ "%r %s" % ("it's", [1, "a"]) }}
+{{ "%s" % name }}{{ "%s" % missing }}{{ "%s" % none }}{{ "%(a)s-%(b)03d" % {"a": "x", "b": 5} }}{{ "%*d|%.*f|%-*d|" % (5, 1, 2, 2.345, 4, 9) }}{{ "%c%c" % (65, "é") }}{{ "%.3s|%5.1s|" % ("abcdef", "世界") }}{{ "a" % {"k": 1} }}{{ "a" % [1] }}
+{{ "%5d|%-6.2f|%06.1f|%+.1e|%i|%u|%ld" % (-3, 2.5, -2.25, 12345.678, 3, 4, 5) }}{{ "%s" % (1,) }}
+{{ "%s %s" % [1, 2] }}
+{{ "%d" % "a" }}
+{{ "%s %s" % "a" }}
+{{ "%s" % (1, 2) }}
+{{ "a" % 1 }}
+{{ "%q" % 1 }}
+{{ "%" % 1 }}
+{{ "%(a)s" % 1 }}
+{{ "%(a)s" % {"b": 1} }}
+{{ "%x" % 1.5 }}
+{{ "%.3d|%#o|%#X|%05.1f|%+05d|%-05d|" % (5, 8, 255, 2.0, 7, 7) }}
+{{ "%s-%s" | format("a", 1) }} {{ "%(x)s" | format(x=2) }} {{ "%02d:%02d" | format(5, 7) }} {{ "abc" | center(9) }}| {{ "abcd" | center(9) }}| {{ "abc" | center(2) }} {{ html | forceescape }}
+{{ [1, 2, 3, 4, 5, 6, 7] | slice(3) | list }} {{ [1, 2, 3, 4, 5, 6, 7] | slice(3, "-") | list }} {{ words | slice(2) | list }} {{ words | slice(2, "x") | list }}
+{% macro box(title) %}[{{ title }}: {{ caller() }}]{% endmacro %}{% call box("T") %}in {{ name }}{% endcall %}
+{% macro each(items) %}{% for i in items %}{{ caller(i, n=loop.index) }};{% endfor %}{% endmacro %}{% call(x, n=0, m="d") each(words) %}{{ n }}{{ x }}{{ m }}{% endcall %}
+{% macro plain() %}x{% endmacro %}{% call plain() %}y{% endcall %}
+{% macro asks() %}{{ caller is defined }}{% if caller %}{{ caller() }}{% endif %}{% endmacro %}{{ asks() }}{% call asks() %}z{% endcall %}
+{% macro asks() %}{{ caller() }}{% endmacro %}{{ asks() }}
+{% call name %}x{% endcall %}
+{% for i in [1, 2] %}{% macro w() %}<{{ caller() }}>{% endmacro %}{% call w() %}{{ i }}{% set q = i %}{{ q }}{% endcall %}{{ q is defined }}{% endfor %}
+{% macro any() %}{{ varargs }}{{ kwargs }}{% endmacro %}{{ any(1, "a", k=2) }}{{ any() }}
+{% macro some(a, b=2) %}{{ a }}{{ b }}{{ varargs | length }}{% endmacro %}{{ some(1, 3, 4, 5) }}{{ some(*[1, 2, 3]) }}{{ some(*[1], **{"b": 5}) }}{{ some(b=1, *[9]) }}
+{{ range(*[1, 4]) | list }} {{ dict(**{"a": 1}) }} {{ name.replace(*["A", "B"]) }}
+{{ range(**{"a": 1}) }}
+{% block content %}in {{ name }}{% set hidden = 1 %}{% endblock %}{{ hidden is defined }}{% block other scoped %}{{ n }}{% endblock other %}
+{% set seen = "s" %}{% for i in [1] %}{% block inner %}{{ seen }}{{ i is defined }}{% endblock %}{% block scope scoped %}{{ i }}{% endblock %}{% endfor %}
+{% block a %}1{% endblock %}{% block a %}2{% endblock %}
+{% block a required %}{% endblock %}
+{% for i in [1, 1, 2, 2, 1] %}{{ loop.changed(i) }} {% endfor %}{% for p in people %}{% if loop.changed(p.age, 1) %}{{ p.name }}{% endif %}{% endfor %}
+{% include "x" %}
+{% extends "x" %}
+{% include "x" ignore missing %}
 '''.strip("\n")
 
 
@@ -618,6 +653,105 @@ TYPESCRIPT = r"""{%- macro type_of(spec, required=true) -%}
 <|assistant|>
 {%- endif %}"""
 
+# Phi-3's form: one token per role, and the end of text where no answer is asked for.
+PHI3 = r"""{% for message in messages %}{% if message['role'] == 'system' and message['content'] %}{{ '<|system|>\n' + message['content'] + '<|end|>\n' }}{% elif message['role'] == 'user' %}{{ '<|user|>\n' + message['content'] + '<|end|>\n' }}{% elif message['role'] == 'assistant' %}{{ '<|assistant|>\n' + message['content'] + '<|end|>\n' }}{% endif %}{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% else %}{{ eos_token }}{% endif %}"""
+
+# DeepSeek's form: a namespace as the memory of the loop, thoughts cut out of what was said before.
+DEEPSEEK = r"""{% if add_generation_prompt is not defined %}{% set add_generation_prompt = false %}{% endif %}{% set state = namespace(is_first=true, is_tool=false, system='') %}
+{%- for message in messages if message['role'] == 'system' -%}
+    {%- set state.system = state.system + ('' if state.is_first else '\n\n') + message['content'] -%}{%- set state.is_first = false -%}
+{%- endfor -%}
+{{- bos_token ~ state.system -}}
+{%- for message in messages -%}
+    {%- if message['role'] == 'user' -%}
+        {%- set state.is_tool = false -%}{{- '<｜User｜>' + message['content'] -}}
+    {%- elif message['role'] == 'assistant' and message['tool_calls'] is defined and message['tool_calls'] -%}
+        {%- for call in message['tool_calls'] -%}
+            {%- set arguments = call['function']['arguments'] -%}
+            {{- ('<｜Assistant｜>' if loop.first else '\n') + '<｜tool▁call▁begin｜>' + call['function']['name'] + '\n```json\n' + (arguments if arguments is string else arguments | tojson) + '\n```<｜tool▁call▁end｜>' -}}
+        {%- endfor -%}
+        {{- '<｜end▁of▁sentence｜>' -}}
+    {%- elif message['role'] == 'assistant' -%}
+        {%- set content = message['content'] -%}
+        {%- if '</think>' in content -%}{%- set content = content.split('</think>')[-1] -%}{%- endif -%}
+        {{- ('<｜tool▁outputs▁end｜>' if state.is_tool else '<｜Assistant｜>') + content + '<｜end▁of▁sentence｜>' -}}{%- set state.is_tool = false -%}
+    {%- elif message['role'] == 'tool' -%}
+        {{- ('' if state.is_tool else '<｜tool▁outputs▁begin｜>') + '<｜tool▁output▁begin｜>' + message['content'] + '<｜tool▁output▁end｜>' -}}{%- set state.is_tool = true -%}
+    {%- endif -%}
+{%- endfor -%}
+{%- if state.is_tool -%}{{- '<｜tool▁outputs▁end｜>' -}}{%- endif -%}
+{%- if add_generation_prompt and not state.is_tool -%}{{- '<｜Assistant｜>' -}}{%- endif -%}"""
+
+# Command-R's form: numbered documents and tools, sections by name.
+COMMAND_R = r"""{{ bos_token }}{%- macro section(title) %}
+## {{ title }}
+{{ caller() }}
+{%- endmacro -%}
+{% if messages[0]['role'] == 'system' %}{% set rest = messages[1:] %}{% set preamble = messages[0]['content'] %}{% else %}{% set rest = messages %}{% set preamble = 'You help people.' %}{% endif %}
+{{- '<|START_OF_TURN_TOKEN|><|SYSTEM_TOKEN|>' -}}
+{% call section('Style') %}{{ preamble | trim }}{% endcall -%}
+{% if tools %}{% call section('Available Tools') %}
+{% for tool in tools %}{% set function = tool.function %}
+```python
+def {{ function.name }}({% for name, spec in function.parameters.properties | items %}{{ name }}: {{ {'string': 'str', 'integer': 'int', 'number': 'float', 'boolean': 'bool', 'array': 'List', 'object': 'Dict'}.get(spec.type, 'Any') }}{% if name not in function.parameters.required | default([]) %} = None{% endif %}{% if not loop.last %}, {% endif %}{% endfor %}):
+    \"\"\"{{ function.description or '' }}\"\"\"
+    pass
+```
+{%- endfor %}{% endcall %}{% endif %}
+{{- '<|END_OF_TURN_TOKEN|>' -}}
+{%- for message in rest -%}
+    {%- set token = {'user': 'USER', 'assistant': 'CHATBOT', 'tool': 'SYSTEM'}.get(message.role) -%}
+    {%- if token is none -%}{{ raise_exception('unknown role %s in turn %d' % (message.role, loop.index)) }}{%- endif -%}
+    {{- '<|START_OF_TURN_TOKEN|><|%s_TOKEN|>' % token -}}
+    {%- if message.tool_calls -%}
+        {{- 'Action: ```json\n' ~ (message.tool_calls | map(attribute='function') | list | tojson(indent=4)) ~ '```' -}}
+    {%- elif message.role == 'tool' -%}
+        {{- '<results>\nDocument: %d\n%s\n</results>' | format(loop.index0, message.content) -}}
+    {%- else -%}{{- message.content | trim -}}{%- endif -%}
+    {{- '<|END_OF_TURN_TOKEN|>' -}}
+{%- endfor -%}
+{%- if add_generation_prompt -%}{{- '<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>' -}}{%- endif -%}"""
+
+# Hermes' form of tools: types of Python by a macro that calls itself, the schema as one line of JSON.
+HERMES = r"""{%- macro python_type(spec) -%}
+    {%- set simple = {"string": "str", "number": "float", "integer": "int", "boolean": "bool"} -%}
+    {%- if spec.type is string and simple[spec.type] is defined -%}{{- simple[spec.type] -}}
+    {%- elif spec.type == "array" -%}{{- "list[" + python_type(spec['items'] or {}) + "]" -}}
+    {%- elif spec.type == "object" -%}{{- "dict[str, " + (python_type(spec.additionalProperties) if spec.additionalProperties is mapping else "Any") + "]" -}}
+    {%- elif spec.type is iterable and spec.type is not string -%}{{- "Union[" -}}{%- for one in spec.type -%}{{- python_type({"type": one}) -}}{{- "," if not loop.last -}}{%- endfor -%}{{- "]" -}}
+    {%- else -%}{{- "Any" -}}{%- endif -%}
+{%- endmacro -%}
+{{- bos_token -}}
+{{- '<|im_start|>system\n' -}}
+{%- if messages[0].role == 'system' -%}{{- messages[0].content + '\n' -}}{%- endif -%}
+{%- if tools is iterable and tools | length > 0 -%}
+    {{- 'Functions within <tools></tools>: <tools>' -}}
+    {%- for tool in tools -%}
+        {%- set tool = tool.function if tool.function is defined else tool -%}
+        {{- '\n{"type": "function", "function": {"name": "' + tool.name + '", "description": "' + tool.name + '(' -}}
+        {%- for name, spec in tool.parameters.properties | items -%}{{- name + ": " + python_type(spec) -}}{%- if not loop.last -%}{{- ", " -}}{%- endif -%}{%- endfor -%}
+        {{- ')' -}}{%- if tool.return is defined -%}{{- " -> " + python_type(tool.return) -}}{%- endif -%}
+        {{- " - " + (tool.description | default("", true)) + '", "parameters": ' + tool.parameters | tojson + '}}' -}}
+    {%- endfor -%}
+    {{- ' </tools>\n' -}}
+{%- endif -%}
+{{- '<|im_end|>' -}}
+{%- for message in messages -%}
+    {%- if message.role in ["user", "assistant"] and not message.tool_calls -%}
+        {{- '\n<|im_start|>' + message.role + '\n' + message.content + '<|im_end|>' -}}
+    {%- elif message.role == "assistant" -%}
+        {{- '\n<|im_start|>assistant' -}}
+        {%- for call in message.tool_calls -%}{%- set call = call.function -%}
+            {{- '\n<tool_call>\n' ~ {"name": call.name, "arguments": call.arguments} | tojson ~ '\n</tool_call>' -}}
+        {%- endfor -%}{{- '<|im_end|>' -}}
+    {%- elif message.role == "tool" -%}
+        {%- if loop.previtem and loop.previtem.role != "tool" -%}{{- '\n<|im_start|>tool' -}}{%- endif -%}
+        {{- '\n<tool_response>\n' + message.content -}}
+        {{- '\n</tool_response>' -}}{%- if loop.last or loop.nextitem.role != "tool" -%}{{- '<|im_end|>' -}}{%- endif -%}
+    {%- endif -%}
+{%- endfor -%}
+{%- if add_generation_prompt -%}{{- '\n<|im_start|>assistant\n' -}}{%- endif -%}"""
+
 TOOLS = [
     {"type": "function", "function": {"name": "get_weather", "description": "Weather of a city", "parameters": {
         "type": "object", "properties": {
@@ -682,6 +816,9 @@ TEMPLATES = [
     ("qwen_tools", QWEN_TOOLS, cases(CHATS) + cases(CALLS, tools=TOOLS) + cases(CHATS[:3], enable_thinking=False) + cases(CALLS)),
     ("typescript", TYPESCRIPT, cases(CHATS) + cases(PARTS, tools=TOOLS) + cases(CALLS, tools=TOOLS)),
     ("llava_hf", LLAVA_HF, cases(PARTS)), ("llava_next_mistral", LLAVA_NEXT_MISTRAL, cases(PARTS)),
+    ("phi3", PHI3, cases(CHATS)), ("deepseek", DEEPSEEK, cases(CHATS) + cases(CALLS, tools=TOOLS)),
+    ("command_r", COMMAND_R, cases(CHATS) + cases(CALLS, tools=TOOLS) + cases([[say("robot", "x")]])),
+    ("hermes", HERMES, cases(CHATS) + cases(CALLS, tools=TOOLS)),
     ("onevision", ONEVISION, cases(PARTS)), ("qwen_vl", QWEN_VL, cases(CHATS + PARTS) + cases(PARTS, add_vision_id=True)),
 ]
 

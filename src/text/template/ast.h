@@ -71,12 +71,15 @@ struct Slice : Expression {  // object[start:stop:step], each of the three may b
 struct CallArguments {
   Expressions positional;
   std::vector<std::pair<std::string, ExpressionPtr>> named;
+  ExpressionPtr more_positional, more_named;  // *list and **dict; may be null
   Arguments evaluate(Machine& machine, std::string_view callee) const;
 };
 
 struct Call : Expression {
   ExpressionPtr callee;
   CallArguments arguments;
+  // With the argument "caller", unless it is null.
+  Value invoke(Machine& machine, const Value* caller) const;
   Value evaluate(Machine& machine) const override;
 };
 
@@ -185,8 +188,30 @@ struct Macro : Statement {
     std::string name;
     ExpressionPtr fallback;  // may be null
   };
+  // Names of arguments beside the parameters that the body asks for.
+  struct Extras {
+    bool caller = false, positional = false, named = false;
+  };
   std::string name;
   std::vector<Parameter> parameters;
+  Extras extras;
+  Body body;
+  // The function, which sees the variables of the present scope.
+  Value function(Machine& machine) const;
+  Flow execute(Machine& machine) const override;
+};
+
+// {% call(x) name(arguments) %}: the body is the function caller(x) of the macro that is called.
+struct CallBlock : Statement {
+  Macro caller;
+  std::unique_ptr<Call> call;
+  Flow execute(Machine& machine) const override;
+};
+
+// {% block %}: no template extends another one, so it stands for its body, which sees the variables of the template alone
+// unless it is "scoped".
+struct NamedBlock : Statement {
+  bool scoped = false;
   Body body;
   Flow execute(Machine& machine) const override;
 };

@@ -194,17 +194,29 @@ Value Slice::evaluate(Machine& machine) const {
 Arguments CallArguments::evaluate(Machine& machine, std::string_view callee) const {
   Values values;
   for (const ExpressionPtr& argument : positional) values.push_back(machine.evaluate(*argument));
+  if (more_positional != nullptr) {
+    for (Value& value : iterate(machine, machine.evaluate(*more_positional))) values.push_back(std::move(value));
+  }
   std::vector<std::pair<std::string, Value>> by_name;
   for (const auto& [name, argument] : named) by_name.emplace_back(name, machine.evaluate(*argument));
+  if (more_named != nullptr) {
+    const Value more = machine.evaluate(*more_named);
+    require(more.dict() != nullptr, ErrorKind::invalid_data, "{}: '**' needs a dict, found {}", callee,
+            more.type_name());
+    for (const auto& [name, value] : more.dict()->items) by_name.emplace_back(to_text(name).bytes(), value);
+  }
   return Arguments(callee, std::move(values), std::move(by_name));
 }
 
-Value Call::evaluate(Machine& machine) const {
+Value Call::evaluate(Machine& machine) const { return invoke(machine, nullptr); }
+
+Value Call::invoke(Machine& machine, const Value* caller) const {
   const Value function = machine.evaluate(*callee);
   if (function.is_undefined()) fail(ErrorKind::invalid_data, "{}", function.why_undefined());
   require(function.function() != nullptr, ErrorKind::invalid_data, "a value of type {} cannot be called",
           function.type_name());
   Arguments evaluated = arguments.evaluate(machine, function.function()->name);
+  if (caller != nullptr) evaluated.add_named("caller", *caller);
   machine.charge(1);
   return function.function()->call(machine, evaluated);
 }
@@ -256,7 +268,7 @@ Value Arithmetic::evaluate(Machine& machine) const {
     if (a_repeats && b.is_integer()) return repeat(machine, a, b.integer());
     if (b_repeats && a.is_integer()) return repeat(machine, b, a.integer());
   }
-  require(op != Operator::modulo || !a.is_string(), ErrorKind::unsupported, "formatting with '%' is not supported");
+  if (op == Operator::modulo && a.is_string()) return format_percent(machine, *a.text(), b);
   wrong_types(symbol_of(op), a, b);
 }
 

@@ -48,6 +48,18 @@ Value call_macro(Machine& machine, const Macro& macro, Scope* outer, Arguments& 
       machine.assign(parameter.name, Value::undefined(fmt::format("parameter '{}' was not given", parameter.name)));
     }
   }
+  if (macro.extras.caller) {
+    const Value* caller = arguments.find(std::nullopt, "caller");
+    machine.assign("caller", caller != nullptr ? *caller : Value::undefined("no {% call %} calls this macro"));
+  }
+  if (macro.extras.named) {
+    std::vector<std::pair<Value, Value>> items;
+    for (auto& [name, value] : arguments.take_named()) items.emplace_back(Value::string(name), std::move(value));
+    machine.assign("kwargs", make_dict(std::move(items)));
+  }
+  if (macro.extras.positional) {
+    machine.assign("varargs", machine.list(arguments.take_positional(macro.parameters.size()), true));
+  }
   arguments.done();
   Text text = machine.capture(macro.body);
   return machine.text(std::move(text));
@@ -116,15 +128,32 @@ Flow SetBlock::execute(Machine& machine) const {
   return Flow::next;
 }
 
-Flow Macro::execute(Machine& machine) const {
+Value Macro::function(Machine& machine) const {
   Scope* outer = &machine.scope();
   for (Scope* scope = outer; scope != nullptr && !scope->captured; scope = scope->outer) scope->captured = true;
   const auto call = [this, outer](Machine& running, Arguments& arguments) {
     return call_macro(running, *this, outer, arguments);
   };
   machine.charge(8);
-  machine.assign(name, make_function(name, call, 1));
+  return make_function(name, call, 1);
+}
+
+Flow Macro::execute(Machine& machine) const {
+  machine.assign(name, function(machine));
   return Flow::next;
+}
+
+Flow CallBlock::execute(Machine& machine) const {
+  const Value body = caller.function(machine);
+  machine.write(to_text(call->invoke(machine, &body)));
+  return Flow::next;
+}
+
+Flow NamedBlock::execute(Machine& machine) const {
+  Scope* outer = &machine.scope();
+  while (!scoped && outer->outer != nullptr) outer = outer->outer;
+  const Machine::Inner scope(machine, outer);
+  return machine.execute(body);
 }
 
 Flow Block::execute(Machine& machine) const {

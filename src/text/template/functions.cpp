@@ -46,13 +46,19 @@ Text Arguments::text(size_t place, std::string_view name) {
   return *value.text();
 }
 
-Arguments Arguments::rest(size_t place, std::string_view callee) {
-  Values positional;
-  if (place < positional_.size()) {
-    positional.assign(positional_.begin() + static_cast<std::ptrdiff_t>(place), positional_.end());
-  }
+Values Arguments::take_positional(size_t place) {
   use_positional();
-  return Arguments(callee, std::move(positional), take_named());
+  if (place >= positional_.size()) return {};
+  return Values(positional_.begin() + static_cast<std::ptrdiff_t>(place), positional_.end());
+}
+
+void Arguments::add_named(std::string name, Value value) {
+  named_.emplace_back(std::move(name), std::move(value));
+  used_.push_back(false);
+}
+
+Arguments Arguments::rest(size_t place, std::string_view callee) {
+  return Arguments(callee, take_positional(place), take_named());
 }
 
 std::vector<std::pair<std::string, Value>> Arguments::take_named() {
@@ -94,6 +100,17 @@ Value loop_member(Machine&, const Value& value, std::string_view name) {
   if (name == "depth0") return int64_t{0};
   if (name == "previtem") return item(loop.index - 1);
   if (name == "nextitem") return item(loop.index + 1);
+  if (name == "changed") {
+    const auto changed = [shared = value.shared_loop()](Machine& machine, Arguments& arguments) {
+      arguments.use_positional();
+      arguments.done();
+      const Value now = machine.list(arguments.positional(), true);
+      const bool same = equal(now, shared->seen, machine.budget());
+      shared->seen = now;
+      return Value(!same);
+    };
+    return make_function("changed", changed, 1);
+  }
   if (name == "cycle") {
     const auto cycle = [index = static_cast<size_t>(loop.index)](Machine&, Arguments& arguments) {
       arguments.use_positional();

@@ -29,6 +29,9 @@ class Arguments {
   // All places from `place` on, and all names: for a call that is handed on.
   Arguments rest(size_t place, std::string_view callee);
   std::vector<std::pair<std::string, Value>> take_named();
+  // The positional ones from `place` on, which count as asked for.
+  Values take_positional(size_t place);
+  void add_named(std::string name, Value value);
   const Values& positional() const { return positional_; }
   void use_positional() { asked_ = positional_.size(); }
   // Throws Error(invalid_data) for an argument that nobody asked for.
@@ -77,6 +80,9 @@ bool compare(Machine& machine, Relation relation, const Value& left, const Value
 
 // What a loop goes over: items of a list, characters of a string, keys of a dict; nothing if undefined. Throws.
 Values iterate(Machine& machine, const Value& value);
+
+// Python's format % values: values are a tuple, a dict for %(name)s, or the only value. Throws Error: invalid_data, limit.
+Value format_percent(Machine& machine, const Text& format, const Value& values);
 
 // str.replace() with at most `most` replacements, all if it is negative.
 Value replace_text(Machine& machine, const Text& text, const Text& from, const Text& to, int64_t most);

@@ -11,8 +11,8 @@ namespace {
 constexpr int kMaxNesting = 64, kMaxLinks = 128;
 
 // What Jinja has and chat templates do not use.
-constexpr std::array<std::string_view, 9> kUnsupportedTags = {"include", "import", "from",  "extends",   "block",
-                                                              "call",    "do",     "trans", "autoescape"};
+constexpr std::array<std::string_view, 7> kUnsupportedTags = {"include", "import", "from",      "extends",
+                                                              "do",      "trans",  "autoescape"};
 
 }  // namespace
 
@@ -134,6 +134,10 @@ std::unique_ptr<Statement> Parser::parse_statement() {
     statement = parse_set();
   } else if (tag == "macro") {
     statement = parse_macro();
+  } else if (tag == "call") {
+    statement = parse_call_block();
+  } else if (tag == "block") {
+    statement = parse_named_block();
   } else if (tag == "with") {
     statement = parse_with();
   } else if (tag == "filter") {
@@ -211,12 +215,10 @@ std::unique_ptr<Statement> Parser::parse_set() {
   return node;
 }
 
-std::unique_ptr<Statement> Parser::parse_macro() {
-  auto node = make<Macro>();
-  node->name = expect_name();
+void Parser::parse_parameters(Macro& macro) {
   expect_symbol("(");
   while (!is_symbol(")")) {
-    if (!node->parameters.empty()) {
+    if (!macro.parameters.empty()) {
       expect_symbol(",");
       if (is_symbol(")")) break;
     }
@@ -224,15 +226,59 @@ std::unique_ptr<Statement> Parser::parse_macro() {
     parameter.name = expect_name();
     if (skip_symbol("=")) {
       parameter.fallback = parse_expression();
-    } else if (!node->parameters.empty() && node->parameters.back().fallback != nullptr) {
+    } else if (!macro.parameters.empty() && macro.parameters.back().fallback != nullptr) {
       fail_here(fmt::format("parameter '{}' needs a default: the one before it has one", parameter.name));
     }
-    node->parameters.push_back(std::move(parameter));
+    macro.parameters.push_back(std::move(parameter));
   }
   expect_symbol(")");
+}
+
+void Parser::parse_macro_body(Macro& macro, std::string_view end) {
   const int loops = std::exchange(loops_, 0);
-  node->body = parse_body_to("endmacro");
+  macros_.push_back(&macro);
+  macro.body = parse_body_to(end);
+  macros_.pop_back();
   loops_ = loops;
+}
+
+std::unique_ptr<Statement> Parser::parse_macro() {
+  auto node = make<Macro>();
+  node->name = expect_name();
+  parse_parameters(*node);
+  parse_macro_body(*node, "endmacro");
+  return node;
+}
+
+std::unique_ptr<Statement> Parser::parse_call_block() {
+  auto node = make<CallBlock>();
+  node->caller.name = "caller";
+  if (is_symbol("(")) parse_parameters(node->caller);
+  const int line = token().line;
+  ExpressionPtr call = parse_expression();
+  require(dynamic_cast<Call*>(call.get()) != nullptr, ErrorKind::invalid_data, "line {}: 'call' needs a call", line);
+  node->call.reset(static_cast<Call*>(call.release()));
+  parse_macro_body(node->caller, "endcall");
+  return node;
+}
+
+std::unique_ptr<Statement> Parser::parse_named_block() {
+  auto node = make<NamedBlock>();
+  const std::string name = expect_name();
+  if (std::find(block_names_.begin(), block_names_.end(), name) != block_names_.end()) {
+    fail_here(fmt::format("the block '{}' stands twice", name));
+  }
+  block_names_.push_back(name);
+  node->scoped = skip_name("scoped");
+  require(!is_name("required"), ErrorKind::invalid_data, "line {}: nothing fills the required block '{}'", token().line,
+          name);
+  expect(Token::Type::block_end, "'%}'");
+  const int loops = std::exchange(loops_, 0);
+  node->body = parse_body({"endblock"});
+  loops_ = loops;
+  ++at_;
+  skip_name(name);
+  expect(Token::Type::block_end, "'%}'");
   return node;
 }
 

@@ -20,6 +20,11 @@ ExpressionPtr Parser::parse_primary() {
     }
     auto name = make<Name>();
     name->name = first.text;
+    for (Macro* macro : macros_) {
+      macro->extras.caller = macro->extras.caller || first.text == "caller";
+      macro->extras.positional = macro->extras.positional || first.text == "varargs";
+      macro->extras.named = macro->extras.named || first.text == "kwargs";
+    }
     ++at_;
     return name;
   }
@@ -164,8 +169,14 @@ CallArguments Parser::parse_arguments() {
       expect_symbol(",");
       if (is_symbol(")")) break;
     }
-    require(!is_symbol("*") && !is_symbol("**"), ErrorKind::unsupported, "line {}: '*' arguments are not supported",
-            token().line);
+    if (is_symbol("*") || is_symbol("**")) {
+      ExpressionPtr& more = is_symbol("*") ? arguments.more_positional : arguments.more_named;
+      if (more != nullptr || arguments.more_named != nullptr) fail_here("'*' or '**' out of place");
+      ++at_;
+      more = parse_expression();
+      continue;
+    }
+    if (arguments.more_named != nullptr) fail_here("an argument behind '**'");
     const bool is_named = token().type == Token::Type::name && tokens_[at_ + 1].type == Token::Type::symbol &&
                           tokens_[at_ + 1].text == "=";
     if (is_named) {
@@ -173,7 +184,8 @@ CallArguments Parser::parse_arguments() {
       expect_symbol("=");
       arguments.named.emplace_back(std::move(name), parse_expression());
     } else {
-      if (!arguments.named.empty()) fail_here("an argument without a name behind one with a name");
+      if (!arguments.named.empty() || arguments.more_positional != nullptr)
+        fail_here("an argument without a name behind one with a name");
       arguments.positional.push_back(parse_expression());
     }
   }

@@ -52,6 +52,11 @@ class Parser {
   std::unique_ptr<Statement> parse_for();
   std::unique_ptr<Statement> parse_set();
   std::unique_ptr<Statement> parse_macro();
+  // "(a, b=1)" and the body up to {% end %}.
+  void parse_parameters(Macro& macro);
+  void parse_macro_body(Macro& macro, std::string_view end);
+  std::unique_ptr<Statement> parse_call_block();
+  std::unique_ptr<Statement> parse_named_block();
   std::unique_ptr<Statement> parse_with();
   std::unique_ptr<Statement> parse_filter_block();
   std::unique_ptr<Statement> parse_generation();
@@ -90,7 +95,9 @@ class Parser {
   std::vector<Token> tokens_;
   size_t at_ = 0;
   int nesting_ = 0;
-  int loops_ = 0;  // around the present statement, in the same macro
+  int loops_ = 0;               // around the present statement, in the same macro
+  std::vector<Macro*> macros_;  // around the present token
+  std::vector<std::string> block_names_;
 };
 
 class Parser::Nesting {

@@ -233,6 +233,26 @@ Value batch_filter(Machine& machine, const Value& value, Arguments& arguments) {
   return machine.list(std::move(rows));
 }
 
+// `count` columns, the first ones an item longer where they do not come out even.
+Value slice_filter(Machine& machine, const Value& value, Arguments& arguments) {
+  const int64_t count = arguments.integer(0, "slices", 0);
+  const Value* fill = arguments.find(1, "fill_with");
+  arguments.done();
+  require(count > 0 && count <= 10'000, ErrorKind::invalid_data, "slice: {} slices", count);
+  const Values items = iterate(machine, value);
+  const auto each = items.size() / static_cast<size_t>(count), longer = items.size() % static_cast<size_t>(count);
+  Values columns;
+  auto next = items.begin();
+  for (size_t i = 0; i < static_cast<size_t>(count); ++i) {
+    const auto end = next + static_cast<std::ptrdiff_t>(each + (i < longer ? 1 : 0));
+    Values column(next, end);
+    if (fill != nullptr && !fill->is_none() && i >= longer) column.push_back(*fill);
+    columns.push_back(machine.list(std::move(column)));
+    next = end;
+  }
+  return machine.list(std::move(columns));
+}
+
 Value attr_filter(Machine& machine, const Value& value, Arguments& arguments) {
   const Text name = arguments.text(0, "name");
   arguments.done();
@@ -271,6 +291,7 @@ std::span<const Filter> sequence_filters() {
       {"max", [](Machine& m, const Value& v, Arguments& a) { return extreme(m, v, a, Relation::greater); }},
       {"sum", sum_filter},
       {"batch", batch_filter},
+      {"slice", slice_filter},
       {"attr", attr_filter},
   };
   return kFilters;

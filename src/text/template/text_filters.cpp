@@ -63,6 +63,30 @@ Value indent_filter(Machine& machine, const Value& value, Arguments& arguments) 
   return machine.text(std::move(out));
 }
 
+Value format_filter(Machine& machine, const Value& value, Arguments& arguments) {
+  Values positional = arguments.take_positional(0);
+  std::vector<std::pair<Value, Value>> named;
+  for (auto& [name, given] : arguments.take_named()) named.emplace_back(Value::string(name), std::move(given));
+  require(positional.empty() || named.empty(), ErrorKind::invalid_data, "format: either values or names, not both");
+  const Value values = named.empty() ? machine.list(std::move(positional), true) : make_dict(std::move(named));
+  return format_percent(machine, to_text(value), values);
+}
+
+Value center_filter(Machine& machine, const Value& value, Arguments& arguments) {
+  const int64_t width = arguments.integer(0, "width", 80);
+  arguments.done();
+  require(width <= kMaxWidth, ErrorKind::limit, "center: a width of {}, at most {} is allowed", width, kMaxWidth);
+  const Text text = to_text(value);
+  const int64_t space = std::max<int64_t>(width - static_cast<int64_t>(count_characters(text.bytes())), 0);
+  // Python puts an odd space in front where the width is odd too.
+  const int64_t before = space / 2 + (space & width & 1);
+  Text out;
+  out.append(std::string(static_cast<size_t>(before), ' '));
+  out.append(text);
+  out.append(std::string(static_cast<size_t>(space - before), ' '));
+  return machine.text(std::move(out));
+}
+
 Value string_filter(Machine& machine, const Value& value, Arguments& arguments) {
   arguments.done();
   return machine.text(to_text(value));
@@ -261,10 +285,13 @@ std::span<const Filter> text_filters() {
       {"trim", trim_filter},
       {"replace", replace_filter},
       {"indent", indent_filter},
+      {"format", format_filter},
+      {"center", center_filter},
       {"string", string_filter},
       {"safe", string_filter},
       {"escape", escape_filter},
       {"e", escape_filter},
+      {"forceescape", escape_filter},
       {"tojson", to_json_filter},
       {"int", int_filter},
       {"float", float_filter},

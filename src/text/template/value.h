@@ -63,6 +63,7 @@ class Value {
   const Dict* dict() const { return get<const Dict>(); }
   const Function* function() const { return get<const Function>(); }
   Loop* loop() const { return get<Loop>(); }
+  std::shared_ptr<Loop> shared_loop() const { return std::get<std::shared_ptr<Loop>>(data_); }  // loop()
   Namespace* space() const { return std::holds_alternative<Namespace*>(data_) ? std::get<Namespace*>(data_) : nullptr; }
 
   // Of a number.
@@ -115,6 +116,7 @@ struct Function {
 struct Loop {
   std::shared_ptr<const List> items;
   int64_t index = 0;
+  Value seen;  // what loop.changed() was given last
 };
 
 struct Namespace {
