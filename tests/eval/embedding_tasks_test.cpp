@@ -200,6 +200,27 @@ TEST_F(EmbeddingTasks, ACaptionOfManyMediaIsFoundByAnyOfThem) {
   EXPECT_EQ(metric(model, "retrieval", 1, "recall@1"), 1.0);
 }
 
+// Of two senses in a set each is found among its own: a picture of the same thing is no contrast to a thermal one.
+TEST_F(EmbeddingTasks, RetrievalOfEverySenseByItself) {
+  std::string lines;
+  for (int label = 0; label < 3; ++label) {
+    for (const char* sense : {"image", "thermal"})
+      lines += fmt::format("{{\"{}\": \"{}-0.png\", \"caption\": \"{} of kind {}\"}}\n", sense, label, sense, label);
+  }
+  write_file_atomic(folder_ / "test.jsonl", lines);
+  // Texts say the kind alone; thermal pictures are all alike.
+  const KeyedModel model([](const EmbedInput& input) {
+    if (input.sense == InputSense::text) return input.text.substr(input.text.find("kind"));
+    return input.sense == InputSense::thermal ? "heat" : fmt::format("kind {}", input.image->pixels[0]);
+  });
+  const EvalReport report = evaluate(model, "keyed", {.data = folder_ / "test.jsonl", .task = "retrieval"});
+  ASSERT_EQ(report.results.size(), 4u);
+  EXPECT_EQ(report.results[0].label, "image by caption");
+  EXPECT_EQ(report.results[3].label, "captions by thermal");
+  for (const size_t i : {0, 1}) EXPECT_EQ(metric(model, "retrieval", i, "recall@1"), 1.0);
+  EXPECT_EQ(metric(model, "retrieval", 2, "recall@1"), 0.0);
+}
+
 TEST_F(EmbeddingTasks, TasksOfOtherModelsAreRefusedByName) {
   const KeyedModel model([](const EmbedInput&) { return std::string("same"); });
   try {

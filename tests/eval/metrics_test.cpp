@@ -141,6 +141,13 @@ TEST(Counting, AnswersWithoutNumberAreWrong) {
   EXPECT_THROW(value_of("count_mae", {answer("3", "some")}), Error);
 }
 
+TEST(Measuring, TheRootOfTheMeanSquare) {
+  // Errors of 1, 0 and, where nothing was said, 2.
+  const std::vector<EvalItem> items = {answer("2.5 metres", "1.5"), answer("3.0", "3"), answer("far away", "2.0")};
+  EXPECT_DOUBLE_EQ(value_of("rmse", items), std::sqrt(5.0 / 3));
+  EXPECT_THROW(value_of("rmse", {answer("3", "near")}), Error);
+}
+
 EvalItem image(std::vector<TruthBox> truth, std::vector<ScoredBox> found) {
   return {.predicted_boxes = std::move(found), .truth_boxes = std::move(truth)};
 }

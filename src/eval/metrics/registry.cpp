@@ -25,6 +25,7 @@ constexpr MetricEntry kMetrics[] = {
      open_recall},
     {"count_mae", "mean absolute error of counts", "objects", Better::lower, count_mae},
     {"count_exact", "share of counts that are exactly right", "", Better::higher, count_exact},
+    {"rmse", "root mean squared error of measured numbers", "", Better::lower, rmse},
     {"map50", "mean average precision of boxes at IoU 0.5 (COCO, 101 points)", "", Better::higher, map50},
     {"bleu4", "BLEU with 1- to 4-grams over the corpus", "", Better::higher, bleu4},
     {"cider", "CIDEr-D with document frequencies of these references", "", Better::higher, cider},

@@ -13,6 +13,12 @@ bool is_number(const std::string& text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
+// "1.9": measured, not counted.
+bool is_measurement(const std::string& text) {
+  const size_t point = text.find('.');
+  return point != std::string::npos && is_number(text.substr(0, point)) && is_number(text.substr(point + 1));
+}
+
 // The last message of the assistant is the truth, all before it the prompt.
 const data::Message* reference_turn(const data::Record& record) {
   const auto last = std::find_if(record.messages.rbegin(), record.messages.rend(),
@@ -59,6 +65,7 @@ class QaTask : public Task {
       if (every([](const EvalItem& item) { return is_number(item.references[0]); })) {
         metrics.insert(metrics.end(), {"count_mae", "count_exact"});
       }
+      if (every([](const EvalItem& item) { return is_measurement(item.references[0]); })) metrics.push_back("rmse");
       if (every([](const EvalItem& item) { return item.tokens > 0; })) metrics.push_back("perplexity");
       results.push_back(make_result("qa", group.items, metrics, bootstrap));
       if (groups_.size() > 1) results.back().question = group.key;

@@ -30,41 +30,62 @@ class RetrievalTask : public Task {
       }
       owners_[known->second].insert(medium);
     }
-    media_.push_back(models::unit_rows(media_vector(examiner).vector_1C));
+    const auto& [sense, vector_1C] = media_vector(examiner);
+    media_.push_back(models::unit_rows(vector_1C));
+    senses_.push_back(sense);
     if (!texts.empty()) texts_.push_back(models::unit_rows(embedder.embed(texts)));
   }
 
+  // All media, or those of each sense where the set has several: sounds are no contrasts to pictures.
   std::vector<EvalResult> results(const BootstrapOptions& bootstrap) const override {
     const NoGrad no_grad;
+    const std::set<models::InputSense> senses(senses_.begin(), senses_.end());
     const Tensor cosines_MT = ops::linear(ops::concat_rows(media_), ops::concat_rows(texts_));
-    const int64_t media = cosines_MT.dim(0), texts = cosines_MT.dim(1);
+    std::vector<EvalResult> all;
+    for (const models::InputSense sense : senses) {
+      const std::string name = senses.size() == 1 ? "media" : std::string(name_of(sense));
+      const auto [by_text, by_medium] = ranks(cosines_MT, sense);
+      all.push_back(recalls(name + " by caption", by_text, bootstrap));
+      all.push_back(recalls("captions by " + (senses.size() == 1 ? "medium" : name), by_medium, bootstrap));
+    }
+    return all;
+  }
+
+ private:
+  // How many wrong ones stand before the best right one, among the media of a sense and their captions. Equals count as wrong: a
+  // model that says the same to everything finds nothing.
+  std::pair<std::vector<int64_t>, std::vector<int64_t>> ranks(const Tensor& cosines_MT,
+                                                              models::InputSense sense) const {
+    const int64_t texts = cosines_MT.dim(1);
     const auto cosine = [&](int64_t medium, int64_t text) { return cosines_MT.data<float>()[medium * texts + text]; };
     const auto belong = [&](int64_t medium, int64_t text) {
       return owners_[static_cast<size_t>(text)].contains(medium);
     };
-    // How many wrong ones stand before the best right one. Equals count as wrong: a model that says the same to everything finds
-    // nothing.
-    std::vector<int64_t> by_text, by_medium;
-    for (int64_t text = 0; text < texts; ++text) {
-      float best = -2.0f;
-      for (const int64_t own : owners_[static_cast<size_t>(text)]) best = std::max(best, cosine(own, text));
-      int64_t before = 0;
-      for (int64_t m = 0; m < media; ++m) before += !belong(m, text) && cosine(m, text) >= best;
-      by_text.push_back(before);
+    std::vector<int64_t> media, captions;
+    for (int64_t m = 0; m < cosines_MT.dim(0); ++m) {
+      if (senses_[static_cast<size_t>(m)] == sense) media.push_back(m);
     }
-    for (int64_t medium = 0; medium < media; ++medium) {
+    for (int64_t t = 0; t < texts; ++t) {
+      if (std::ranges::any_of(media, [&](int64_t m) { return belong(m, t); })) captions.push_back(t);
+    }
+    const auto wrong_before = [](std::span<const int64_t> candidates, auto&& value, auto&& right) {
       float best = -2.0f;
-      for (int64_t t = 0; t < texts; ++t) {
-        if (belong(medium, t)) best = std::max(best, cosine(medium, t));
+      for (const int64_t c : candidates) {
+        if (right(c)) best = std::max(best, value(c));
       }
-      int64_t before = 0;
-      for (int64_t t = 0; t < texts; ++t) before += !belong(medium, t) && cosine(medium, t) >= best;
-      by_medium.push_back(before);
+      return std::ranges::count_if(candidates, [&](int64_t c) { return !right(c) && value(c) >= best; });
+    };
+    std::pair<std::vector<int64_t>, std::vector<int64_t>> result;
+    for (const int64_t t : captions) {
+      result.first.push_back(wrong_before(
+          media, [&](int64_t m) { return cosine(m, t); }, [&](int64_t m) { return belong(m, t); }));
     }
-    return {recalls("media by caption", by_text, bootstrap), recalls("captions by medium", by_medium, bootstrap)};
+    for (const int64_t m : media) {
+      result.second.push_back(wrong_before(
+          captions, [&](int64_t t) { return cosine(m, t); }, [&](int64_t t) { return belong(m, t); }));
+    }
+    return result;
   }
-
- private:
   static EvalResult recalls(const std::string& direction, const std::vector<int64_t>& before,
                             const BootstrapOptions& bootstrap) {
     EvalResult result{.task = "retrieval", .label = direction, .n = static_cast<int64_t>(before.size())};
@@ -79,6 +100,7 @@ class RetrievalTask : public Task {
   }
 
   std::vector<Tensor> media_, texts_;
+  std::vector<models::InputSense> senses_;  // of the media
   std::map<std::string, size_t> known_;
   std::vector<std::set<int64_t>>
       owners_;  // of each text, the numbers of its media: captions of a template are many records'
