@@ -22,7 +22,7 @@ constexpr int kWidth = 160, kHeight = 96;
 constexpr float kSmallestRadius = 14, kLargestRadius = 26;
 constexpr float kRealRadiusM = 0.5f,
                 kFocalPixels = 120;  // every thing is about a metre large: what is near looks large
-constexpr float kWallM = 9, kRoomC = 18;
+constexpr float kWallM = 9, kRoomC = 18, kWarmthSpread = 3;
 constexpr float kGravity = 9.81f, kPanRadPerS = 0.4f, kShakeHz = 7;
 
 // Where the camera looks at a time, in pixels of the picture.
@@ -88,6 +88,12 @@ std::string phrase_of(const AlignedScene& scene) {
   return (vowel ? "an " : "a ") + scene.color + " " + scene.name;
 }
 
+std::string warm_phrase_of(const AlignedScene& scene) {
+  const auto thing = static_cast<size_t>(std::ranges::find(kThings, scene.name) - kThings.begin());
+  const float above = kWarmth[thing] - kRoomC;
+  return (above > kWarmthSpread ? "a warm " : above < -kWarmthSpread ? "a cool " : "a ") + scene.name;
+}
+
 std::string story_of(const AlignedScene& scene) {
   std::string story = phrase_of(scene) + " " + scene.thing_motion;
   story.front() = 'A';
@@ -116,7 +122,7 @@ AlignedScene generate_aligned_scene(uint64_t seed, uint64_t index) {
               .wall = contrasting_background({color.name}, rng),
               .camera = plain_camera(rng)};
   stage.thing.distance_m = kRealRadiusM * kFocalPixels / radius;
-  stage.thing.temperature_c = kWarmth[kind] + static_cast<float>(rng.uniform(-3, 3));
+  stage.thing.temperature_c = kWarmth[kind] + static_cast<float>(rng.uniform(-kWarmthSpread, kWarmthSpread));
   for (int i = 0; i < 6; ++i) {
     const Vec2 at{static_cast<float>(rng.uniform(-20, kWidth + 20)), static_cast<float>(rng.uniform(0, kHeight))};
     Thing& mark = stage.marks.emplace_back();

@@ -54,6 +54,8 @@ WorldDatasetReport write_aligned_dataset(const std::filesystem::path& directory,
 
 // "a red car"
 std::string phrase_of(const AlignedScene& scene);
+// What a thermal picture tells of it: "a warm car", "a cool fish", "a key" (as warm as the room)
+std::string warm_phrase_of(const AlignedScene& scene);
 // One sentence about the film: "A red car moves left while the camera shakes."
 std::string story_of(const AlignedScene& scene);
 

@@ -44,6 +44,7 @@ std::vector<Json> aligned_records(const AlignedScene& scene, uint64_t index, con
        {"qa", {question("What is in the picture?", scene.name), question("Which colour does it have?", scene.color)}}},
       {{"thermal", media + "_thermal.png"},
        {"class", scene.name},
+       {"caption", warm_phrase_of(scene)},
        {"boxes", boxes},
        {"qa", Json::array({question("What is in the thermal image?", scene.name)})}},
       {{"depth", media + "_depth.png"}, {"depth_unit", "mm"}, {"class", scene.name}},
