@@ -42,22 +42,14 @@ models::ChatPart load_picture(const std::string& file, const modality::PictureKi
   return part;
 }
 
-std::vector<models::ChatPart> load_recordings(const std::string& file, const modality::SenseKind& sense,
-                                              const modality::RecordingOptions& options) {
-  std::vector<models::ChatPart> parts;
-  parts.push_back({.recording = std::make_shared<modality::Recording>(sense.load(file, options))});
-  if (sense.load_sound_track == nullptr) return parts;
-  if (std::optional<modality::Recording> sound = sense.load_sound_track(file))
-    parts.push_back({.recording = std::make_shared<modality::Recording>(std::move(*sound))});
-  return parts;
-}
-
 // As what the name says, or as `kind` where that is a name of one.
 std::vector<models::ChatPart> load_as(const std::string& file, const std::string& kind,
                                       const modality::RecordingOptions& options) {
-  if (const modality::SenseKind* sense = modality::find_sense(kind)) return load_recordings(file, *sense, options);
+  if (const modality::SenseKind* sense = modality::find_sense(kind))
+    return models::load_recordings(file, *sense, options);
   if (const modality::PictureKind* picture = modality::find_picture_kind(kind)) return {load_picture(file, *picture)};
-  if (const modality::SenseKind* sense = modality::sense_of_file(file)) return load_recordings(file, *sense, options);
+  if (const modality::SenseKind* sense = modality::sense_of_file(file))
+    return models::load_recordings(file, *sense, options);
   require(modality::lower_extension(file) != ".npy", ErrorKind::usage,
           "{}: an array of what? Say it with --as, for motion sensors: --as imu, for distances: --as depth", file);
   return {load_picture(file, modality::picture_kinds().front())};

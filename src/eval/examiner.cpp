@@ -8,7 +8,7 @@ namespace {
 
 // What `load` makes, or its error with the record's place.
 template <typename Load>
-models::ChatPart load_at(const std::string& where, Load&& load) {
+auto load_at(const std::string& where, Load&& load) {
   try {
     return load();
   } catch (const Error& error) {
@@ -21,7 +21,7 @@ models::ChatPart load_at(const std::string& where, Load&& load) {
 void Examiner::open(const data::Record& record) {
   record_ = &record;
   answers_.clear();
-  recording_.reset();
+  recordings_.clear();
   placed_.reset();
 }
 
@@ -38,13 +38,21 @@ models::ChatPart Examiner::percept() {
     (void)picture();
     return picture_;
   }
-  if (!recording_) recording_ = load_at(record_->where, [&] { return models::load_percept(*record_); }).recording;
-  return {.recording = recording_};
+  return recordings().empty() ? models::ChatPart() : recordings().front();
+}
+
+const std::vector<models::ChatPart>& Examiner::recordings() {
+  if (recordings_.empty()) recordings_ = load_at(record_->where, [&] { return models::load_percepts(*record_); });
+  return recordings_;
 }
 
 std::unique_ptr<models::ChatSession> Examiner::start(const std::string& question) {
   models::ChatMessage message{.role = "user", .parts = {}};
-  if (models::ChatPart seen = percept(); seen.image || seen.recording) message.parts.push_back(std::move(seen));
+  if (record_->image.empty()) {
+    message.parts = recordings();
+  } else {
+    message.parts.push_back(percept());
+  }
   message.parts.push_back({.text = question, .image = nullptr});
   try {
     return model_.start({&message, 1});

@@ -45,6 +45,7 @@ class Examiner {
   std::pair<double, int64_t> answer_nll(const std::string& question, const std::string& reference);
 
  private:
+  const std::vector<models::ChatPart>& recordings();
   std::unique_ptr<models::ChatSession> start(const std::string& question);
   models::ChatAnswer run(models::ChatSession& session) const;
 
@@ -53,8 +54,8 @@ class Examiner {
   const data::Record* record_ = nullptr;
   std::string picture_path_;
   models::ChatPart picture_;
-  std::shared_ptr<const modality::Recording> recording_;  // of the open record, once it is needed
-  std::map<std::string, models::ChatAnswer> answers_;     // by question
+  std::vector<models::ChatPart> recordings_;           // of the open record, once they are needed: a film has its sound
+  std::map<std::string, models::ChatAnswer> answers_;  // by question
   std::optional<Placed> placed_;
 };
 

@@ -30,8 +30,8 @@ struct SenseKind {
   Recording (*load_file)(const std::filesystem::path& path, const RecordingOptions& options);
   // From a list of pictures; none: the sense has no recordings of that form.
   Recording (*load_frames)(std::span<const std::string> paths);
-  // The sound in the file of a recording that is not one of sound; none: such files hold none.
-  std::optional<Recording> (*load_sound_track)(const std::filesystem::path& path);
+  // The sound in the file of a film, its windows beside the film's; none: such files hold none.
+  std::optional<Recording> (*load_sound_track)(const std::filesystem::path& path, const Recording& film);
   Signal (*signal)(const Tensor& window);
   // The encoder's sizes from config.json; `where` begins messages. Throws Error(invalid_data).
   SharedEncoderConfig (*read_encoder)(const SenseKind& sense, const Json& json, const std::string& where);

@@ -21,8 +21,15 @@ struct Recording {
   // films u8 [frames, height, width, 3] (video.h).
   std::vector<Tensor> windows;
   double seconds = 0;  // of the whole recording, of which the windows may be samples
+  // Of a film: when each window begins and ends, in seconds from the film's beginning.
+  struct Span {
+    double begin_s = 0, end_s = 0;
+  };
+  std::vector<Span> spans;
   // The sound of a film that stands beside it: a model that does not hear watches the film without it.
   bool sound_track = false;
+  // Of such a sound: what is heard during each window of the film, in place of its own windows.
+  std::vector<Tensor> beside_film;
   // What was measured and needs no guess ("centre 1.4 m"): told with the evidence.
   std::vector<std::string> facts;
 };
@@ -67,6 +74,8 @@ class WindowSampler {
   void add(const std::function<Tensor()>& make);
   // The windows so far, in order.
   std::vector<Tensor> take() { return std::move(kept_); }
+  // Every how many windows one was kept.
+  int64_t stride() const { return stride_; }
 
  private:
   std::vector<Tensor> kept_;

@@ -18,6 +18,26 @@ ChatPart load_part(const data::MessagePart& part) {
 
 ChatPart load_picture(const data::Record& record) { return load_part({record.picture_kind, record.image}); }
 
+std::vector<ChatPart> load_recordings(const std::string& path, const modality::SenseKind& sense,
+                                      const modality::RecordingOptions& options) {
+  const auto recording = std::make_shared<const modality::Recording>(sense.load(path, options));
+  std::vector<ChatPart> parts = {{.recording = recording}};
+  if (sense.load_sound_track == nullptr) return parts;
+  if (std::optional<modality::Recording> sound = sense.load_sound_track(path, *recording))
+    parts.push_back({.recording = std::make_shared<const modality::Recording>(std::move(*sound))});
+  return parts;
+}
+
+std::vector<ChatPart> load_percepts(const data::Record& record) {
+  const data::MessagePart* media = record.image.empty() ? data::recording_of(record) : nullptr;
+  if (media != nullptr && record.frames.empty()) {
+    return load_recordings(media->value, modality::sense_kind(data::field_name(media->kind)),
+                           {.depth_unit_m = record.depth_unit_m});
+  }
+  ChatPart part = load_percept(record);
+  return part.image || part.recording ? std::vector<ChatPart>{std::move(part)} : std::vector<ChatPart>();
+}
+
 ChatPart load_percept(const data::Record& record) {
   if (!record.image.empty()) return load_picture(record);
   const data::MessagePart* media = data::recording_of(record);

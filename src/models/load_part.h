@@ -1,6 +1,9 @@
 // What records name, as parts of a message.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "data/record.h"
 #include "models/model.h"
 
@@ -10,6 +13,11 @@ namespace sensorium::models {
 ChatPart load_part(const data::MessagePart& part);
 // The picture or recording that the record is about; empty if it has neither. Throws the same.
 ChatPart load_percept(const data::Record& record);
+// The same, and the sound track of a film's file behind the film.
+std::vector<ChatPart> load_percepts(const data::Record& record);
+// A recording's file, and the sound track of a film's behind the film.
+std::vector<ChatPart> load_recordings(const std::string& path, const modality::SenseKind& sense,
+                                      const modality::RecordingOptions& options = {});
 // The picture alone of a record that has one.
 ChatPart load_picture(const data::Record& record);
 

@@ -106,6 +106,24 @@ struct SelfAttention {
   Tensor q_norm, k_norm, extra_key, extra_value;
 };
 
+// Attention of rows to the rows of something else, without positions. Parameters: <name>.q.weight [H D, dim], <name>.kv.weight
+// [2 H D, source_dim] (keys first), <name>.out.weight [dim, H D].
+struct CrossAttention {
+  struct Source {
+    Tensor keys_SD, values_SD;  // [S, H D]
+  };
+  CrossAttention() = default;
+  CrossAttention(ParameterStore& store, const std::string& name, int64_t dim, int64_t source_dim, int64_t heads,
+                 int64_t head_dim, float out_scale = 1.0f);
+  // source [S, source_dim] -> what any number of rows can be compared with.
+  Source read(const Tensor& source_SC) const;
+  // x [T, dim]; the rows of sequence i of `queries` attend to all rows of sequence i of `sources`. -> [T, dim].
+  Tensor operator()(const Tensor& x_TC, const ops::Sequences& queries, const Source& source,
+                    const ops::Sequences& sources) const;
+  int64_t heads = 0, head_dim = 0;
+  Linear q, kv, out;
+};
+
 // down(silu(gate(x)) * up(x)); gate and up are one matrix <name>.gate_up.weight [2F, dim]; <name>.down.weight [dim, F].
 struct SwigluMlp {
   SwigluMlp() = default;

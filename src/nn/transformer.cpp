@@ -121,6 +121,25 @@ Tensor SelfAttention::cached(const Tensor& x_TC, const Tensor& positions, KvBatc
   return out(mixed);
 }
 
+CrossAttention::CrossAttention(ParameterStore& store, const std::string& name, int64_t dim, int64_t source_dim,
+                               int64_t head_count, int64_t head_size, float out_scale)
+    : heads(head_count),
+      head_dim(head_size),
+      q(store, name + ".q", dim, heads * head_dim, Bias::none),
+      kv(store, name + ".kv", source_dim, 2 * heads * head_dim, Bias::none),
+      out(store, name + ".out", heads * head_dim, dim, Bias::none, out_scale) {}
+
+CrossAttention::Source CrossAttention::read(const Tensor& source_SC) const {
+  const Tensor both = kv(source_SC);
+  const int64_t width = heads * head_dim;
+  return {ops::slice_columns(both, 0, width), ops::slice_columns(both, width, 2 * width)};
+}
+
+Tensor CrossAttention::operator()(const Tensor& x_TC, const ops::Sequences& queries, const Source& source,
+                                  const ops::Sequences& sources) const {
+  return out(ops::attention(q(x_TC), source.keys_SD, source.values_SD, heads, heads, queries, sources, false));
+}
+
 SwigluMlp::SwigluMlp(ParameterStore& store, const std::string& name, int64_t dim, int64_t width, float out_scale,
                      Bias bias)
     : gate_up(store, name + ".gate_up", dim, 2 * width, bias),

@@ -39,6 +39,7 @@ void show_heat(const AlignedScene& scene, Lesson& lesson) {
   lesson.image = std::make_shared<const media::Image>(modality::relative_heat(scene.heat));
   lesson.picture = modality::find_picture_kind("thermal");
   lesson.exchanges = {{"What is in the thermal image?", scene.name}};
+  lesson.captions = {data::warm_phrase_of(scene)};
   lesson.label = scene.name;
   add_thing(scene, lesson);
 }
@@ -59,9 +60,13 @@ void show_depth(const AlignedScene& scene, Lesson& lesson) {
   ask("Which part of the scene is nearest to the camera (3x3 grid)?", "nearest ");
 }
 
-void play_sound(const AlignedScene& scene, Lesson& lesson) {
+modality::Recording heard(const AlignedScene& scene, std::span<const modality::Recording::Span> film) {
   const std::string wav = media::encode_wav(scene.sound);
-  lesson.recording = shared(modality::hear(*media::read_audio_bytes(media::as_byte_span(wav)).value()));
+  return modality::hear(*media::read_audio_bytes(media::as_byte_span(wav)).value(), film);
+}
+
+void play_sound(const AlignedScene& scene, Lesson& lesson) {
+  lesson.recording = shared(heard(scene, {}));
   lesson.label = scene.name;
   lesson.exchanges = {{"What do you hear?", scene.name}};
 }
@@ -81,15 +86,44 @@ void feel_motion(const AlignedScene& scene, Lesson& lesson) {
   lesson.exchanges = {{"How does the camera move?", scene.camera_motion}};
 }
 
+// What is in the scene, to all senses that can tell; or what happens in the film, and what is heard in it.
+void show_together(const AlignedScene& scene, int64_t index, Lesson& lesson) {
+  models::ChatMessage asked{.role = "user", .parts = {}}, said{.role = "assistant", .parts = {}};
+  if (index % 2 == 0) {
+    Lesson depth;
+    show_depth(scene, depth);
+    asked.parts = {{.image = std::make_shared<const media::Image>(scene.picture)},
+                   {.image = std::make_shared<const media::Image>(modality::relative_heat(scene.heat)),
+                    .picture = modality::find_picture_kind("thermal")},
+                   {.recording = depth.recording},
+                   {.recording = shared(heard(scene, {}))},
+                   {.text = "What is it?"}};
+    said.parts = {{.text = scene.name}};
+  } else {
+    const auto film = shared(modality::film_recording(scene.film, data::kAlignedSeconds));
+    modality::Recording sound = heard(scene, film->spans);
+    sound.sound_track = true;
+    asked.parts = {{.recording = film}, {.recording = shared(std::move(sound))}, {.text = "What is in the video?"}};
+    said.parts = {{.text = scene.name}};
+  }
+  lesson.turns = {std::move(asked), std::move(said)};
+}
+
 constexpr std::array kViews = {show_picture, show_heat, show_depth, play_sound, show_film, feel_motion};
 
 class AlignedSource : public LessonSource {
  public:
-  AlignedSource(const SetRecipe& set, uint64_t seed, int64_t lessons) : set_(set), seed_(seed), size_(lessons) {}
+  AlignedSource(const SetRecipe& set, uint64_t seed, int64_t lessons)
+      : set_(set), seed_(seed), size_(lessons), together_(set.world == kTogetherWorld) {}
 
   int64_t size() const override { return size_; }
 
   Lesson get(int64_t index) const override {
+    if (together_) {
+      Lesson lesson;
+      show_together(data::generate_aligned_scene(seed_, static_cast<uint64_t>(index)), index, lesson);
+      return lesson;
+    }
     const auto views = static_cast<int64_t>(kViews.size());
     Lesson lesson;
     kViews[static_cast<size_t>(index % views)](
@@ -102,6 +136,8 @@ class AlignedSource : public LessonSource {
     Lesson lesson = get(index);
     lesson.image.reset();
     lesson.recording.reset();
+    for (models::ChatMessage& turn : lesson.turns)
+      std::erase_if(turn.parts, [](const models::ChatPart& part) { return part.image || part.recording; });
     return lesson;
   }
   int64_t word_lessons() const override { return std::min(size_, kLooks); }
@@ -122,6 +158,7 @@ class AlignedSource : public LessonSource {
   SetRecipe set_;
   uint64_t seed_;
   int64_t size_;
+  bool together_;
 };
 
 }  // namespace

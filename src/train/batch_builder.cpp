@@ -5,6 +5,8 @@
 #include "train/augment_recording.h"
 #include "train/cutmix.h"
 #include "train/questions.h"
+#include "train/self_supervision.h"
+#include "train/sense_dropout.h"
 
 namespace sensorium::train {
 namespace {
@@ -86,11 +88,14 @@ models::Evidence BatchBuilder::told(const Lesson& lesson, const std::vector<mode
 
 void BatchBuilder::add(models::TrainingBatch& batch, const Lesson& lesson, const SetRecipe& set, Rng& rng) {
   if (!lesson.has_percept()) {
-    if (recipe_.losses.language > 0) add_text(batch, lesson, rng);
+    if (reads()) add_text(batch, lesson, rng);
     return;
   }
-  if (!lesson.turns.empty()) return add_conversation(batch, lesson, set, rng);
-  if (lesson.recording) return add_recorded_lesson(batch, lesson, set, rng);
+  if (!lesson.turns.empty()) {
+    return add_conversation(batch, without_some_senses(lesson, recipe_.sense_dropout, rng), set, rng);
+  }
+  if (lesson.recording)
+    return add_recorded_lesson(batch, without_some_senses(lesson, recipe_.sense_dropout, rng), set, rng);
   std::vector<models::Box> boxes;
   for (const Lesson::Object& object : lesson.objects) boxes.push_back(object.box);
   AugmentedImage augmented = augment(*lesson.image, boxes, augment_policy(set.augment), model_.config().prepare, rng);
@@ -113,45 +118,112 @@ void BatchBuilder::add(models::TrainingBatch& batch, const Lesson& lesson, const
   }
   const int width = augmented.image.width, height = augmented.image.height;
   image.image = std::move(augmented.image);
+  if (recipe_.losses.masked_patches > 0) image.hidden = hidden_patches(height, width, recipe_.masking.patches, rng);
+  image.called = called(lesson, set, rng);
   batch.images.push_back(std::move(image));
   cutmix_.resize(batch.images.size());
   cutmix_.back() = set.cutmix;
-  if (recipe_.losses.language > 0) {
+  if (reads()) {
     models::Evidence truth = told(lesson, augmented.boxes, width, height, set, rng);
     pending_.push_back({{{false, batch.images.size() - 1, lesson.picture}},
                         std::move(truth),
                         choose_questions(lesson, all_visible, set, recipe_, rng),
-                        {}});
+                        {},
+                        hidden_caption(lesson, rng)});
   }
 }
 
-BatchBuilder::Percept BatchBuilder::add_recording(models::TrainingBatch& batch, const modality::Recording& recording,
-                                                  const Lesson& about, const SetRecipe& set, Rng& rng) const {
+models::Called BatchBuilder::called(const Lesson& lesson, const SetRecipe& set, Rng& rng) {
+  if (recipe_.losses.contrastive == 0) return {};
+  const std::string& label = lesson.label.empty() ? set.scene : lesson.label;
+  std::vector<std::string> phrases = lesson.captions;
+  if (!label.empty()) phrases.push_back(label);
+  if (phrases.empty()) return {};
+  const std::string phrase = models::joint_text(rng.pick(phrases));
+  const auto [known, is_new] =
+      concepts_.emplace(label.empty() ? phrase : label, static_cast<int32_t>(concepts_.size()));
+  return {model_.tokenizer().encode(phrase), known->second};
+}
+
+std::vector<int32_t> BatchBuilder::hidden_caption(const Lesson& lesson, Rng& rng) const {
+  if (recipe_.losses.masked_text == 0 || lesson.captions.empty()) return {};
+  return model_.tokenizer().encode(rng.pick(lesson.captions));
+}
+
+void BatchBuilder::add_masked(models::TrainingBatch& batch, std::span<const View> views, std::span<const int32_t> text,
+                              Rng& rng) {
+  const auto hidden = hidden_spans(text.size(), recipe_.masking.text, recipe_.masking.span, rng);
+  if (hidden.empty()) return;
+  models::TokenSequence sequence;
+  model_.prompt().begin(sequence);
+  model_.prompt().begin_turn(sequence, "user");
+  show(sequence, views, model_.prompt());
+  write_masked(sequence, text, hidden, model_.prompt());
+  if (static_cast<int64_t>(sequence.tokens.size()) <= model_.config().decoder.context)
+    batch.masked.push_back(std::move(sequence));
+}
+
+BatchBuilder::Percept BatchBuilder::add_window(models::TrainingBatch& batch, const modality::Recording& recording,
+                                               const Tensor& window_TC, const Lesson& about, std::string_view augment,
+                                               Rng& rng) {
   const models::Sense& sense = model_.sense(*recording.sense);
-  const Tensor& window_TC = recording.windows[rng.below(recording.windows.size())];
-  const Tensor changed_TC = augment_recording(window_TC, sense.kind(), set.augment, rng);
-  batch.recordings.push_back({.sense = recording.sense,
-                              .signal = sense.kind().signal(changed_TC),
-                              .label = about.label.empty() ? -1 : index_of(sense.labels(), about.label),
-                              .trait = about.traits.empty() ? -1 : index_of(sense.labels(), about.traits.front()),
-                              .facts = recording.facts});
+  const Tensor changed_TC = augment_recording(window_TC, sense.kind(), augment, rng);
+  models::TrainingRecording added{.sense = recording.sense,
+                                  .signal = sense.kind().signal(changed_TC),
+                                  .label = about.label.empty() ? -1 : index_of(sense.labels(), about.label),
+                                  .trait = about.traits.empty() ? -1 : index_of(sense.labels(), about.traits.front()),
+                                  .facts = recording.facts};
+  const bool film = sense.kind().load_frames != nullptr;
+  if (film && recipe_.losses.frame_order > 0) added.order = asked_order(added.signal, rng);
+  if (!film && recipe_.losses.masked_patches > 0)
+    added.hidden = hidden_patches(added.signal.height, added.signal.width, recipe_.masking.patches, rng);
+  batch.recordings.push_back(std::move(added));
   return {true, batch.recordings.size() - 1, nullptr};
+}
+
+void BatchBuilder::add_recording(models::TrainingBatch& batch, const modality::Recording& recording,
+                                 const modality::Recording* sound, const Lesson& about, const SetRecipe& set, Rng& rng,
+                                 std::vector<Percept>& percepts) {
+  const size_t window = rng.below(recording.windows.size());
+  percepts.push_back(add_window(batch, recording, recording.windows[window], about, set.augment, rng));
+  if (sound == nullptr || !model_.has(*sound->sense)) return;
+  const bool beside = model_.prompt().interleaves_sound() && sound->beside_film.size() == recording.windows.size();
+  const Tensor& heard_TC = beside ? sound->beside_film[window] : sound->windows[rng.below(sound->windows.size())];
+  percepts.push_back(add_window(batch, *sound, heard_TC, {}, "none", rng));
+  percepts.back().beside_film = beside;
 }
 
 void BatchBuilder::add_recorded_lesson(models::TrainingBatch& batch, const Lesson& lesson, const SetRecipe& set,
                                        Rng& rng) {
-  const Percept percept = add_recording(batch, *lesson.recording, lesson, set, rng);
-  if (recipe_.losses.language > 0)
-    pending_.push_back(
-        {{percept}, told(lesson, {}, 0, 0, set, rng), choose_questions(lesson, true, set, recipe_, rng), {}});
+  std::vector<Percept> percepts;
+  add_recording(batch, *lesson.recording, lesson.sound.get(), lesson, set, rng, percepts);
+  batch.recordings[percepts.front().index].called = called(lesson, set, rng);
+  if (!reads()) return;
+  models::Evidence truth = told(lesson, {}, 0, 0, set, rng);
+  pending_.push_back({std::move(percepts),
+                      std::move(truth),
+                      choose_questions(lesson, true, set, recipe_, rng),
+                      {},
+                      hidden_caption(lesson, rng)});
 }
 
 void BatchBuilder::add_conversation(models::TrainingBatch& batch, const Lesson& lesson, const SetRecipe& set,
                                     Rng& rng) {
   std::vector<Percept> percepts;
-  for (const models::ChatMessage& turn : lesson.turns) {
-    for (const models::ChatPart& part : turn.parts) {
-      if (part.recording) percepts.push_back(add_recording(batch, *part.recording, {}, set, rng));
+  std::vector<models::ChatMessage> turns = lesson.turns;
+  for (models::ChatMessage& turn : turns) {
+    // A model that does not hear learns from films without their sound.
+    std::erase_if(turn.parts, [&](const models::ChatPart& part) {
+      return part.recording && part.recording->sound_track && !model_.has(*part.recording->sense);
+    });
+    for (size_t i = 0; i < turn.parts.size(); ++i) {
+      const models::ChatPart& part = turn.parts[i];
+      if (part.recording) {
+        const modality::Recording* next = i + 1 < turn.parts.size() ? turn.parts[i + 1].recording.get() : nullptr;
+        const bool has_sound = next != nullptr && next->sound_track;
+        add_recording(batch, *part.recording, has_sound ? next : nullptr, {}, set, rng, percepts);
+        i += has_sound ? 1 : 0;
+      }
       if (!part.image) continue;
       percepts.push_back({false, batch.images.size(), part.picture});
       AugmentedImage augmented = augment(*part.image, {}, augment_policy(set.augment), model_.config().prepare, rng);
@@ -161,7 +233,7 @@ void BatchBuilder::add_conversation(models::TrainingBatch& batch, const Lesson& 
       batch.images.push_back(std::move(image));
     }
   }
-  if (recipe_.losses.language > 0) pending_.push_back({std::move(percepts), {}, {}, lesson.turns});
+  if (recipe_.losses.language > 0) pending_.push_back({std::move(percepts), {}, {}, std::move(turns)});
 }
 
 void BatchBuilder::add_reading(models::TrainingBatch& batch, const Lesson& lesson, const SetRecipe& set, Rng& rng) {
@@ -187,7 +259,7 @@ void BatchBuilder::add_reading(models::TrainingBatch& batch, const Lesson& lesso
   view.evidence = complete ? told(lesson, boxes, width, height, set, rng)
                            : perceived({.text = "", .image = lesson.image, .recording = lesson.recording});
   const std::vector<Exchange> exchanges = choose_questions(lesson, true, set, recipe_, rng);
-  if (!exchanges.empty()) push_if_it_fits(batch, write_conversation(exchanges, view, model_.prompt()));
+  if (!exchanges.empty()) push_if_it_fits(batch, write_conversation(exchanges, {&view, 1}, model_.prompt()));
 }
 
 void BatchBuilder::push_if_it_fits(models::TrainingBatch& batch, models::TokenSequence sequence) {
@@ -243,11 +315,14 @@ View BatchBuilder::view_of(const models::TrainingBatch& batch, const Percept& pe
   if (percept.recorded) {
     const models::TrainingRecording& recording = batch.recordings[percept.index];
     return {static_cast<int>(batch.images.size() + percept.index),
-            model_.sense(*recording.sense).token_count(recording.signal), recording.sense, nullptr,
-            std::move(evidence)};
+            model_.places(model_.sense(*recording.sense).token_count(recording.signal)),
+            recording.sense,
+            nullptr,
+            std::move(evidence),
+            percept.beside_film};
   }
   const media::Image& image = batch.images[percept.index].image;
-  return {static_cast<int>(percept.index), model_.image_token_count(image.width, image.height), nullptr,
+  return {static_cast<int>(percept.index), model_.places(model_.image_token_count(image.width, image.height)), nullptr,
           percept.picture, std::move(evidence)};
 }
 
@@ -258,22 +333,29 @@ void BatchBuilder::finish(models::TrainingBatch& batch, Rng& rng) {
   std::vector<bool> use_predicted;
   for (size_t i = 0; i < pending_.size(); ++i) use_predicted.push_back(rng.chance(recipe_.predicted_evidence));
   Found predicted;
-  const bool conversations =
-      std::any_of(pending_.begin(), pending_.end(), [](const auto& p) { return !p.turns.empty(); });
-  if (recipe_.predicted_evidence > 0 || conversations) predicted = find_evidence(batch);
+  // Nobody wrote down the truth about what stands in conversations, nor about a film's sound.
+  const bool unknown = std::any_of(pending_.begin(), pending_.end(),
+                                   [](const auto& p) { return !p.turns.empty() || p.percepts.size() > 1; });
+  if (recipe_.predicted_evidence > 0 || unknown) predicted = find_evidence(batch);
   const auto found = [&](const Percept& percept) -> const models::Evidence& {
     return (percept.recorded ? predicted.recordings : predicted.pictures)[percept.index];
   };
   for (size_t i = 0; i < pending_.size(); ++i) {
     const Pending& pending = pending_[i];
+    std::vector<View> views;
+    for (const Percept& percept : pending.percepts) {
+      const bool truth = pending.turns.empty() && views.empty() && !use_predicted[i];
+      views.push_back(view_of(batch, percept, truth ? pending.truth : found(percept)));
+    }
     if (!pending.turns.empty()) {
-      std::vector<View> views;
-      for (const Percept& percept : pending.percepts) views.push_back(view_of(batch, percept, found(percept)));
       push_if_it_fits(batch, write_conversation(pending.turns, views, model_.prompt()));
-    } else if (!pending.exchanges.empty()) {
-      const Percept& percept = pending.percepts.front();
-      const View view = view_of(batch, percept, use_predicted[i] ? found(percept) : pending.truth);
-      push_if_it_fits(batch, write_conversation(pending.exchanges, view, model_.prompt()));
+      continue;
+    }
+    if (!pending.exchanges.empty() && recipe_.losses.language > 0)
+      push_if_it_fits(batch, write_conversation(pending.exchanges, views, model_.prompt()));
+    if (!pending.caption.empty()) {
+      for (View& view : views) view.evidence = {};  // the gaps are to be filled from what is perceived
+      add_masked(batch, views, pending.caption, rng);
     }
   }
   pending_.clear();
@@ -285,9 +367,9 @@ void BatchBuilder::add_text(models::TrainingBatch& batch, const Lesson& lesson, 
   models::TokenSequence sequence;
   const bool running_text = lesson.turns.empty() && lesson.exchanges.empty();
   if (!lesson.turns.empty()) {
-    sequence = write_conversation(lesson.turns, {}, model_.prompt());
+    sequence = write_conversation(lesson.turns, std::span<const View>(), model_.prompt());
   } else if (!lesson.exchanges.empty()) {
-    sequence = write_conversation(lesson.exchanges, View{}, model_.prompt());
+    sequence = write_conversation(lesson.exchanges, std::span<const View>(), model_.prompt());
   } else {
     model_.prompt().begin(sequence);
     model_.prompt().text(sequence, lesson.text, 1.0f);
@@ -304,6 +386,7 @@ void BatchBuilder::add_text(models::TrainingBatch& batch, const Lesson& lesson, 
     cut(sequence.weights);
   }
   ++fit_.all;
+  if (running_text && recipe_.losses.masked_text > 0) add_masked(batch, {}, std::span(sequence.tokens).subspan(1), rng);
   if (teaches(sequence)) {
     batch.sequences.push_back(std::move(sequence));
   } else if (cut_off) {

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <initializer_list>
+#include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -46,12 +48,14 @@ class BatchBuilder {
     bool recorded;
     size_t index;                          // among the batch's pictures, or its recordings
     const modality::PictureKind* picture;  // of a picture; null: a photograph
+    bool beside_film = false;              // of a sound
   };
   struct Pending {
     std::vector<Percept> percepts;  // one, or those of a conversation in order
     models::Evidence truth;
     std::vector<Exchange> exchanges;
     std::vector<models::ChatMessage> turns;
+    std::vector<int32_t> caption = {};  // whose spans are hidden; empty: none are
   };
   // What the heads find now in the pictures and recordings of a batch.
   struct Found {
@@ -59,9 +63,18 @@ class BatchBuilder {
   };
   void add_conversation(models::TrainingBatch& batch, const Lesson& lesson, const SetRecipe& set, Rng& rng);
   void add_recorded_lesson(models::TrainingBatch& batch, const Lesson& lesson, const SetRecipe& set, Rng& rng);
-  // One window of a recording, augmented, with the labels of `about`.
-  Percept add_recording(models::TrainingBatch& batch, const modality::Recording& recording, const Lesson& about,
-                        const SetRecipe& set, Rng& rng) const;
+  // A window of a recording, augmented, with the labels of `about`.
+  Percept add_window(models::TrainingBatch& batch, const modality::Recording& recording, const Tensor& window_TC,
+                     const Lesson& about, std::string_view augment, Rng& rng);
+  // One of a recording's windows; of a film also what is heard meanwhile, if there is a sound and the model hears.
+  void add_recording(models::TrainingBatch& batch, const modality::Recording& recording,
+                     const modality::Recording* sound, const Lesson& about, const SetRecipe& set, Rng& rng,
+                     std::vector<Percept>& percepts);
+  // What a picture or recording is called: one of its captions, or its label.
+  models::Called called(const Lesson& lesson, const SetRecipe& set, Rng& rng);
+  // A caption's tokens for masked modelling; empty: the recipe has none, or the lesson.
+  std::vector<int32_t> hidden_caption(const Lesson& lesson, Rng& rng) const;
+  void add_masked(models::TrainingBatch& batch, std::span<const View> views, std::span<const int32_t> text, Rng& rng);
   View view_of(const models::TrainingBatch& batch, const Percept& percept, models::Evidence evidence) const;
   // The labels that evidence may tell of a lesson's picture or recording.
   const std::vector<std::string>& labels_for(const Lesson& lesson) const;
@@ -74,6 +87,8 @@ class BatchBuilder {
   // What the heads find in a picture or recording as it is; of a picture remembered if neither encoder nor heads train.
   models::Evidence seen(const std::shared_ptr<const media::Image>& image);
   models::Evidence perceived(const models::ChatPart& part);
+  // Whether the decoder learns from anything.
+  bool reads() const { return recipe_.losses.language > 0 || recipe_.losses.masked_text > 0; }
   bool trains(std::initializer_list<std::string_view> modules) const;
   // Kinds that a set does not mark although it marks something more special: a black circle is a circle, too.
   std::vector<int> unknown_objects(const SetRecipe& set) const;
@@ -86,6 +101,7 @@ class BatchBuilder {
   std::vector<Pending> pending_;
   std::vector<double> cutmix_;  // of each picture of the batch, see cutmix.h; none yet: empty
   Fit fit_;
+  std::map<std::string, int32_t> concepts_;  // their numbers, as they come
   struct Seen {
     std::weak_ptr<const media::Image> image;
     models::Evidence evidence;

@@ -16,10 +16,15 @@ struct View {
   const modality::SenseKind* sense = nullptr;      // none: a picture
   const modality::PictureKind* picture = nullptr;  // of a picture; none: a photograph
   models::Evidence evidence;
+  bool beside_film = false;  // a sound that was recorded with the film before it, over the same time
+
+  bool empty() const { return tokens == 0 && evidence.empty(); }
 };
 
+// What stands in a user's turn before its words. A film and the sound behind it are interleaved where the model wants it so.
+void show(models::TokenSequence& sequence, std::span<const View> views, const models::PromptWriter& writer);
 // Questions and answers about what stands before the first of them; evidence alone is told only if there is some.
-models::TokenSequence write_conversation(const std::vector<Exchange>& exchanges, const View& view,
+models::TokenSequence write_conversation(const std::vector<Exchange>& exchanges, std::span<const View> views,
                                          const models::PromptWriter& writer);
 // The turns as they were held: system messages, pictures and recordings stay where they are, the assistant's words are learned.
 // `views`: of the pictures and recordings in their order.

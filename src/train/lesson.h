@@ -24,6 +24,7 @@ struct Lesson {
   std::shared_ptr<const media::Image> image;             // none: text only
   const modality::PictureKind* picture = nullptr;        // what the image is; null: a photograph
   std::shared_ptr<const modality::Recording> recording;  // or this
+  std::shared_ptr<const modality::Recording> sound;      // beside a film: its sound
   std::string label;                                     // class of the whole picture or recording; "": unknown
   std::vector<std::string> traits;                       // what is also true of it; at most the first is learned
   struct Object {

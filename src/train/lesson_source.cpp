@@ -104,6 +104,24 @@ class RecordSource : public LessonSource {
     return "";
   }
 
+  // Of a film's file; null: it is silent.
+  std::shared_ptr<const modality::Recording> sound_of(const data::Record& record,
+                                                      const modality::Recording& film) const {
+    const std::string& path = data::recording_of(record)->value;
+    try {
+      return cache_
+          .get("sound track:" + path,
+               [&] {
+                 std::optional<modality::Recording> sound = film.sense->load_sound_track(path, film);
+                 return models::ChatPart{
+                     .recording = sound ? std::make_shared<const modality::Recording>(std::move(*sound)) : nullptr};
+               })
+          .recording;
+    } catch (const Error& error) {
+      throw error.with_context(record.where);
+    }
+  }
+
   Lesson lesson_of(const data::Record& record, Pictures pictures) const {
     Lesson lesson;
     lesson.where = record.where;
@@ -123,6 +141,8 @@ class RecordSource : public LessonSource {
     if (!record.image.empty()) load(record.picture_kind, record.image, lesson, read_percept);
     if (const data::MessagePart* recording = data::recording_of(record))
       load(recording->kind, recording->value, lesson, read_percept);
+    if (lesson.recording && record.frames.empty() && lesson.recording->sense->load_sound_track != nullptr)
+      lesson.sound = sound_of(record, *lesson.recording);
     for (const data::Message& message : record.messages) {
       models::ChatMessage turn{.role = message.role, .parts = {}};
       for (const data::MessagePart& part : message.parts) {
@@ -209,7 +229,7 @@ class WorldSource : public LessonSource {
 
 std::unique_ptr<LessonSource> open_source(const SetRecipe& set, const Recipe& recipe, Part part) {
   const bool train = part == Part::train;
-  if (set.world == kAlignedWorld) {
+  if (set.world == kAlignedWorld || set.world == kTogetherWorld) {
     return open_aligned_source(set, train ? recipe.seed : recipe.seed ^ kValidationSeed,
                                train ? kWorldLessons : kWorldValidation);
   }

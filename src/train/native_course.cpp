@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "data/prefetch.h"
+#include "models/sensorium/objectives.h"
 #include "train/batch_builder.h"
 #include "train/build_model.h"
 #include "train/calibrate.h"
@@ -15,16 +16,35 @@ bool teaches_heads(const models::TrainingImage& image, const models::LossWeights
   return (image.label >= 0 && losses.label > 0) || (image.boxes_known && losses.detection > 0);
 }
 
+// Whether anything of the batch teaches with these weights.
+bool teaches(const models::TrainingBatch& batch, const models::LossWeights& losses) {
+  const auto common = [&](const auto& percept) {
+    return (losses.masked_patches > 0 && !percept.hidden.empty()) ||
+           (losses.contrastive > 0 && !percept.called.phrase.empty());
+  };
+  return (losses.language > 0 && !batch.sequences.empty()) || (losses.masked_text > 0 && !batch.masked.empty()) ||
+         std::ranges::any_of(batch.images,
+                             [&](const auto& image) { return teaches_heads(image, losses) || common(image); }) ||
+         std::ranges::any_of(batch.recordings, [&](const auto& recording) {
+           return (losses.label > 0 && recording.is_labelled()) ||
+                  (losses.frame_order > 0 && !recording.order.empty()) || common(recording);
+         });
+}
+
 class NativeCourse : public Course {
  public:
   explicit NativeCourse(const Recipe& recipe)
       : recipe_(recipe),
         mixtures_(open_mixtures(recipe_)),
         built_(build_model(recipe_, mixtures_)),
+        heads_(built_.model->store(), built_.model->config(), recipe_.losses),
         builder_(*built_.model, recipe_) {
     store().set_trainable({"*"}, false);
     require(store().set_trainable(recipe_.trainable, true) > 0, ErrorKind::usage,
             "\"trainable\" matches no parameter of the model");
+    store().set_trainable({std::string(models::ObjectiveHeads::kPrefix) + "*"}, true);
+    require(recipe_.losses.contrastive == 0 || built_.model->config().joint, ErrorKind::usage,
+            "\"losses.contrastive\" needs a joint space: give its sizes in model.joint");
     built_.model->set_checkpointing(recipe_.activation_checkpointing);
   }
 
@@ -55,18 +75,13 @@ class NativeCourse : public Course {
       builder_.add_reading(batch, draw.lesson, mixtures_.readings.sets[draw.set], draw.rng);
     for (Draw& draw : draws.texts) builder_.add_text(batch, draw.lesson, draw.rng);
     const auto images = static_cast<int64_t>(batch.images.size() + batch.recordings.size());
-    const bool heads_learn = std::any_of(batch.images.begin(), batch.images.end(),
-                                         [&](const auto& image) { return teaches_heads(image, recipe_.losses); }) ||
-                             std::any_of(batch.recordings.begin(), batch.recordings.end(), [&](const auto& recording) {
-                               return recording.is_labelled() && recipe_.losses.label > 0;
-                             });
-    if (!heads_learn && (batch.sequences.empty() || recipe_.losses.language == 0)) {
+    if (!teaches(batch, recipe_.losses)) {
       patience_.silent(fit(), "the records carry nothing that these \"losses\" use");
       return BatchResult{.images = images};
     }
     patience_.taught();
-    const models::BatchLosses losses = models::training_loss(model, batch, recipe_.losses, recipe_.compute);
-    return BatchResult{.loss = losses.total,
+    const models::BatchLosses losses = models::training_loss(model, batch, recipe_.losses, recipe_.compute, &heads_);
+    BatchResult result{.loss = losses.total,
                        .parts = {{"label", losses.label},
                                  {"sense", losses.sense},
                                  {"center", losses.center},
@@ -74,6 +89,14 @@ class NativeCourse : public Course {
                                  {"language", losses.language}},
                        .tokens = losses.text_tokens,
                        .images = images};
+    const auto report = [&](const char* name, float weight, float loss) {
+      if (weight > 0) result.parts.emplace_back(name, loss);
+    };
+    report("masked_text", recipe_.losses.masked_text, losses.masked_text);
+    report("masked_patches", recipe_.losses.masked_patches, losses.masked_patches);
+    report("frame_order", recipe_.losses.frame_order, losses.frame_order);
+    report("contrastive", recipe_.losses.contrastive, losses.contrastive);
+    return result;
   }
 
   void save(int64_t step) override {
@@ -87,6 +110,7 @@ class NativeCourse : public Course {
   Recipe recipe_;
   Mixtures mixtures_;
   BuiltModel built_;
+  models::ObjectiveHeads heads_;
   BatchBuilder builder_;
   std::unique_ptr<data::Prefetcher<StepDraws>> prefetcher_;  // ends before what it reads
   int64_t next_ = -1;

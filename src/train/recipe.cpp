@@ -234,6 +234,7 @@ Recipe Recipe::load(const fs::path& file, const std::vector<std::string>& overri
     recipe.questions_per_image = data.get_int_or("questions_per_image", recipe.questions_per_image, 1, 64);
     recipe.predicted_evidence = number(data, "predicted_evidence", recipe.predicted_evidence, 0, 1, where);
     recipe.find_questions = number(data, "find_questions", recipe.find_questions, 0, 1, where);
+    recipe.sense_dropout = number(data, "sense_dropout", 0, 0, 1, where);
     recipe.cache_megabytes = data.get_int_or("cache_megabytes", recipe.cache_megabytes, 0, 1 << 20);
     data.finish();
   }
@@ -246,9 +247,18 @@ Recipe Recipe::load(const fs::path& file, const std::vector<std::string>& overri
     weight("detection", recipe.losses.detection);
     weight("box", recipe.losses.box);
     weight("language", recipe.losses.language);
+    weight("masked_text", recipe.losses.masked_text);
+    weight("masked_patches", recipe.losses.masked_patches);
+    weight("frame_order", recipe.losses.frame_order);
+    weight("contrastive", recipe.losses.contrastive);
     recipe.losses.label_smoothing =
         static_cast<float>(number(losses, "label_smoothing", recipe.losses.label_smoothing, 0, kBelowOne, where));
     losses.finish();
+    ConfigReader masking(reader.child("masking"), where + ": masking", ErrorKind::usage);
+    recipe.masking.text = number(masking, "text", recipe.masking.text, 0.01, 0.99, where);
+    recipe.masking.span = number(masking, "span", recipe.masking.span, 1, 1000, where);
+    recipe.masking.patches = number(masking, "patches", recipe.masking.patches, 0.01, 0.99, where);
+    masking.finish();
   }
   {
     ConfigReader train(reader.child("train"), where + ": train", ErrorKind::usage);

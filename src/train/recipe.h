@@ -59,6 +59,12 @@ struct JointRecipe {
   double dropout = 0.1;  // of what the encoders say
 };
 
+// What masked modelling hides.
+struct MaskingRecipe {
+  double text = 0.3, span = 3;  // share of a text's tokens, and how many stand together
+  double patches = 0.5;         // share of a picture's or recording's patches
+};
+
 struct Recipe {
   std::filesystem::path out;
   uint64_t seed = 1;
@@ -81,10 +87,12 @@ struct Recipe {
   int64_t questions_per_image = 3;
   double predicted_evidence = 0.5;  // share of pictures whose evidence comes from the heads, not from the truth
   double find_questions = 0.2;      // share of pictures with known objects that are asked for the boxes of a kind
+  double sense_dropout = 0;         // probability of each sense of a record that is perceived by several
   int64_t cache_megabytes = 2048;   // decoded pictures kept in memory
 
   std::vector<std::string> trainable = {"*"};
   models::LossWeights losses;
+  MaskingRecipe masking;
   ConversationRecipe conversations;
   std::optional<BindRecipe> bind;
   std::optional<JointRecipe> joint;

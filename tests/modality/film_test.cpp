@@ -159,6 +159,18 @@ TEST_F(VideoEncoding, TheOrderOfFramesMatters) {
   EXPECT_GT(difference / static_cast<double>(forwards.size()), 1e-3);
 }
 
+// Of more frames than are kept the windows lie evenly, and say when they were.
+TEST(FilmRecording, KnowsWhenItsWindowsWere) {
+  const std::vector<media::Image> frames(160, media::Image(64, 48));
+  const Recording film = film_recording(frames, 40);
+  ASSERT_EQ(film.windows.size(), film.spans.size());
+  ASSERT_EQ(film.windows.size(), 5u);  // every fourth of 20
+  for (size_t w = 0; w < film.spans.size(); ++w) {
+    EXPECT_DOUBLE_EQ(film.spans[w].begin_s, 8.0 * static_cast<double>(w));
+    EXPECT_DOUBLE_EQ(film.spans[w].end_s, 8.0 * static_cast<double>(w) + 2);
+  }
+}
+
 TEST(VideoConfig, GoesThroughJson) {
   const VideoEncoderConfig config{.cells = 3, .dim = 32, .layers = 1, .heads = 2, .mlp_width = 40, .rope_theta = 50};
   const Json json = Json::parse(config.to_json().dump());
@@ -190,12 +202,18 @@ TEST(FilmFiles, PicturesAndSound) {
   EXPECT_NEAR(film.seconds, 3, 0.1);
   ASSERT_EQ(film.windows.size(), 2u);  // 12 frames
   EXPECT_EQ(film.windows[0].shape(), Shape({8, 90, 160, 3}));
-  const std::optional<Recording> sound = load_sound_track(loud);
+  const std::optional<Recording> sound = load_sound_track(loud, film);
   ASSERT_TRUE(sound.has_value());
   EXPECT_TRUE(sound->sound_track);
   EXPECT_EQ(sound->sense, &sense_kind("audio"));
   EXPECT_NEAR(sound->seconds, 3, 0.1);
-  EXPECT_FALSE(load_sound_track(make("silent.mp4", {"-c:v", "mpeg4"})).has_value());
+  // 12 frames in 3 s: the windows are of the first and the last 2 s, and so is what is heard beside them.
+  ASSERT_EQ(film.spans.size(), 2u);
+  EXPECT_NEAR(film.spans[1].begin_s, 1, 0.05);
+  EXPECT_NEAR(film.spans[1].end_s, 3, 0.05);
+  ASSERT_EQ(sound->beside_film.size(), 2u);
+  EXPECT_NEAR(static_cast<double>(sound->beside_film[0].dim(0)), 198, 3);
+  EXPECT_FALSE(load_sound_track(make("silent.mp4", {"-c:v", "mpeg4"}), film).has_value());
   fs::remove_all(folder);
 }
 

@@ -78,6 +78,26 @@ TEST(Hear, LongSoundsInWindowsOfWhichTheLastEndsWithTheSound) {
   EXPECT_EQ(hear(exact).windows.size(), 2u);
 }
 
+// What is heard during the windows of a film: each window's own seconds, of a long one the middle, and silence behind the sound's end.
+TEST(Hear, TheSoundOfAFilmInItsWindows) {
+  const std::vector<Recording::Span> film = {{0, 2}, {2, 4}, {3.5, 5.5}, {0, 30}};
+  Tone tone(5, 500, 22'050, 2, 2.0, 3000);
+  const Recording recording = hear(tone, film);
+  ASSERT_EQ(recording.windows.size(), 1u);
+  ASSERT_EQ(recording.beside_film.size(), 4u);
+  for (const size_t w : {0, 1, 2}) EXPECT_EQ(recording.beside_film[w].dim(0), 198);
+  EXPECT_NEAR(static_cast<double>(loudest_band(recording.beside_film[0], 195)), band_of(500), 1);
+  EXPECT_NEAR(static_cast<double>(loudest_band(recording.beside_film[1], 2)), band_of(3000), 1);
+  const auto loudness = [&](size_t window, int64_t frame) {
+    const Tensor& mel_TC = recording.beside_film[window];
+    return mel_TC.data<float>()[frame * kSoundBands + loudest_band(mel_TC, frame)];
+  };
+  EXPECT_GT(loudness(2, 140), loudness(2, 160) + 5) << "the sound ends after 1.5 s of this window";
+  EXPECT_EQ(recording.beside_film[3].dim(0), 998) << "10 s of 30";
+  Tone alone(1, 500);
+  EXPECT_TRUE(hear(alone).beside_film.empty());
+}
+
 TEST(Hear, HoursOfSoundBecomeAFewWindows) {
   Tone tone(2 * 3600, 440, 1'000);
   const Recording recording = hear(tone);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "models/gradient_checks.h"
 #include "models/tiny_model.h"
 
 namespace sensorium::models {
@@ -52,13 +53,7 @@ TEST(TrainingLoss, AGradientReachesEveryParameter) {
   for (const DType compute : {DType::f32, DType::bf16}) {
     const auto model = tiny_model();
     backward(training_loss(*model, tiny_batch(*model), {}, compute).total);
-    for (const nn::Parameter& parameter : model->store().parameters()) {
-      ASSERT_TRUE(parameter.value.grad().defined()) << parameter.name;
-      double squares = 0;
-      for (const float g : parameter.value.grad().to_floats()) squares += static_cast<double>(g) * g;
-      EXPECT_GT(squares, 0) << parameter.name;
-      EXPECT_TRUE(std::isfinite(squares)) << parameter.name;
-    }
+    expect_every_gradient(model->store());
   }
 }
 
@@ -72,28 +67,11 @@ TEST(TrainingLoss, FrozenParametersGetNoGradient) {
   }
 }
 
-// Along its own gradient g the loss rises with slope |g|.
 TEST(TrainingLoss, GradientsAreSlopesOfTheLoss) {
   const auto model = tiny_model();
   const TrainingBatch batch = tiny_batch(*model);
   backward(training_loss(*model, batch, {}, DType::f32).total);
-  for (const nn::Parameter& parameter : model->store().parameters()) {
-    const Tensor value = parameter.value;
-    const std::vector<float> start = value.to_floats(), g = value.grad().to_floats();
-    double squares = 0;
-    for (const float x : g) squares += static_cast<double>(x) * x;
-    // Far enough for the loss to change by a thousandth, near enough to cross few kinks.
-    const double norm = std::sqrt(squares), step = std::clamp(5e-4 / norm, 1e-4, 1e-2);
-    const auto at = [&](double distance) {
-      for (size_t i = 0; i < g.size(); ++i) {
-        value.data<float>()[i] = static_cast<float>(start[i] + distance * g[i] / norm);
-      }
-      return loss_of(*model, batch);
-    };
-    const double slope = (at(step) - at(-step)) / (2 * step);
-    at(0);
-    EXPECT_NEAR(slope, norm, 0.02 * norm + 3e-4) << parameter.name;
-  }
+  expect_slopes(model->store(), [&] { return loss_of(*model, batch); });
 }
 
 TEST(TrainingLoss, TotalIsTheWeightedSumOfItsParts) {

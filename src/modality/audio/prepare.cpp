@@ -22,15 +22,51 @@ Tensor window_of(const media::Audio& mono) {
   return kaldi_log_mel(heard.samples, {.sample_rate_hz = kSoundRateHz, .bins = kSoundBands});
 }
 
+// What is heard in given parts of a sound that comes in pieces.
+class Excerpts {
+ public:
+  Excerpts(std::span<const Recording::Span> spans, int rate_hz) {
+    for (const Recording::Span& span : spans) {
+      const double length = std::clamp(span.end_s - span.begin_s, kShortestSoundS, kSoundWindowS);
+      const double begin = std::max(0.0, (span.begin_s + span.end_s - length) / 2);
+      parts_.push_back({static_cast<int64_t>(begin * rate_hz), {rate_hz, 1, {}}});
+      parts_.back().sound.samples.resize(static_cast<size_t>(length * rate_hz));
+    }
+  }
+  // The next sample.
+  void push(float sample) {
+    for (Part& part : parts_) {
+      const int64_t at = next_ - part.begin;
+      if (at >= 0 && at < static_cast<int64_t>(part.sound.samples.size()))
+        part.sound.samples[static_cast<size_t>(at)] = sample;
+    }
+    ++next_;
+  }
+  std::vector<Tensor> windows() const {
+    std::vector<Tensor> result;
+    for (const Part& part : parts_) result.push_back(window_of(part.sound));
+    return result;
+  }
+
+ private:
+  struct Part {
+    int64_t begin;  // its first sample
+    media::Audio sound;
+  };
+  std::vector<Part> parts_;
+  int64_t next_ = 0;
+};
+
 }  // namespace
 
-Recording hear(media::AudioReader& reader) {
+Recording hear(media::AudioReader& reader, std::span<const Recording::Span> film) {
   const int rate = reader.info().sample_rate_hz;
   const auto channels = static_cast<size_t>(reader.info().channels);
   const auto length = static_cast<size_t>(kSoundWindowS * rate);
   media::Audio window{rate, 1, {}};
   std::vector<float> piece(static_cast<size_t>(rate) * channels), before;
   WindowSampler sampler;
+  Excerpts excerpts(film, rate);
   Recording recording{.sense = &sense_kind("audio"), .windows = {}, .seconds = 0};
   int64_t frames = 0;
   const auto keep = [&] { sampler.add([&] { return window_of(window); }); };
@@ -48,6 +84,7 @@ Recording hear(media::AudioReader& reader) {
       float sum = 0;
       for (size_t c = 0; c < channels; ++c) sum += piece[static_cast<size_t>(i) * channels + c];
       window.samples.push_back(sum / static_cast<float>(channels));
+      excerpts.push(window.samples.back());
     }
   }
   recording.seconds = static_cast<double>(frames) / rate;
@@ -60,13 +97,16 @@ Recording hear(media::AudioReader& reader) {
   }
   keep();
   recording.windows = sampler.take();
+  recording.beside_film = excerpts.windows();
   return recording;
 }
 
-Recording load_sound(const std::filesystem::path& path) {
+Recording load_sound(const std::filesystem::path& path) { return load_sound(path, {}); }
+
+Recording load_sound(const std::filesystem::path& path, std::span<const Recording::Span> film) {
   const std::unique_ptr<media::AudioReader> reader = media::open_audio(path);
   try {
-    return hear(*reader);
+    return hear(*reader, film);
   } catch (const Error& error) {
     throw error.with_context(path.string());
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <span>
 
 #include "media/audio.h"
 #include "modality/signal.h"
@@ -15,8 +16,11 @@ constexpr double kShortestSoundS = 0.1;  // less than that says nothing
 
 // Windows f32 [frames, kSoundBands]: natural logarithm of the energy. Memory does not grow with the sound's length. Throws
 // Error as the reader; invalid_data for a sound shorter than kShortestSoundS.
-Recording hear(media::AudioReader& reader);
+// `film`: when the windows of a film begin and end that this is the sound of; beside_film receives what is heard meanwhile, of a span
+// longer than kSoundWindowS its middle, silence where the sound has ended.
+Recording hear(media::AudioReader& reader, std::span<const Recording::Span> film = {});
 Recording load_sound(const std::filesystem::path& path);
+Recording load_sound(const std::filesystem::path& path, std::span<const Recording::Span> film);
 
 // One window as a picture [kSoundBands, frames, 3], low bands first. Channels: the level; how far it is above the band's mean
 // over the window, which takes steady noise and the microphone away; the band's place (a convolution alone would not know

@@ -61,6 +61,11 @@ Recording film_recording(std::vector<media::Image> frames, double seconds) {
     sampler.add([&] { return window_of_frames(std::span(frames).subspan(first, length)); });
   }
   recording.windows = sampler.take();
+  const double frame_s = seconds / static_cast<double>(frames.size());
+  for (size_t w = 0; w < recording.windows.size(); ++w) {
+    const size_t first = std::min(w * static_cast<size_t>(sampler.stride()) * length, frames.size() - length);
+    recording.spans.push_back({static_cast<double>(first) * frame_s, static_cast<double>(first + length) * frame_s});
+  }
   return recording;
 }
 
@@ -74,10 +79,10 @@ Recording load_film(const std::filesystem::path& path) {
   return film_recording(std::move(frames), video.info.duration_s > 0 ? video.info.duration_s : seconds);
 }
 
-std::optional<Recording> load_sound_track(const std::filesystem::path& path) {
+std::optional<Recording> load_sound_track(const std::filesystem::path& path, const Recording& film) {
   if (!media::probe_media(path).has_audio) return std::nullopt;
   try {
-    Recording sound = load_sound(path);
+    Recording sound = load_sound(path, film.spans);
     sound.sound_track = true;
     return sound;
   } catch (const Error& error) {

@@ -27,9 +27,9 @@ Recording film_recording(std::vector<media::Image> frames, double seconds);
 // A film's file, by its own timestamps, through ffmpeg; the sound is load_sound's affair. Throws Error with the path, as
 // media::load_video.
 Recording load_film(const std::filesystem::path& path);
-// A film's sound as the sense of hearing takes it; none: it is silent, or (with a warning) its sound cannot be read. Throws Error with
-// the path, as media::probe_media.
-std::optional<Recording> load_sound_track(const std::filesystem::path& path);
+// A film's sound as the sense of hearing takes it, and what of it is heard during each window of the film; none: it is silent, or (with
+// a warning) its sound cannot be read. Throws Error with the path, as media::probe_media.
+std::optional<Recording> load_sound_track(const std::filesystem::path& path, const Recording& film);
 // Frames that are pictures, kFilmRateHz of them a second. Throws Error with the path, as media::load_image.
 Recording load_film_frames(std::span<const std::string> paths);
 

@@ -42,6 +42,10 @@ Decoder::Decoder(nn::ParameterStore& store, const std::string& name, const Decod
     blocks_.emplace_back(store, fmt::format("{}.layers.{}", name, i), attention, config.mlp_width, out_scale,
                          config.mlp_bias);
   }
+  for (int64_t i = 0; config.cross_every > 0 && i < config.layers; i += config.cross_every) {
+    cross_.emplace_back(store, fmt::format("{}.cross.{}", name, i), config.dim, config.heads, config.head_dim,
+                        config.mlp_width, out_scale, config.norm_eps);
+  }
   norm_ = nn::RmsNorm(store, name + ".norm", config.dim, config.norm_eps);
   const nn::Matrix output =
       config.tied_embeddings ? embedding_ : store.add_matrix(name + ".output.weight", table, nn::Init::normal, 0.02f);
@@ -54,27 +58,81 @@ Tensor Decoder::embed(const Tensor& ids_T, DType dtype) const {
                                      : nn::look_up_rows(embedding_.tensor, ids_T, dtype);
 }
 
-Tensor Decoder::operator()(const Tensor& x_TC, const ops::Sequences& sequences) const {
+const CrossLayer* Decoder::cross_before(size_t block) const {
+  const auto every = static_cast<size_t>(config_.cross_every);
+  return cross_.empty() || block % every != 0 ? nullptr : &cross_[block / every];
+}
+
+Tensor Decoder::operator()(const Tensor& x_TC, const ops::Sequences& sequences, const CrossMedia& media) const {
   const Tensor positions_T = position_ids(sequences, {});
+  const bool reads = !cross_.empty() && media.rows_SC.defined();
+  const CrossPlan plan = reads ? plan_cross(sequences, {}, media.spans) : CrossPlan();
+  const auto run = [&](const std::function<Tensor(const std::vector<Tensor>&)>& layer, const std::vector<Tensor>& in) {
+    return checkpointing_ ? checkpoint(layer, in) : layer(in);
+  };
   Tensor h_TC = x_TC;
-  for (const nn::TransformerBlock& block : blocks_) {
-    h_TC = checkpointing_
-               ? checkpoint([&block, positions_T,
-                             sequences](const std::vector<Tensor>& in) { return block(in[0], positions_T, sequences); },
-                            {h_TC})
-               : block(h_TC, positions_T, sequences);
+  for (size_t i = 0; i < blocks_.size(); ++i) {
+    if (const CrossLayer* const cross = cross_before(i); cross != nullptr && !plan.empty()) {
+      h_TC = run([cross, plan](const std::vector<Tensor>& in) { return (*cross)(in[0], cross->read(in[1]), plan); },
+                 {h_TC, media.rows_SC});
+    }
+    h_TC = run([&block = blocks_[i], positions_T,
+                sequences](const std::vector<Tensor>& in) { return block(in[0], positions_T, sequences); },
+               {h_TC});
   }
   return norm_(h_TC);
 }
 
-Tensor Decoder::cached(const Tensor& x_TC, const ops::Sequences& sequences,
-                       std::span<nn::KvCache* const> caches) const {
+CrossContext Decoder::read_media(const Tensor& media_SC, std::vector<MediumSpan> spans) const {
+  const NoGrad no_grad;
+  CrossContext context{.layers = {}, .spans = std::move(spans)};
+  for (const CrossLayer& layer : cross_) context.layers.push_back(layer.read(media_SC));
+  return context;
+}
+
+namespace {
+
+// The media of several sequences one behind the other.
+struct JoinedContexts {
+  std::vector<std::vector<MediumSpan>> spans;
+  std::vector<const CrossContext*> read;
+
+  explicit JoinedContexts(std::span<const CrossContext* const> contexts) {
+    int64_t before = 0;
+    for (const CrossContext* const context : contexts) {
+      std::vector<MediumSpan>& own = spans.emplace_back();
+      if (context == nullptr || context->spans.empty()) continue;
+      for (const MediumSpan& span : context->spans) own.push_back({span.row, span.begin + before, span.end + before});
+      before += context->layers.front().keys_SD.dim(0);
+      read.push_back(context);
+    }
+  }
+  nn::CrossAttention::Source layer(size_t index) const {
+    if (read.size() == 1) return read.front()->layers[index];
+    std::vector<Tensor> keys, values;
+    for (const CrossContext* const context : read) {
+      keys.push_back(context->layers[index].keys_SD);
+      values.push_back(context->layers[index].values_SD);
+    }
+    return {ops::concat_rows(keys), ops::concat_rows(values)};
+  }
+};
+
+}  // namespace
+
+Tensor Decoder::cached(const Tensor& x_TC, const ops::Sequences& sequences, std::span<nn::KvCache* const> caches,
+                       std::span<const CrossContext* const> contexts) const {
+  const NoGrad no_grad;
   std::vector<int64_t> first;
   for (const nn::KvCache* cache : caches) first.push_back(cache->length());
   nn::KvBatch batch(caches, sequences);
   const Tensor positions_T = position_ids(sequences, first);
+  const JoinedContexts media(cross_.empty() ? std::span<const CrossContext* const>() : contexts);
+  const CrossPlan plan = media.read.empty() ? CrossPlan() : plan_cross(sequences, first, media.spans);
   Tensor h_TC = x_TC;
   for (size_t i = 0; i < blocks_.size(); ++i) {
+    if (const CrossLayer* const cross = cross_before(i); cross != nullptr && !plan.empty())
+      h_TC = (*cross)(h_TC, media.layer(i / static_cast<size_t>(config_.cross_every)), plan);
     h_TC = blocks_[i].cached(h_TC, positions_T, batch, static_cast<int64_t>(i));
   }
   batch.advance();

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/sha256.h"
+#include "models/decoder/cross_layer.h"
 #include "nn/kv_pool.h"
 #include "tensor/tensor.h"
 
@@ -17,9 +18,13 @@ struct PictureRows {
 };
 
 struct PromptRows {
-  Tensor x_TC;                        // [T, dim], embedded
-  std::vector<int32_t> tokens;        // T token ids; -1 in the rows of pictures
-  std::vector<PictureRows> pictures;  // in order
+  Tensor x_TC;                             // [T, dim], embedded
+  std::vector<int32_t> tokens;             // T token ids; -1 in the rows of pictures
+  std::vector<PictureRows> pictures = {};  // in order
+  // For a decoder with cross-attention layers: what it reads beside the prompt. Each medium has a place in it, a picture of one row,
+  // so that its content counts in the keys of the blocks behind it.
+  Tensor media_SC = {};
+  std::vector<MediumSpan> media = {};
 };
 
 // The keys of the prompt's first `count` blocks of nn::KvLayout::kBlockTokens rows: each of all rows up to its end, tokens by

@@ -57,6 +57,8 @@ void DecoderSession::set_prompt(PromptRows prompt) {
   prompt_ids_ = prompt.tokens;
   cache_ = nn::KvCache(pool_, options_.capacity);
   keys_ = block_keys(prompt, length / nn::KvLayout::kBlockTokens);
+  if (prompt.media_SC.defined())
+    media_ = std::make_shared<const CrossContext>(decoder_.read_media(prompt.media_SC, std::move(prompt.media)));
   unread_ = std::move(prompt);
 }
 
@@ -80,8 +82,9 @@ bool DecoderSession::read_prompt(int64_t most_rows) {
   int64_t rows = std::min((even + kLeastRows - 1) / kLeastRows * kLeastRows, rest);
   if (rest - rows < kLeastRows) rows = rest;
   nn::KvCache* const cache = &cache_;
-  const Tensor hidden_TC =
-      decoder_.cached(unread_.x_TC.slice(begin, begin + rows), {{0, static_cast<int32_t>(rows)}}, {&cache, 1});
+  const CrossContext* const media = media_.get();
+  const Tensor hidden_TC = decoder_.cached(unread_.x_TC.slice(begin, begin + rows), {{0, static_cast<int32_t>(rows)}},
+                                           {&cache, 1}, {&media, 1});
   for (; kept_ < keys_.size() && static_cast<int64_t>(kept_ + 1) * kBlock <= cache_.length(); ++kept_) {
     pool_->keep(keys_[kept_], cache_.blocks()[kept_]);
   }
@@ -101,6 +104,7 @@ void DecoderSession::accept_all(std::span<ChatSession* const> sessions, std::spa
   const NoGrad no_grad;
   std::vector<DecoderSession*> all;
   std::vector<nn::KvCache*> caches;
+  std::vector<const CrossContext*> media;
   ops::Sequences rows{{0}};
   for (ChatSession* const session : sessions) {
     auto* const one = dynamic_cast<DecoderSession*>(session);
@@ -108,11 +112,12 @@ void DecoderSession::accept_all(std::span<ChatSession* const> sessions, std::spa
     require(one->room() > 0, ErrorKind::limit, "the context of {} tokens is full", one->options_.capacity);
     all.push_back(one);
     caches.push_back(&one->cache_);
+    media.push_back(one->media_.get());
     rows.offsets.push_back(static_cast<int32_t>(all.size()));
   }
   const auto count = static_cast<int64_t>(all.size());
   const Tensor x_TC = decoder_.embed(Tensor::from(tokens, {count}), options_.compute);
-  const Tensor logits_TV = decoder_.logits(decoder_.cached(x_TC, rows, caches));
+  const Tensor logits_TV = decoder_.logits(decoder_.cached(x_TC, rows, caches, media));
   for (int64_t i = 0; i < count; ++i) {
     all[static_cast<size_t>(i)]->logits_ = logits_TV.slice(i, i + 1);
     all[static_cast<size_t>(i)]->accepted(tokens[static_cast<size_t>(i)]);
@@ -148,7 +153,8 @@ std::vector<double> DecoderSession::score(std::span<const std::string> answers) 
       const Tensor x = decoder_.embed(Tensor::from(inputs, {steps}), options_.compute);
       const ops::Sequences sequence{{0, static_cast<int32_t>(steps)}};
       nn::KvCache* const cache = &cache_;
-      const Tensor all = decoder_.logits(decoder_.cached(x, sequence, {&cache, 1}));
+      const CrossContext* const media = media_.get();
+      const Tensor all = decoder_.logits(decoder_.cached(x, sequence, {&cache, 1}, {&media, 1}));
       for (int64_t i = 0; i < steps; ++i) {
         const std::span<const float> row =
             all.span<float>().subspan(static_cast<size_t>(i * all.dim(1)), static_cast<size_t>(all.dim(1)));

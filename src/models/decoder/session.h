@@ -72,6 +72,7 @@ class DecoderSession : public ChatSession {
   size_t kept_ = 0;              // blocks that the pool has
   int64_t reused_rows_ = 0;
   nn::KvCache cache_;
+  std::shared_ptr<const CrossContext> media_;  // none: the prompt has none, or the decoder reads none
   Tensor logits_;
 };
 

@@ -48,7 +48,6 @@ class Conversation {
                std::span<const ChatMessage> given)
       : model_(model) {
     const std::vector<ChatMessage> messages = watched(given);
-    offsets_ = {0};
     for (const ChatMessage& message : messages) {
       for (const ChatPart& part : message.parts) {
         if (part.image) {
@@ -56,12 +55,10 @@ class Conversation {
               perceptions.get(part.image, [&](const media::Image& image) { return model.perceive(image, compute); });
           percepts_.push_back({part.image, known.value, known.content});
         } else if (part.recording && perceives(*part.recording)) {
-          percepts_.push_back({nullptr, std::make_shared<const Perception>(model.perceive(*part.recording, compute)),
-                               content_digest(*part.recording)});
-        } else {
-          continue;
+          const modality::Recording recording = perceived(*part.recording);
+          percepts_.push_back({nullptr, std::make_shared<const Perception>(model.perceive(recording, compute)),
+                               content_digest(recording)});
         }
-        offsets_.push_back(offsets_.back() + percepts_.back().perception->image_tokens_TC.dim(0));
       }
     }
     prompt_ = write_prompt(messages);
@@ -69,21 +66,30 @@ class Conversation {
 
   // The prompt as the decoder's input.
   PromptRows embed(DType compute) const {
-    const Tensor image_tokens_TC = Tensor::empty({offsets_.back(), model_.config().decoder.dim}, compute);
-    for (size_t i = 0; i < percepts_.size(); ++i) {
-      image_tokens_TC.slice(offsets_[i], offsets_[i + 1]).copy_from(percepts_[i].perception->image_tokens_TC);
+    std::vector<int64_t> offsets = {0};
+    for (const Piece& piece : pieces_) offsets.push_back(offsets.back() + piece.end - piece.begin);
+    const Tensor image_tokens_TC = Tensor::empty({offsets.back(), model_.config().decoder.dim}, compute);
+    for (size_t i = 0; i < pieces_.size(); ++i) {
+      const Tensor& whole_TC = percepts_[pieces_[i].percept].perception->image_tokens_TC;
+      image_tokens_TC.slice(offsets[i], offsets[i + 1]).copy_from(whole_TC.slice(pieces_[i].begin, pieces_[i].end));
     }
     ops::Sequences packed;
     const TokenSequence* pointer = &prompt_;
-    PromptRows rows{model_.embed({&pointer, 1}, image_tokens_TC, offsets_, compute, packed), prompt_.tokens, {}};
+    PromptRows rows{.x_TC = model_.embed({&pointer, 1}, image_tokens_TC, offsets, compute, packed),
+                    .tokens = prompt_.tokens};
+    CrossMedia media = model_.media_of({&pointer, 1}, image_tokens_TC, offsets);
+    if (!pieces_.empty() && media.rows_SC.defined()) {
+      rows.media_SC = media.rows_SC;
+      rows.media = std::move(media.spans.front());
+    }
     const int32_t place = model_.prompt().special().image;
     for (size_t at = 0; at < rows.tokens.size(); ++at) {
       if (rows.tokens[at] != place) continue;
-      const size_t picture = rows.pictures.size();
-      const auto begin = static_cast<int64_t>(at), end = begin + offsets_[picture + 1] - offsets_[picture];
-      rows.pictures.push_back({begin, end, percepts_[picture].content});
-      for (; static_cast<int64_t>(at) < end; ++at) rows.tokens[at] = -1;
-      --at;
+      const Piece& piece = pieces_[rows.pictures.size()];
+      const auto begin = static_cast<int64_t>(at), end = begin + model_.places(piece.end - piece.begin);
+      rows.pictures.push_back({begin, end, content_of(piece)});
+      std::fill(rows.tokens.begin() + begin, rows.tokens.begin() + end, -1);
+      at = static_cast<size_t>(end) - 1;
     }
     return rows;
   }
@@ -120,6 +126,32 @@ class Conversation {
     }
     return messages;
   }
+  // Rows of a percept that stand at one place of the prompt.
+  struct Piece {
+    size_t percept;
+    int64_t begin, end;
+  };
+  Sha256Digest content_of(const Piece& piece) const {
+    const Percept& percept = percepts_[piece.percept];
+    if (piece.begin == 0 && piece.end == percept.perception->image_tokens_TC.dim(0)) return percept.content;
+    Sha256 hash;
+    hash.update(percept.content);
+    hash.update({reinterpret_cast<const uint8_t*>(&piece.begin), sizeof(piece.begin)});
+    return hash.digest();
+  }
+  PromptWriter::Place add_piece(size_t percept, int64_t begin, int64_t end) {
+    pieces_.push_back({percept, begin, end});
+    return {static_cast<int>(pieces_.size()) - 1, model_.places(end - begin)};
+  }
+  // A sound that stands beside a film is heard in the film's windows, where the model wants it so.
+  bool is_beside_film(const modality::Recording& recording) const {
+    return model_.prompt().interleaves_sound() && !recording.beside_film.empty();
+  }
+  modality::Recording perceived(const modality::Recording& recording) const {
+    modality::Recording result = recording;
+    if (is_beside_film(recording)) result.windows = recording.beside_film;
+    return result;
+  }
   // All but the sound of a film for a model that does not hear.
   bool perceives(const modality::Recording& recording) const {
     return !recording.sound_track || model_.has(*recording.sense);
@@ -128,36 +160,56 @@ class Conversation {
     const PromptWriter& writer = model_.prompt();
     TokenSequence prompt;
     writer.begin(prompt);
-    int percept = 0;
+    size_t percept = 0;
     for (const ChatMessage& message : messages) {
       writer.begin_turn(prompt, message.role);
       if (message.role == "user") question_.clear();
-      for (const ChatPart& part : message.parts) {
+      for (size_t i = 0; i < message.parts.size(); ++i) {
+        const ChatPart& part = message.parts[i];
         require(part.frames.empty(), ErrorKind::usage, "this model reads no videos, it was given one");
         if (part.recording && !perceives(*part.recording)) continue;
-        if (part.image || part.recording) {
-          const Perception& perception = *percepts_[static_cast<size_t>(percept)].perception;
-          const int64_t tokens = perception.image_tokens_TC.dim(0);
-          if (part.image) {
-            writer.picture(prompt, part.picture, percept++, tokens);
-          } else {
-            writer.recording(prompt, *part.recording->sense, percept++, tokens);
-          }
-          writer.evidence(prompt, perception.evidence);
-        } else {
+        if (!part.image && !part.recording) {
           writer.text(prompt, part.text);
           if (message.role == "user") question_ += part.text + " ";
+          continue;
         }
+        const modality::Recording* next = i + 1 < message.parts.size() ? message.parts[i + 1].recording.get() : nullptr;
+        if (part.recording && next != nullptr && perceives(*next) && is_beside_film(*next) &&
+            next->beside_film.size() == part.recording->windows.size()) {
+          write_film_with_sound(prompt, percept);
+          percept += 2;
+          ++i;
+          continue;
+        }
+        const Perception& perception = *percepts_[percept].perception;
+        const PromptWriter::Place place = add_piece(percept++, 0, perception.image_tokens_TC.dim(0));
+        if (part.image) {
+          writer.picture(prompt, part.picture, place.index, place.tokens);
+        } else {
+          writer.recording(prompt, *part.recording->sense, place.index, place.tokens);
+        }
+        writer.evidence(prompt, perception.evidence);
       }
       writer.end_turn(prompt);
     }
     writer.begin_turn(prompt, "assistant");
     return prompt;
   }
+  // Two percepts: the film and the sound beside it.
+  void write_film_with_sound(TokenSequence& prompt, size_t film) {
+    const Perception& seen = *percepts_[film].perception;
+    const Perception& heard = *percepts_[film + 1].perception;
+    std::vector<PromptWriter::Place> frames, sounds;
+    for (size_t w = 0; w + 1 < seen.token_offsets.size(); ++w) {
+      frames.push_back(add_piece(film, seen.token_offsets[w], seen.token_offsets[w + 1]));
+      sounds.push_back(add_piece(film + 1, heard.token_offsets[w], heard.token_offsets[w + 1]));
+    }
+    model_.prompt().film_with_sound(prompt, frames, sounds, seen.evidence, heard.evidence);
+  }
 
   const SensoriumModel& model_;
   std::vector<Percept> percepts_;  // of the conversation, in order
-  std::vector<int64_t> offsets_;   // of their tokens
+  std::vector<Piece> pieces_;      // as the prompt's places count them
   TokenSequence prompt_;
   std::string question_;
 };

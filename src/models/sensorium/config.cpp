@@ -1,6 +1,9 @@
 #include "models/sensorium/config.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
+#include <array>
 
 namespace sensorium::models {
 
@@ -31,6 +34,41 @@ OrderedJson native_decoder_json(const DecoderConfig& config) {
   return {{"vocabulary", config.vocabulary}, {"context", config.context},     {"dim", config.dim},
           {"layers", config.layers},         {"heads", config.heads},         {"kv_heads", config.kv_heads},
           {"head_dim", config.head_dim},     {"mlp_width", config.mlp_width}, {"rope_theta", config.rope_theta}};
+}
+
+namespace {
+
+constexpr std::array<std::string_view, 3> kFusionKinds = {"projector", "resampler", "cross_attention"};
+
+}  // namespace
+
+FusionConfig FusionConfig::from_json(const Json& json, const std::string& where, const DecoderConfig& decoder) {
+  ConfigReader reader(json, where);
+  FusionConfig config;
+  const std::string kind = reader.get_or<std::string>("kind", std::string(kFusionKinds.front()));
+  const auto* const known = std::ranges::find(kFusionKinds, kind);
+  require(known != kFusionKinds.end(), ErrorKind::invalid_data, "{}: kind \"{}\" is none of {}", where, kind,
+          fmt::join(kFusionKinds, ", "));
+  config.kind = static_cast<FusionKind>(known - kFusionKinds.begin());
+  if (config.kind == FusionKind::resampler) {
+    config.tokens = reader.get_int_or("tokens", config.tokens, 1, 4096);
+    config.layers = reader.get_int_or("layers", config.layers, 1, 64);
+    config.heads = reader.get_int_or("heads", config.heads, 1, 512);
+    require(decoder.dim % config.heads == 0 && decoder.dim / config.heads % 8 == 0 && decoder.dim / config.heads <= 256,
+            ErrorKind::invalid_data,
+            "{}: the decoder's dim {} in {} heads; heads have a multiple of 8 channels, at most 256", where,
+            decoder.dim, config.heads);
+  }
+  if (config.kind == FusionKind::cross_attention) config.every = reader.get_int_or("every", config.every, 1, 256);
+  reader.finish();
+  return config;
+}
+
+OrderedJson FusionConfig::to_json() const {
+  OrderedJson json = {{"kind", kFusionKinds[static_cast<size_t>(kind)]}};
+  if (kind == FusionKind::resampler) json.update({{"tokens", tokens}, {"layers", layers}, {"heads", heads}});
+  if (kind == FusionKind::cross_attention) json["every"] = every;
+  return json;
 }
 
 HeadsConfig HeadsConfig::from_json(const Json& json, const std::string& where) {
@@ -128,6 +166,10 @@ SensoriumConfig SensoriumConfig::from_json(const Json& json, const std::string& 
   config.merge = reader.get_int_or("merge", config.merge, 1, 16);
   require(reader.has("decoder"), ErrorKind::invalid_data, "{}: key \"decoder\" is missing (expected an object)", where);
   config.decoder = read_native_decoder(reader.child("decoder"), where + ": decoder");
+  config.fusion = FusionConfig::from_json(reader.child("fusion"), where + ": fusion", config.decoder);
+  if (config.fusion.kind == FusionKind::cross_attention) config.decoder.cross_every = config.fusion.every;
+  config.interleaves_sound = reader.get_or<bool>("interleaves_sound", false);
+  config.evidence = reader.get_or<bool>("evidence", true);
   require(reader.has("heads"), ErrorKind::invalid_data, "{}: key \"heads\" is missing (expected an object)", where);
   config.heads = HeadsConfig::from_json(reader.child("heads"), where + ": heads");
   const Json& senses = reader.child("senses");
@@ -166,6 +208,9 @@ OrderedJson SensoriumConfig::to_json() const {
   json["image"] = image.to_json();
   json["merge"] = merge;
   json["decoder"] = native_decoder_json(decoder);
+  if (fusion.kind != FusionKind::projector) json["fusion"] = fusion.to_json();
+  if (interleaves_sound) json["interleaves_sound"] = true;
+  if (!evidence) json["evidence"] = false;
   json["heads"] = heads.to_json();
   for (const SenseConfig& sense : senses) json["senses"][std::string(sense.kind->name)] = sense.to_json();
   if (joint) json["joint"] = joint->to_json();

@@ -1,6 +1,7 @@
 // Everything that sizes the native model: the contents of its config.json.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,6 +17,17 @@ namespace sensorium::models {
 // The decoder's part of config.json: sizes only, the native model has one kind of decoder.
 DecoderConfig read_native_decoder(const Json& json, const std::string& where);
 OrderedJson native_decoder_json(const DecoderConfig& config);
+
+// How the decoder reads pictures and recordings, see connector.h.
+enum class FusionKind : uint8_t { projector, resampler, cross_attention };
+struct FusionConfig {
+  FusionKind kind = FusionKind::projector;
+  int64_t tokens = 16, layers = 1, heads = 4;  // of a resampler: queries a picture or window, their layers and heads
+  int64_t every = 1;                           // a cross-attention layer before every so many decoder blocks
+
+  static FusionConfig from_json(const Json& json, const std::string& where, const DecoderConfig& decoder);
+  OrderedJson to_json() const;
+};
 
 // The heads on the image encoder. Both compare image features with embeddings of phrases, so that any phrase can be asked
 // for; the phrases listed here are the ones that were trained and that the model looks for by itself.
@@ -58,6 +70,10 @@ struct SensoriumConfig {
   modality::ImageEncoderConfig image;
   int64_t merge = 2;  // merge x merge neighbouring image tokens become one decoder token
   DecoderConfig decoder;
+  FusionConfig fusion;
+  bool interleaves_sound = false;  // a film's sound stands beside its windows, not behind all of them
+  bool evidence =
+      true;  // what the heads find is told to the decoder in words; false: it reads the encoders' tokens alone
   HeadsConfig heads;
   std::vector<SenseConfig> senses;   // in the order of modality::sense_kinds(); none: the model sees and reads only
   std::optional<JointConfig> joint;  // none: the model has no joint space

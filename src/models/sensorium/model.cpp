@@ -9,7 +9,7 @@
 #include "io/safetensors.h"
 #include "models/checkpoint/packed.h"
 #include "models/decoder/session.h"
-#include "models/sensorium/token_grid.h"
+#include "models/sensorium/objectives.h"
 #include "text/tokenizer_json.h"
 
 namespace sensorium::models {
@@ -54,13 +54,11 @@ SensoriumModel::SensoriumModel(SensoriumConfig config, std::shared_ptr<const tex
   detector_ = Detector(store_, "detector", config_.image, config_.heads, config_.decoder.vocabulary);
   classifier_ =
       Classifier(store_, "classifier", config_.image.dim, config_.heads.query_dim, config_.decoder.vocabulary);
-  projector_ = nn::Mlp(store_, "projector", config_.image.dim * config_.merge * config_.merge, config_.decoder.dim,
-                       config_.decoder.dim);
+  connector_ = Connector(store_, "projector", config_.image.dim, config_.merge, config_.fusion, config_.decoder.dim);
   decoder_ = Decoder(store_, "decoder", config_.decoder);
   label_queries_ = queries(config_.heads.labels);
   object_queries_ = queries(config_.heads.objects);
-  for (const SenseConfig& sense : config_.senses)
-    senses_.emplace_back(store_, sense, config_.image, config_.decoder, queries(sense.labels));
+  for (const SenseConfig& sense : config_.senses) senses_.emplace_back(store_, sense, config_, queries(sense.labels));
   if (config_.joint) joint_.emplace(store_, config_);
 }
 
@@ -121,8 +119,7 @@ std::unique_ptr<SensoriumModel> SensoriumModel::load(const std::filesystem::path
 
 int64_t SensoriumModel::image_token_count(int64_t width, int64_t height) const {
   using modality::ImageEncoder;
-  return merged(ImageEncoder::tokens_along(width), config_.merge) *
-         merged(ImageEncoder::tokens_along(height), config_.merge);
+  return connector_.rows({ImageEncoder::tokens_along(height), ImageEncoder::tokens_along(width)});
 }
 
 void SensoriumModel::set_checkpointing(bool on) {
@@ -132,7 +129,7 @@ void SensoriumModel::set_checkpointing(bool on) {
 }
 
 Tensor SensoriumModel::project(const modality::ImageFeatures& features, std::vector<int64_t>& token_offsets) const {
-  return projector_(merge_tokens(features, config_.merge, token_offsets));
+  return connector_(features, token_offsets);
 }
 
 std::vector<Evidence> SensoriumModel::find_evidence(const modality::ImageFeatures& features,
@@ -174,7 +171,8 @@ Perception SensoriumModel::perceive(const media::Image& image, DType compute) co
   const modality::PreparedImages prepared = modality::pack_images({&pointer, 1}, compute);
   const modality::ImageFeatures features = encode(prepared);
   std::vector<int64_t> offsets;
-  Perception result{.image_tokens_TC = project(features, offsets), .evidence = {}};
+  Perception result{.image_tokens_TC = project(features, offsets), .token_offsets = {}, .evidence = {}};
+  result.token_offsets = std::move(offsets);
   result.evidence = std::move(find_evidence(features, prepared.pictures).front());
   result.heats = find_heats(features, result.evidence.labels);
   return result;
@@ -223,7 +221,8 @@ Perception SensoriumModel::perceive(const modality::Recording& recording, DType 
   const modality::ImageFeatures features = encode(found, pointers_to(signals), compute);
   std::vector<int64_t> offsets;
   const Tensor tokens_TC = found.project(features, offsets);
-  Perception perception{.image_tokens_TC = tokens_TC, .evidence = find_evidence(found, features)};
+  Perception perception{
+      .image_tokens_TC = tokens_TC, .token_offsets = std::move(offsets), .evidence = find_evidence(found, features)};
   perception.evidence.facts = recording.facts;
   return perception;
 }
@@ -231,13 +230,14 @@ Perception SensoriumModel::perceive(const modality::Recording& recording, DType 
 Tensor SensoriumModel::embed(std::span<const TokenSequence* const> sequences, const Tensor& image_tokens_TC,
                              std::span<const int64_t> token_offsets, DType compute, ops::Sequences& packed) const {
   const int32_t image_place = prompt_.special().image;
+  const bool inside = config_.fusion.kind != FusionKind::cross_attention;
   std::vector<int32_t> ids, rows;  // rows: of the image tokens, behind the text rows; -1: text
   packed.offsets = {0};
   for (const TokenSequence* sequence : sequences) {
     size_t picture = 0;
     int64_t next = 0, end = 0;
     for (const int32_t token : sequence->tokens) {
-      if (token != image_place) {
+      if (token != image_place || !inside) {
         ids.push_back(token);
         rows.push_back(-1);
         continue;
@@ -254,15 +254,33 @@ Tensor SensoriumModel::embed(std::span<const TokenSequence* const> sequences, co
       ids.push_back(-1);
       rows.push_back(static_cast<int32_t>(next++));
     }
-    require(next == end && picture == sequence->images.size(), ErrorKind::shape,
+    require(!inside || (next == end && picture == sequence->images.size()), ErrorKind::shape,
             "the sequence's image places do not match its {} pictures", sequence->images.size());
     packed.offsets.push_back(static_cast<int32_t>(ids.size()));
   }
   const auto count = static_cast<int64_t>(ids.size());
   const Tensor text_TC = decoder_.embed(Tensor::from(ids, {count}), compute);
-  if (!image_tokens_TC.defined() || image_tokens_TC.dim(0) == 0) return text_TC;
+  if (!inside || !image_tokens_TC.defined() || image_tokens_TC.dim(0) == 0) return text_TC;
   const Tensor places_TC = ops::gather_rows(image_tokens_TC, Tensor::from(rows, {count}));
   return ops::add(text_TC, places_TC);
+}
+
+CrossMedia SensoriumModel::media_of(std::span<const TokenSequence* const> sequences, const Tensor& image_tokens_TC,
+                                    std::span<const int64_t> token_offsets) const {
+  if (config_.fusion.kind != FusionKind::cross_attention || !image_tokens_TC.defined()) return {};
+  CrossMedia media{.rows_SC = image_tokens_TC, .spans = {}};
+  for (const TokenSequence* sequence : sequences) {
+    std::vector<MediumSpan>& spans = media.spans.emplace_back();
+    for (size_t row = 0; row < sequence->tokens.size(); ++row) {
+      if (sequence->tokens[row] != prompt_.special().image) continue;
+      require(spans.size() < sequence->images.size(), ErrorKind::shape,
+              "the sequence has more image places than pictures");
+      const auto index = static_cast<size_t>(sequence->images[spans.size()]);
+      require(index + 1 < token_offsets.size(), ErrorKind::shape, "picture {} of {}", index, token_offsets.size() - 1);
+      spans.push_back({static_cast<int64_t>(row), token_offsets[index], token_offsets[index + 1]});
+    }
+  }
+  return media;
 }
 
 void save_model(const std::filesystem::path& directory, const SensoriumModel& model, const std::string& tokenizer_json,
@@ -272,6 +290,7 @@ void save_model(const std::filesystem::path& directory, const SensoriumModel& mo
   require(!code, ErrorKind::io, "{}: cannot create: {}", directory.string(), code.message());
   std::vector<io::NamedTensor> tensors;
   for (const nn::Parameter& parameter : model.store().parameters()) {
+    if (parameter.name.starts_with(ObjectiveHeads::kPrefix)) continue;
     tensors.push_back(
         {parameter.name, parameter.value.rank() == 1 ? parameter.value.detach() : parameter.value.to(dtype)});
   }

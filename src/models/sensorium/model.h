@@ -11,6 +11,7 @@
 #include "media/image.h"
 #include "models/decoder/decoder.h"
 #include "models/sensorium/config.h"
+#include "models/sensorium/connector.h"
 #include "models/sensorium/heads.h"
 #include "models/sensorium/joint.h"
 #include "models/sensorium/prompt.h"
@@ -27,9 +28,10 @@ struct LabelHeat {
 };
 
 struct Perception {
-  Tensor image_tokens_TC;             // [tokens, decoder dim]: what the decoder reads
-  Evidence evidence;                  // boxes relative to the picture; of a recording labels alone
-  std::vector<LabelHeat> heats = {};  // of a picture, for the labels of its evidence
+  Tensor image_tokens_TC;                   // [tokens, decoder dim]: what the decoder reads
+  std::vector<int64_t> token_offsets = {};  // of the picture, or of the recording's windows
+  Evidence evidence;                        // boxes relative to the picture; of a recording labels alone
+  std::vector<LabelHeat> heats = {};        // of a picture, for the labels of its evidence
 };
 
 class SensoriumModel {
@@ -73,11 +75,11 @@ class SensoriumModel {
                                  DType compute) const {
     return sense.encode(encoder_, signals, compute);
   }
-  // Decoder tokens of a picture of the prepared size.
+  // Rows of project() for a picture of the prepared size.
   int64_t image_token_count(int64_t width, int64_t height) const;
   // Less memory in training, for a second forward pass: of the encoder's blocks and the decoder's.
   void set_checkpointing(bool on);
-  // [T, decoder dim] and the pictures' merged grids.
+  // [T, decoder dim]; `token_offsets` receives the pictures' rows.
   Tensor project(const modality::ImageFeatures& features, std::vector<int64_t>& token_offsets) const;
   std::vector<Evidence> find_evidence(const modality::ImageFeatures& features, const ops::Pictures& pictures) const;
   // All of the above without gradients, for a picture of any size.
@@ -87,9 +89,15 @@ class SensoriumModel {
   // What is likeliest of a recording, as evidence tells it.
   Evidence find_evidence(const Sense& sense, const modality::ImageFeatures& features) const;
 
-  // Embeds sequences whose image places are filled, in order, with the token rows of their pictures and recordings.
+  // How many places a picture or recording of so many rows takes in a prompt: one if the decoder reads the rows beside it.
+  int64_t places(int64_t rows) const { return config_.fusion.kind == FusionKind::cross_attention ? 1 : rows; }
+  // Embeds sequences whose image places are filled, in order, with the token rows of their pictures and recordings. A decoder that
+  // reads these beside the prompt finds `<|image|>` itself in their places, and media_of() says what stands there.
   Tensor embed(std::span<const TokenSequence* const> sequences, const Tensor& image_tokens_TC,
                std::span<const int64_t> token_offsets, DType compute, ops::Sequences& packed) const;
+  // What the sequences read beside themselves; of a decoder that reads nothing so, none.
+  CrossMedia media_of(std::span<const TokenSequence* const> sequences, const Tensor& image_tokens_TC,
+                      std::span<const int64_t> token_offsets) const;
 
  private:
   SensoriumConfig config_;
@@ -97,7 +105,7 @@ class SensoriumModel {
   nn::ParameterStore store_;
   PromptWriter prompt_;
   modality::ImageEncoder encoder_;
-  nn::Mlp projector_;
+  Connector connector_;
   Decoder decoder_;
   Detector detector_;
   Classifier classifier_;

@@ -67,7 +67,8 @@ SpecialTokens SpecialTokens::of(const text::Tokenizer& tokenizer) {
     require(found.has_value(), ErrorKind::invalid_data, "the tokenizer lacks the control token {}", name);
     return *found;
   };
-  SpecialTokens tokens{.bos = id("<|bos|>"),
+  SpecialTokens tokens{.pad = id("<|pad|>"),
+                       .bos = id("<|bos|>"),
                        .end = id("<|end|>"),
                        .user = id("<|user|>"),
                        .assistant = id("<|assistant|>"),
@@ -90,7 +91,10 @@ void TokenSequence::push(std::span<const int32_t> ids, float weight) {
 }
 
 PromptWriter::PromptWriter(const text::Tokenizer& tokenizer, const SensoriumConfig& config)
-    : tokenizer_(tokenizer), special_(SpecialTokens::of(tokenizer)) {
+    : tokenizer_(tokenizer),
+      special_(SpecialTokens::of(tokenizer)),
+      tells_evidence_(config.evidence),
+      interleaves_sound_(config.interleaves_sound) {
   require(tokenizer.vocab_size() <= config.decoder.vocabulary, ErrorKind::invalid_data,
           "the tokenizer has {} tokens, the model's embedding only {} rows", tokenizer.vocab_size(),
           config.decoder.vocabulary);
@@ -127,7 +131,18 @@ void PromptWriter::recording(TokenSequence& out, const modality::SenseKind& sens
   if (tokens > 0) image(out, index, tokens);
 }
 
+void PromptWriter::film_with_sound(TokenSequence& out, std::span<const Place> film, std::span<const Place> sound,
+                                   const Evidence& seen, const Evidence& heard) const {
+  for (size_t window = 0; window < film.size(); ++window) {
+    recording(out, modality::sense_kind("video"), film[window].index, film[window].tokens);
+    recording(out, modality::sense_kind("audio"), sound[window].index, sound[window].tokens);
+  }
+  evidence(out, seen);
+  evidence(out, heard);
+}
+
 void PromptWriter::evidence(TokenSequence& out, const Evidence& evidence) const {
+  if (!tells_evidence_) return;
   out.push(special_.evidence);
   for (size_t i = 0; i < std::min(kToldLabels, evidence.labels.size()); ++i) {
     text(out, (i == 0 ? "" : ", ") + evidence.labels[i]);

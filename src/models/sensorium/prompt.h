@@ -25,7 +25,7 @@ constexpr int kLocationBins = 1000;
 
 // The control tokens' ids, looked up by name once.
 struct SpecialTokens {
-  int32_t bos, end, user, assistant, system, image, evidence, location0;
+  int32_t pad, bos, end, user, assistant, system, image, evidence, location0;
 
   // Names of all control tokens in the order in which the tokenizer is trained with them.
   static std::vector<std::string> names();
@@ -67,6 +67,8 @@ class PromptWriter {
   PromptWriter(const text::Tokenizer& tokenizer, const SensoriumConfig& config);
 
   const SpecialTokens& special() const { return special_; }
+  // Whether a film's sound is to be written by film_with_sound().
+  bool interleaves_sound() const { return interleaves_sound_; }
   void begin(TokenSequence& out) const;
   void begin_turn(TokenSequence& out, std::string_view role) const;  // user, assistant or system
   void end_turn(TokenSequence& out, float weight = 0) const;
@@ -77,7 +79,16 @@ class PromptWriter {
   void picture(TokenSequence& out, const modality::PictureKind* kind, int index, int64_t tokens) const;
   // The same of a recording, after the words that lead it in; these alone if it has no tokens.
   void recording(TokenSequence& out, const modality::SenseKind& sense, int index, int64_t tokens) const;
+  // Nothing, for a model without evidence.
   void evidence(TokenSequence& out, const Evidence& evidence) const;
+  // A film and its sound side by side: each window of the film before what is heard meanwhile (as many windows), then what was found
+  // in both.
+  struct Place {
+    int index = 0;
+    int64_t tokens = 0;
+  };
+  void film_with_sound(TokenSequence& out, std::span<const Place> film, std::span<const Place> sound,
+                       const Evidence& seen, const Evidence& heard) const;
   // The evidence's objects of one kind with their boxes, as an answer: " helmet<box>, helmet<box>", or "none". At most
   // `most`, in the order of the evidence. The location tokens weigh `box_weight`.
   void found(TokenSequence& out, const Evidence& evidence, const std::string& label, size_t most, float weight,
@@ -89,6 +100,7 @@ class PromptWriter {
  private:
   const text::Tokenizer& tokenizer_;
   SpecialTokens special_;
+  bool tells_evidence_, interleaves_sound_;
 };
 
 // Splits an answer's tokens into its text and its boxes: a label followed by four location tokens is a box with that

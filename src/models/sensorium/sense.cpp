@@ -4,27 +4,16 @@
 #include <cmath>
 
 #include "models/decoder/session.h"
-#include "models/sensorium/token_grid.h"
 
 namespace sensorium::models {
 
-Sense::Sense(nn::ParameterStore& store, const SenseConfig& config, const modality::ImageEncoderConfig& eyes,
-             const DecoderConfig& decoder, Queries label_queries)
+Sense::Sense(nn::ParameterStore& store, const SenseConfig& config, const SensoriumConfig& model, Queries label_queries)
     : config_(config), label_queries_(std::move(label_queries)) {
   const std::string name = fmt::format("senses.{}", config.kind->name);
   const int64_t dim = config.encoder->dim();
-  encoder_ = config.encoder->make(store, name + ".encoder", eyes);
-  classifier_ = Classifier(store, name + ".classifier", dim, config.query_dim, decoder.vocabulary);
-  projector_ = nn::Mlp(store, name + ".projector", dim * config.merge * config.merge, decoder.dim, decoder.dim);
-}
-
-Tensor Sense::project(const modality::ImageFeatures& features, std::vector<int64_t>& token_offsets) const {
-  return projector_(merge_tokens(features, config_.merge, token_offsets));
-}
-
-int64_t Sense::token_count(const modality::Signal& signal) const {
-  const modality::TokenGridSize grid = encoder_->grid(signal);
-  return merged(grid.rows, config_.merge) * merged(grid.columns, config_.merge);
+  encoder_ = config.encoder->make(store, name + ".encoder", model.image);
+  classifier_ = Classifier(store, name + ".classifier", dim, config.query_dim, model.decoder.vocabulary);
+  connector_ = Connector(store, name + ".projector", dim, config.merge, model.fusion, model.decoder.dim);
 }
 
 std::vector<float> Sense::probabilities(const modality::ImageFeatures& features, const Queries& queries) const {

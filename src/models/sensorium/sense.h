@@ -1,5 +1,5 @@
 // A sense of the native model beside the eyes: an encoder of its signals, a classifier that says what a recording is of, a
-// projector that makes decoder tokens of it. Parameters: senses.<name>.encoder, .classifier and
+// connector that makes decoder tokens of it. Parameters: senses.<name>.encoder, .classifier and
 // .projector.
 #pragma once
 
@@ -10,6 +10,7 @@
 
 #include "modality/senses.h"
 #include "models/sensorium/config.h"
+#include "models/sensorium/connector.h"
 #include "models/sensorium/heads.h"
 #include "models/sensorium/prompt.h"
 
@@ -18,8 +19,7 @@ namespace sensorium::models {
 class Sense {
  public:
   // `label_queries`: of config.labels, by the model's tokenizer.
-  Sense(nn::ParameterStore& store, const SenseConfig& config, const modality::ImageEncoderConfig& eyes,
-        const DecoderConfig& decoder, Queries label_queries);
+  Sense(nn::ParameterStore& store, const SenseConfig& config, const SensoriumConfig& model, Queries label_queries);
 
   const modality::SenseKind& kind() const { return *config_.kind; }
   const std::vector<std::string>& labels() const { return config_.labels; }
@@ -35,9 +35,11 @@ class Sense {
     return classifier_(features, queries);
   }
   // [T, decoder dim]; `token_offsets` receives the signals' rows.
-  Tensor project(const modality::ImageFeatures& features, std::vector<int64_t>& token_offsets) const;
-  // Decoder tokens of a signal.
-  int64_t token_count(const modality::Signal& signal) const;
+  Tensor project(const modality::ImageFeatures& features, std::vector<int64_t>& token_offsets) const {
+    return connector_(features, token_offsets);
+  }
+  // Rows of project() for a signal.
+  int64_t token_count(const modality::Signal& signal) const { return connector_.rows(encoder_->grid(signal)); }
   void set_checkpointing(bool on) { encoder_->set_checkpointing(on); }
 
   // Probabilities of phrases (at least one) for a recording: the mean over its windows.
@@ -47,7 +49,7 @@ class Sense {
   SenseConfig config_;
   std::unique_ptr<modality::SignalEncoder> encoder_;
   Classifier classifier_;
-  nn::Mlp projector_;
+  Connector connector_;
   Queries label_queries_;
 };
 

@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "models/decoder/loss.h"
+#include "models/sensorium/objectives.h"
 
 namespace sensorium::models {
 namespace {
@@ -155,8 +156,20 @@ modality::PreparedImages pack_pictures(const TrainingBatch& batch, DType compute
 }
 
 BatchLosses training_loss(const SensoriumModel& model, const TrainingBatch& batch, const LossWeights& weights,
-                          DType compute) {
-  BatchLosses result{.label = kNothing, .sense = kNothing, .center = kNothing, .box = kNothing, .language = kNothing};
+                          DType compute, const ObjectiveHeads* heads) {
+  BatchLosses result{.label = kNothing,
+                     .sense = kNothing,
+                     .center = kNothing,
+                     .box = kNothing,
+                     .language = kNothing,
+                     .masked_text = kNothing,
+                     .masked_patches = kNothing,
+                     .frame_order = kNothing,
+                     .contrastive = kNothing};
+  const bool reads = weights.language > 0 && !batch.sequences.empty();
+  const bool fills_in = weights.masked_text > 0 && !batch.masked.empty();
+  std::optional<ContrastivePairs> pairs;
+  if (weights.contrastive > 0) pairs.emplace(model);
   std::vector<Tensor> parts;
   std::vector<float> factors;
   const auto add = [&](const Tensor& loss, float weight) {
@@ -195,7 +208,12 @@ BatchLosses training_loss(const SensoriumModel& model, const TrainingBatch& batc
                          weights.detection * weights.box);
       }
     }
-    if (weights.language > 0 && !batch.sequences.empty()) image_tokens_TC = model.project(features, token_offsets);
+    if (pairs) {
+      std::vector<const Called*> names;
+      for (const TrainingImage& image : batch.images) names.push_back(&image.called);
+      pairs->add("image", features, names);
+    }
+    if (reads || fills_in) image_tokens_TC = model.project(features, token_offsets);
   }
 
   RecordingTokens recorded;
@@ -212,7 +230,12 @@ BatchLosses training_loss(const SensoriumModel& model, const TrainingBatch& batc
       sense_losses.push_back(
           add(label_loss(sense, features, batch, recordings, weights.label_smoothing), weights.label));
     }
-    if (weights.language == 0 || batch.sequences.empty()) continue;
+    if (pairs) {
+      std::vector<const Called*> names;
+      for (const size_t i : recordings) names.push_back(&batch.recordings[i].called);
+      pairs->add(sense.kind().name, features, names);
+    }
+    if (!reads && !fills_in) continue;
     std::vector<int64_t> offsets;
     recorded.blocks_TC.push_back(sense.project(features, offsets));
     for (size_t i = 0; i < recordings.size(); ++i)
@@ -225,19 +248,32 @@ BatchLosses training_loss(const SensoriumModel& model, const TrainingBatch& batc
   }
   if (!recorded.blocks_TC.empty()) append_recordings(recorded, image_tokens_TC, token_offsets);
 
-  if (weights.language > 0 && !batch.sequences.empty()) {
+  if (reads || fills_in) {
     std::vector<const TokenSequence*> pointers;
-    for (const TokenSequence& sequence : batch.sequences) pointers.push_back(&sequence);
+    const auto add_all = [&](const std::vector<TokenSequence>& sequences) {
+      for (const TokenSequence& sequence : sequences) pointers.push_back(&sequence);
+    };
+    if (reads) add_all(batch.sequences);
+    const size_t first_masked = pointers.size();
+    if (fills_in) add_all(batch.masked);
     ops::Sequences packed;
     const Tensor x_TC = model.embed(pointers, image_tokens_TC, token_offsets, compute, packed);
-    const Tensor hidden_TC = model.decoder()(x_TC, packed);
+    const Tensor hidden_TC = model.decoder()(x_TC, packed, model.media_of(pointers, image_tokens_TC, token_offsets));
     result.text_tokens = hidden_TC.dim(0);
-    NextTokens next;
-    for (size_t s = 0; s < batch.sequences.size(); ++s) {
-      next.add(packed.offsets[s], batch.sequences[s].tokens, batch.sequences[s].weights);
-    }
+    NextTokens next, filled;
+    for (size_t s = 0; s < pointers.size(); ++s)
+      (s < first_masked ? next : filled).add(packed.offsets[s], pointers[s]->tokens, pointers[s]->weights);
     if (!next.empty()) result.language = add(next.loss(model.decoder(), hidden_TC), weights.language);
+    if (!filled.empty()) result.masked_text = add(filled.loss(model.decoder(), hidden_TC), weights.masked_text);
   }
+  const auto add_if_any = [&](const Tensor& loss, float weight, float& reported) {
+    if (loss.defined()) reported = add(loss, weight);
+  };
+  if (pairs) add_if_any(pairs->loss(), weights.contrastive, result.contrastive);
+  if (heads != nullptr && weights.masked_patches > 0)
+    add_if_any(heads->masked_patches(model, batch, compute), weights.masked_patches, result.masked_patches);
+  if (heads != nullptr && weights.frame_order > 0)
+    add_if_any(heads->frame_order(model, batch, compute), weights.frame_order, result.frame_order);
   require(!parts.empty(), ErrorKind::usage, "the batch has nothing to learn from with these loss weights");
   result.total = ops::weighted_sum(parts, factors);
   return result;
