@@ -1,10 +1,13 @@
 #include <functional>
 #include <memory>
 
+#include "base/json.h"
 #include "base/rng.h"
 #include "cli/bench/cases.h"
 #include "cli/command.h"
+#include "modality/video/video.h"
 #include "models/embedding/embedder.h"
+#include "models/learner.h"
 #include "models/llava/model.h"
 
 namespace sensorium::cli {
@@ -130,6 +133,36 @@ BenchCase embed_case(const Load& load, models::InputSense sense) {
           }};
 }
 
+constexpr int kSoundSeconds = 10, kFilmFrames = 8, kFilmWidth = 160, kFilmHeight = 90;
+
+// A decoded sound to its vector: log-mel windows, the encoder, the head of the joint space.
+BenchCase sound_case(const Load& load) {
+  return {.name = fmt::format("encode/audio{}s", kSoundSeconds), .prepare = [=]() -> std::function<void()> {
+            const SharedModel model = load();
+            media::Audio sound{16'000, 1, std::vector<float>(size_t{16'000} * kSoundSeconds)};
+            Rng rng(5);
+            for (float& sample : sound.samples) sample = 0.1f * static_cast<float>(rng.normal());
+            const models::EmbedInput input{.sense = models::InputSense::audio,
+                                           .audio = std::make_shared<media::Audio>(std::move(sound)),
+                                           .name = "noise"};
+            return [=] { (void)model->embedder()->embed({&input, 1}); };
+          }};
+}
+
+// Decoded frames to what the classifier says of them.
+BenchCase film_case(const Load& load) {
+  return {.name = fmt::format("encode/video{}x{}x{}", kFilmFrames, kFilmWidth, kFilmHeight),
+          .prepare = [=]() -> std::function<void()> {
+            const SharedModel model = load();
+            const std::vector<media::Image> frames(kFilmFrames, *noise_picture(kFilmWidth, kFilmHeight));
+            return [=] {
+              const models::ChatPart film{.recording = std::make_shared<const modality::Recording>(
+                                              modality::film_recording(frames, kFilmFrames / modality::kFilmRateHz))};
+              (void)model->classify_part(film, std::vector<std::string>{"a", "b"});
+            };
+          }};
+}
+
 }  // namespace
 
 std::vector<BenchCase> model_cases(const std::string& model_name) {
@@ -145,15 +178,24 @@ std::vector<BenchCase> model_cases(const std::string& model_name) {
     }
     return cases;
   }
-  return {{.name = "encode/image",
-           .prepare = [load]() -> std::function<void()> {
-             const SharedModel model = load();
-             const auto image = noise_picture(320, 240);
-             return [=] { encode(*model, *image); };
-           }},
-          prefill_case(load, 256),
-          prefill_case(load, 512),
-          step_case(load)};
+  std::vector<BenchCase> cases = {{.name = "encode/image",
+                                   .prepare = [load]() -> std::function<void()> {
+                                     const SharedModel model = load();
+                                     const auto image = noise_picture(320, 240);
+                                     return [=] { encode(*model, *image); };
+                                   }},
+                                  prefill_case(load, 256),
+                                  prefill_case(load, 512),
+                                  step_case(load)};
+  const std::filesystem::path folder = find_model(model_name);
+  if (models::is_native(folder)) {
+    const Json config = read_json_file(folder / "config.json");
+    const Json senses = config.value("senses", Json::object());
+    if (senses.contains("video")) cases.push_back(film_case(load));
+    if (config.contains("joint")) cases.push_back(embed_case(load, models::InputSense::image));
+    if (config.contains("joint") && senses.contains("audio")) cases.push_back(sound_case(load));
+  }
+  return cases;
 }
 
 }  // namespace sensorium::cli
