@@ -6,6 +6,7 @@
 #include "media/decode.h"
 #include "modality/picture_kinds.h"
 #include "modality/senses.h"
+#include "models/load_part.h"
 
 namespace sensorium::cli {
 namespace {
