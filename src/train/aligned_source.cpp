@@ -109,7 +109,12 @@ void show_together(const AlignedScene& scene, int64_t index, Lesson& lesson) {
   lesson.turns = {std::move(asked), std::move(said)};
 }
 
-constexpr std::array kViews = {show_picture, show_heat, show_depth, play_sound, show_film, feel_motion};
+struct SceneView {
+  void (*show)(const AlignedScene& scene, Lesson& lesson);
+  data::AlignedFilm film = data::AlignedFilm::leave_out;
+};
+constexpr std::array<SceneView, 6> kViews = {
+    {{show_picture}, {show_heat}, {show_depth}, {play_sound}, {show_film, data::AlignedFilm::draw}, {feel_motion}}};
 
 class AlignedSource : public LessonSource {
  public:
@@ -121,13 +126,14 @@ class AlignedSource : public LessonSource {
   Lesson get(int64_t index) const override {
     if (together_) {
       Lesson lesson;
-      show_together(data::generate_aligned_scene(seed_, static_cast<uint64_t>(index)), index, lesson);
+      const auto film = index % 2 == 0 ? data::AlignedFilm::leave_out : data::AlignedFilm::draw;
+      show_together(data::generate_aligned_scene(seed_, static_cast<uint64_t>(index), film), index, lesson);
       return lesson;
     }
     const auto views = static_cast<int64_t>(kViews.size());
     Lesson lesson;
-    kViews[static_cast<size_t>(index % views)](
-        data::generate_aligned_scene(seed_, static_cast<uint64_t>(index / views)), lesson);
+    const SceneView& view = kViews[static_cast<size_t>(index % views)];
+    view.show(data::generate_aligned_scene(seed_, static_cast<uint64_t>(index / views), view.film), lesson);
     lesson.boxes_known = lesson.boxes_known && !set_.objects.empty();
     if (lesson.image && !set_.scene.empty()) lesson.label.clear();
     return lesson;

@@ -21,6 +21,13 @@ TEST(AlignedWorld, TheSameSceneIsAlwaysTheSame) {
   EXPECT_EQ(a.sound.samples, b.sound.samples);
   EXPECT_EQ(a.motion, b.motion);
   EXPECT_EQ(a.heat, b.heat);
+  const AlignedScene unfilmed = generate_aligned_scene(3, 5, AlignedFilm::leave_out);
+  EXPECT_TRUE(unfilmed.film.empty());
+  EXPECT_EQ(aligned_files(unfilmed).size() + kAlignedFrames, aligned_files(a).size());
+  EXPECT_EQ(unfilmed.picture, a.picture);
+  EXPECT_EQ(unfilmed.heat.pixels, a.heat.pixels);
+  EXPECT_EQ(unfilmed.sound.samples, a.sound.samples);
+  EXPECT_EQ(unfilmed.motion, a.motion);
   EXPECT_NE(a.picture, generate_aligned_scene(3, 6).picture);
   EXPECT_NE(a.picture, generate_aligned_scene(4, 5).picture);
 }

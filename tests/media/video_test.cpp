@@ -1,6 +1,10 @@
 #include "media/video.h"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <cerrno>
+#include <cstdlib>
 
 #include <functional>
 
@@ -145,8 +149,23 @@ TEST_F(Films, DamagedAndHostileFilesAreRefused) {
 
 TEST_F(Films, ASlowDecoderIsStopped) {
   const fs::path film = make_ramp("ramp.mp4");
+  const fs::path scratch = folder_ / "scratch";
+  fs::create_directories(scratch);
+  const char* before = std::getenv("TMPDIR");
+  const std::string restored = before == nullptr ? "" : before;
+  ::setenv("TMPDIR", scratch.c_str(), 1);
   EXPECT_EQ(kind_of([&] { (void)load_video(film, {}, {.wall_time = std::chrono::milliseconds(1)}); }),
             ErrorKind::limit);
+  EXPECT_EQ(kind_of([&] { (void)load_audio(film, {}); }), ErrorKind::invalid_data) << "a film without a sound";
+  if (before == nullptr) {
+    ::unsetenv("TMPDIR");
+  } else {
+    ::setenv("TMPDIR", restored.c_str(), 1);
+  }
+  // Nothing of it is left: no process, not even a dead one, and no file.
+  EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1);
+  EXPECT_EQ(errno, ECHILD);
+  EXPECT_TRUE(fs::is_empty(scratch));
 }
 
 TEST_F(Films, NamesThatLookLikeOptionsAndUrlsAreFiles) {

@@ -101,7 +101,7 @@ std::string story_of(const AlignedScene& scene) {
   return story + ".";
 }
 
-AlignedScene generate_aligned_scene(uint64_t seed, uint64_t index) {
+AlignedScene generate_aligned_scene(uint64_t seed, uint64_t index, AlignedFilm film) {
   Rng rng = Rng::for_item(seed, index);
   const size_t kind = rng.below(kThings.size()), direction = rng.below(kThingMotions.size());
   const size_t camera = rng.chance(0.5) ? 0 : 1 + rng.below(kCameraMotions.size() - 1);
@@ -133,7 +133,8 @@ AlignedScene generate_aligned_scene(uint64_t seed, uint64_t index) {
   }
 
   const double phase = rng.uniform(0, 6.28);
-  for (int t = 0; t < kAlignedFrames; ++t) {
+  const int frames = film == AlignedFilm::draw ? kAlignedFrames : 1;
+  for (int t = 0; t < frames; ++t) {
     const double part = static_cast<double>(t) / (kAlignedFrames - 1);
     Scene frame = stage.at({static_cast<float>(way * part), 0}, gaze(camera, kAlignedSeconds * part, phase));
     const Rendering rendering = render_picture(frame);
@@ -151,6 +152,7 @@ AlignedScene generate_aligned_scene(uint64_t seed, uint64_t index) {
     }
   }
   scene.picture = scene.film.front();
+  if (film == AlignedFilm::leave_out) scene.film.clear();
   scene.sound = {kAlignedRateHz, 1,
                  make_voice(kind, static_cast<int>(kAlignedSeconds * kAlignedRateHz), kAlignedRateHz, rng)};
   scene.motion = sense_motion(camera, phase, rng);

@@ -3,6 +3,7 @@
 // them, so senses that are never trained on the same records can still be compared.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -39,8 +40,10 @@ std::span<const std::string_view> aligned_things();
 std::span<const std::string_view> thing_motions();   // "rests", "moves left", "moves right"
 std::span<const std::string_view> camera_motions();  // "still", "pans left", "pans right", "shakes"
 
-// Scene `index` of `seed` is always the same.
-AlignedScene generate_aligned_scene(uint64_t seed, uint64_t index);
+// Drawing the film takes most of a scene's time: who does not watch it may leave it out.
+enum class AlignedFilm : uint8_t { draw, leave_out };
+// Scene `index` of `seed` is always the same, but for a film that is left out.
+AlignedScene generate_aligned_scene(uint64_t seed, uint64_t index, AlignedFilm film = AlignedFilm::draw);
 
 // Six records of a scene, one for each sense, as lines of a data set; each says which scene it is of. The paths of their media are
 // media/NAME followed by the endings of aligned_files().
