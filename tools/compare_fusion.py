@@ -79,7 +79,7 @@ def main():
         scores = {}
         for result in report["results"]:
             question = result.get("question") or "all"
-            scores[question] = result["metrics"]["accuracy"]["value"]
+            scores[question] = result["metrics"]["exact_match"]["value"]
             if question not in questions:
                 questions.append(question)
         picture = next((options.out / "test/media").glob("test_*[0-9].png"))

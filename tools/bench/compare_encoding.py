@@ -134,6 +134,7 @@ def main():
     parser.add_argument("binary")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--eager", action="store_true", help="leave the compiled variants out: compiling takes a minute")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     pictures = numpy.random.default_rng(1).integers(0, 256, (PICTURES, HEIGHT, WIDTH, 3), dtype=numpy.uint8)
@@ -145,7 +146,8 @@ def main():
         if cosine < 0.999:
             sys.exit(f"{name}: the vectors of a picture have a cosine of {cosine:.5f}: not the same network")
         variants[name] = (encoder, dtype)
-        variants[name + " compiled"] = (torch.compile(encoder), dtype)
+        if not options.eager:
+            variants[name + " compiled"] = (torch.compile(encoder), dtype)
     times = {"sensorium bf16": []} | {name: [] for name in variants}
     for encoder, dtype in variants.values():
         torch_ms(encoder, pictures, dtype, 3)  # compiles, allocates
