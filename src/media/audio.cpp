@@ -36,12 +36,17 @@ void put_number(std::string& out, uint32_t value, int bytes) {
 }  // namespace
 
 std::unique_ptr<AudioReader> open_audio(const std::filesystem::path& path, const AudioLimits& limits) {
+  return open_audio(path, limits, {});
+}
+
+std::unique_ptr<AudioReader> open_audio(const std::filesystem::path& path, const AudioLimits& limits,
+                                        const FfmpegLimits& process) {
   MappedFile map(path);
   const ByteSpan bytes = FileReader::bytes_of(map);
   require(!bytes.empty(), ErrorKind::invalid_data, "{}: the file is empty", path.string());
   require(bytes.size() <= limits.max_file_bytes, ErrorKind::limit,
           "{}: a file of {} bytes is larger than the limit of {}", path.string(), bytes.size(), limits.max_file_bytes);
-  if (!is_wav_or_flac(bytes)) return open_audio_with_ffmpeg(path, limits);
+  if (!is_wav_or_flac(bytes)) return open_audio_with_ffmpeg(path, limits, process);
   try {
     return std::make_unique<FileReader>(std::move(map), limits);
   } catch (const Error& error) {

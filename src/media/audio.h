@@ -39,6 +39,8 @@ struct AudioLimits {
   size_t max_file_bytes = size_t{1} << 33;
 };
 
+struct FfmpegLimits;  // ffmpeg.h
+
 // A sound read piece by piece: memory does not grow with its length.
 class AudioReader {
  public:
@@ -52,6 +54,9 @@ class AudioReader {
 // Told apart by their bytes, never by the name. Throws Error with the path: not_found, invalid_data (no sound in it), unsupported,
 // limit. The reader's own errors do not name the file.
 std::unique_ptr<AudioReader> open_audio(const std::filesystem::path& path, const AudioLimits& limits = {});
+// The same with limits of ffmpeg's process, should it be needed.
+std::unique_ptr<AudioReader> open_audio(const std::filesystem::path& path, const AudioLimits& limits,
+                                        const FfmpegLimits& process);
 // Whether the bytes begin as a WAV or FLAC file.
 bool is_wav_or_flac(ByteSpan bytes);
 // WAV and FLAC only; `bytes` must outlive the reader.

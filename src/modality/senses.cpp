@@ -28,6 +28,15 @@ template <Recording (*load)(const std::filesystem::path& path)>
 Recording of_path(const std::filesystem::path& path, const RecordingOptions& /*options*/) {
   return load(path);
 }
+// One that runs ffmpeg.
+template <Recording (*load)(const std::filesystem::path& path, const media::FfmpegLimits& limits)>
+Recording by_ffmpeg(const std::filesystem::path& path, const RecordingOptions& options) {
+  return load(path, options.ffmpeg);
+}
+std::optional<Recording> sound_of_film(const std::filesystem::path& path, const Recording& film,
+                                       const RecordingOptions& options) {
+  return load_sound_track(path, film, options.ffmpeg);
+}
 
 constexpr std::array<SenseKind, 4> kSenses = {{
     {.name = "audio",
@@ -39,7 +48,7 @@ constexpr std::array<SenseKind, 4> kSenses = {{
      .extensions = kSoundFiles,
      .possible_extensions = kFilms,
      .channels = 3,
-     .load_file = of_path<load_sound>,
+     .load_file = by_ffmpeg<load_sound>,
      .load_frames = nullptr,
      .load_sound_track = nullptr,
      .signal = sound_signal,
@@ -67,9 +76,9 @@ constexpr std::array<SenseKind, 4> kSenses = {{
      .extensions = kFilms,
      .possible_extensions = {},
      .channels = 3,
-     .load_file = of_path<load_film>,
+     .load_file = by_ffmpeg<load_film>,
      .load_frames = load_film_frames,
-     .load_sound_track = load_sound_track,
+     .load_sound_track = sound_of_film,
      .signal = film_signal,
      .read_encoder = read_video_encoder},
     {.name = "depth",

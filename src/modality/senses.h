@@ -7,13 +7,15 @@
 #include <string>
 #include <string_view>
 
+#include "media/ffmpeg.h"
 #include "modality/signal_encoder.h"
 
 namespace sensorium::modality {
 
-// How a file is read where it does not say it itself.
+// How a file is read.
 struct RecordingOptions {
   std::optional<double> depth_unit_m;  // of distances; none: millimetres in pictures, metres in arrays
+  media::FfmpegLimits ffmpeg = {};     // of the processes that decode it, where such do
 };
 
 struct SenseKind {
@@ -31,7 +33,8 @@ struct SenseKind {
   // From a list of pictures; none: the sense has no recordings of that form.
   Recording (*load_frames)(std::span<const std::string> paths);
   // The sound in the file of a film, its windows beside the film's; none: such files hold none.
-  std::optional<Recording> (*load_sound_track)(const std::filesystem::path& path, const Recording& film);
+  std::optional<Recording> (*load_sound_track)(const std::filesystem::path& path, const Recording& film,
+                                               const RecordingOptions& options);
   Signal (*signal)(const Tensor& window);
   // The encoder's sizes from config.json; `where` begins messages. Throws Error(invalid_data).
   SharedEncoderConfig (*read_encoder)(const SenseKind& sense, const Json& json, const std::string& where);

@@ -23,7 +23,7 @@ std::vector<ChatPart> load_recordings(const std::string& path, const modality::S
   const auto recording = std::make_shared<const modality::Recording>(sense.load(path, options));
   std::vector<ChatPart> parts = {{.recording = recording}};
   if (sense.load_sound_track == nullptr) return parts;
-  if (std::optional<modality::Recording> sound = sense.load_sound_track(path, *recording))
+  if (std::optional<modality::Recording> sound = sense.load_sound_track(path, *recording, options))
     parts.push_back({.recording = std::make_shared<const modality::Recording>(std::move(*sound))});
   return parts;
 }

@@ -147,6 +147,9 @@ struct ModelFamily {
   FamilyKind kind = FamilyKind::answers;
   // For training on conversations (learner.h); none: the family does not train this way.
   std::unique_ptr<Learner> (*learn)(std::unique_ptr<Checkpoint> checkpoint, const LearnerOptions& options) = nullptr;
+  // A film's file as the parts of a message that the family's models were trained with: so many frames a second, so many of them,
+  // its sound. None: they watch no films. Throws Error with the path, as media::load_video.
+  std::vector<ChatPart> (*read_film)(const std::filesystem::path& path, const media::FfmpegLimits& limits) = nullptr;
 };
 std::span<const ModelFamily> model_families();
 // The family of a folder or file, without loading its weights. Throws as load_model.

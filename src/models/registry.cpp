@@ -21,7 +21,8 @@ namespace sensorium::models {
 namespace {
 
 constexpr std::array<ModelFamily, 10> kFamilies = {{
-    {"sensorium", "the native model: image encoder with task heads, projector, decoder", load_sensorium},
+    {"sensorium", "the native model: image encoder with task heads, projector, decoder", load_sensorium,
+     FamilyKind::answers, nullptr, watch_film},
     {"llama", "text: Llama 2 and 3, Vicuna, Yi", load_llama, FamilyKind::answers, learn_text<read_llama_config>},
     {"mistral", "text: Mistral", load_mistral, FamilyKind::answers, learn_text<read_mistral_config>},
     {"qwen2", "text: Qwen 1.5, 2 and 2.5", load_qwen2, FamilyKind::answers, learn_text<read_qwen2_config>},
@@ -33,7 +34,7 @@ constexpr std::array<ModelFamily, 10> kFamilies = {{
     {"llava_next", "questions about pictures: LLaVA 1.6 (NeXT)", load_llava_next, FamilyKind::answers,
      learn_llava<LlavaNextModel>},
     {"llava_onevision", "questions about pictures and videos: LLaVA-OneVision", load_llava_onevision,
-     FamilyKind::answers, learn_llava<LlavaOnevisionModel>},
+     FamilyKind::answers, learn_llava<LlavaOnevisionModel>, read_film_frames},
 }};
 
 // Decoders of multimodal models, by the model_type of their "text_config".

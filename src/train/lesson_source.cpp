@@ -112,7 +112,7 @@ class RecordSource : public LessonSource {
       return cache_
           .get("sound track:" + path,
                [&] {
-                 std::optional<modality::Recording> sound = film.sense->load_sound_track(path, film);
+                 std::optional<modality::Recording> sound = film.sense->load_sound_track(path, film, {});
                  return models::ChatPart{
                      .recording = sound ? std::make_shared<const modality::Recording>(std::move(*sound)) : nullptr};
                })

@@ -220,8 +220,8 @@ TEST(Media, LocalFilesStayBelowTheirFolder) {
   write_file_atomic(std::filesystem::path(testing::TempDir()) / "outside.txt", "outside");
   std::filesystem::create_symlink("../../outside.txt", folder / "in/link");
   MediaSource source({.media_path = folder});
-  EXPECT_EQ(source.read_url("file:///in/a.txt"), "inside");
-  EXPECT_EQ(source.read_url("file://" + std::filesystem::canonical(folder / "in/a.txt").string()), "inside");
+  EXPECT_EQ(source.read_url("file:///in/a.txt").bytes, "inside");
+  EXPECT_EQ(source.read_url("file://" + std::filesystem::canonical(folder / "in/a.txt").string()).bytes, "inside");
   for (const char* url :
        {"file:///in/link", "file:///../outside.txt", "file:///in/../../outside.txt", "file:///etc/passwd",
         "file:///%2e%2e/outside.txt", "file:///in", "file:///in/a.txt%00.png"}) {

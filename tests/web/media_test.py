@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Media on the page: paste, drop, picker, sound, film, camera, microphone, other formats.    media_test.py PROGRAM"""
+import base64
 import pathlib
 import shutil
 import subprocess
@@ -115,7 +116,12 @@ class Media(PageTest):
                         "-c:v", "libvpx", "-b:v", "2M", "-pix_fmt", "yuv420p", "-vf", "scale=trunc(iw/2)*2:trunc(ih/2)*2", film], check=True)
         self.set(frames=2)
         self.attach(film)
+        self.record_requests()
         self.assertTrue(self.ask("What happens in the video?"))
+        # The server chooses the frames that the model wants: the whole film is sent, and nothing else of it.
+        parts = self.js("return JSON.parse(bodies[0]).messages.at(-1).content")
+        self.assertEqual([part["type"] for part in parts], ["video_url", "text"])
+        self.assertEqual(base64.b64decode(parts[0]["video_url"]["url"].split(",")[1]), film.read_bytes())
         self.assertEqual(len(self.all(".question .film video")), 1)
         self.assertEqual(len(self.all(".question .frames img")), 2)
         self.assertNotIn("pictures of it are sent", self.one(".answer .after").text)
@@ -126,18 +132,40 @@ class Media(PageTest):
             return [["text", "image", "video"], ["text", "image"], ["text"]].map(senses => wayOf(film, new Set(senses)));"""),
             ["whole", "frames", "kept"])
 
+    @unittest.skipUnless(shutil.which("ffmpeg"), "ffmpeg makes the sounds")
+    def test_sounds_in_containers_of_films_are_heard(self):
+        self.record_requests()
+        codecs = {"webm": "libopus", "mp4": "aac", "ogg": "libvorbis"}
+        for i, (kind, codec) in enumerate(codecs.items()):
+            path = self.tone.with_suffix("." + kind)
+            subprocess.run(["ffmpeg", "-v", "error", "-y", "-i", self.tone, "-c:a", codec, path], check=True)
+            self.assertTrue(self.ask("What do you hear?", path))
+            part = self.js(f"return JSON.parse(bodies[{i}]).messages.at(-1).content[0]")
+            self.assertEqual(part["type"], "input_audio", kind)
+            self.assertEqual(base64.b64decode(part["input_audio"]["data"]), path.read_bytes())
+            self.wait(f"document.querySelectorAll('.spectrogram canvas[aria-label]').length === {i + 1}")
+            self.wait("[...document.querySelectorAll('.sound audio')].every(player => player.duration > 1)")
+        self.assertEqual(self.all(".answer .fault"), [])
+
     def test_the_camera_gives_a_picture(self):
         self.click("#camera")
         self.wait("document.querySelector('dialog video')?.videoWidth > 0")
         self.click("dialog .actions .button")
         self.wait("document.querySelector('.attachment-name')?.textContent.startsWith('camera-')")
         self.wait("document.querySelector('.attachment img')?.naturalWidth > 100")
+        self.assertTrue(self.ask("What colour is it?"))
+        self.wait("document.querySelector('.question .picture img')?.naturalWidth > 100")
+        self.assertEqual(self.all(".answer .fault"), [])
 
     def test_the_microphone_gives_a_sound(self):
         self.click("#microphone")
         self.wait("/[1-9]/.test(document.querySelector('dialog .recording')?.textContent ?? '')")
         self.click("dialog .actions .button")
         self.wait("document.querySelector('.attachment-name')?.textContent.startsWith('sound-')")
+        self.assertTrue(self.ask("What do you hear?"))
+        self.assertEqual(self.all(".answer .fault"), [])
+        self.assertNotIn("takes no sound", self.one(".answer .after").text)
+        self.wait("document.querySelector('.sound audio').duration > 0")
 
     def test_a_closed_recording_gives_nothing(self):
         self.click("#microphone")

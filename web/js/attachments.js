@@ -4,15 +4,26 @@ import {frameTimes, grabFrames} from "./film.js";
 import {decodeSound, toWav} from "./sound.js";
 
 const SENT_PICTURES = ["image/jpeg", "image/png", "image/webp"];
+// By the names that browsers have for them; of a container that may hold a film too, a sound alone has been found in it.
 const SENT_SOUNDS = {
-  "audio/wav": "wav",
-  "audio/x-wav": "wav",
-  "audio/wave": "wav",
-  "audio/mpeg": "mp3"
+  "wav": "wav",
+  "x-wav": "wav",
+  "wave": "wav",
+  "mpeg": "mp3",
+  "ogg": "ogg",
+  "webm": "webm",
+  "mp4": "m4a",
+  "x-m4a": "m4a",
+  "flac": "flac",
+  "x-flac": "flac"
+};
+const SOUND_TYPES = {
+  mp3: "mpeg",
+  m4a: "mp4"
 };
 const MOST_PIXELS = 40_000_000;  // a picture beyond is made smaller; the server's own limit is 50 million
-const MOST_FILM_BYTES = 24e6;    // a larger film is sent as pictures
-export const MOST_BYTES = 45e6;  // a third more in base64: under the server's 64 MB
+// A third more in base64: under the server's 64 MB. A larger film is sent as pictures.
+export const MOST_BYTES = 45e6;
 
 export class UnreadableFile extends Error {}
 export class TooLargeFile extends Error {}
@@ -63,7 +74,7 @@ async function soundParts(file) {
   const decoded = await decodeSound(await file.arrayBuffer()).catch(() => {
     throw new UnreadableFile();
   });
-  const known = SENT_SOUNDS[file.type];
+  const known = SENT_SOUNDS[file.type.split(";")[0].split("/")[1]];
   const blob = known ? file : toWav(decoded.getChannelData(0), decoded.sampleRate);
   const url = await readUrl(blob);
   return {type: "input_audio", name: file.name, input_audio: {data: url.slice(url.indexOf(",") + 1), format: known ?? "wav"}};
@@ -75,8 +86,10 @@ async function filmParts(file, count) {
     const frames = await grabFrames(url, duration => frameTimes(duration, count)).catch(() => {
       throw new UnreadableFile();
     });
+    // Recorders of sound write the containers of films.
+    if (frames.length === 0) return await soundParts(file);
     const part = {type: "video_url", name: file.name, frames};
-    if (file.size <= MOST_FILM_BYTES) part.video_url = {url: await readUrl(file)};
+    if (file.size <= MOST_BYTES) part.video_url = {url: await readUrl(file)};
     return part;
   } finally {
     URL.revokeObjectURL(url);
@@ -98,5 +111,4 @@ export async function readAttachment(file, frames) {
   return kind === "image" ? pictureParts(file) : soundParts(file);
 }
 
-export const soundUrl = part =>
-    `data:audio/${part.input_audio.format === "mp3" ? "mpeg" : "wav"};base64,${part.input_audio.data}`;
+export const soundUrl = ({input_audio: {data, format}}) => `data:audio/${SOUND_TYPES[format] ?? format};base64,${data}`;

@@ -12,7 +12,7 @@ const happens = (target, name) => new Promise((resolve, reject) => {
 });
 
 // [{ time (s), url (JPEG data URL) }] of the film at `url`; `chooseTimes` gets its duration in seconds. Rejects what the
-// browser cannot decode.
+// browser cannot decode; gives none for a film without pictures.
 export async function grabFrames(url, chooseTimes) {
   const video = document.createElement("video");
   video.muted = true;
@@ -20,6 +20,7 @@ export async function grabFrames(url, chooseTimes) {
   const loaded = happens(video, "loadeddata");
   video.src = url;
   await loaded;
+  if (video.videoWidth === 0) return [];
   if (!Number.isFinite(video.duration)) {
     // Recordings of browsers have no duration in their head: seeking far beyond makes the browser find it.
     const known = happens(video, "durationchange");

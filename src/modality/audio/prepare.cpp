@@ -101,10 +101,13 @@ Recording hear(media::AudioReader& reader, std::span<const Recording::Span> film
   return recording;
 }
 
-Recording load_sound(const std::filesystem::path& path) { return load_sound(path, {}); }
+Recording load_sound(const std::filesystem::path& path, const media::FfmpegLimits& limits) {
+  return load_sound(path, std::span<const Recording::Span>(), limits);
+}
 
-Recording load_sound(const std::filesystem::path& path, std::span<const Recording::Span> film) {
-  const std::unique_ptr<media::AudioReader> reader = media::open_audio(path);
+Recording load_sound(const std::filesystem::path& path, std::span<const Recording::Span> film,
+                     const media::FfmpegLimits& limits) {
+  const std::unique_ptr<media::AudioReader> reader = media::open_audio(path, {}, limits);
   try {
     return hear(*reader, film);
   } catch (const Error& error) {

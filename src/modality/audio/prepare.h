@@ -5,6 +5,7 @@
 #include <span>
 
 #include "media/audio.h"
+#include "media/ffmpeg.h"
 #include "modality/signal.h"
 
 namespace sensorium::modality {
@@ -19,8 +20,10 @@ constexpr double kShortestSoundS = 0.1;  // less than that says nothing
 // `film`: when the windows of a film begin and end that this is the sound of; beside_film receives what is heard meanwhile, of a span
 // longer than kSoundWindowS its middle, silence where the sound has ended.
 Recording hear(media::AudioReader& reader, std::span<const Recording::Span> film = {});
-Recording load_sound(const std::filesystem::path& path);
-Recording load_sound(const std::filesystem::path& path, std::span<const Recording::Span> film);
+// A file's; `limits` are those of ffmpeg, which reads all but WAV and FLAC.
+Recording load_sound(const std::filesystem::path& path, const media::FfmpegLimits& limits = {});
+Recording load_sound(const std::filesystem::path& path, std::span<const Recording::Span> film,
+                     const media::FfmpegLimits& limits);
 
 // One window as a picture [kSoundBands, frames, 3], low bands first. Channels: the level; how far it is above the band's mean
 // over the window, which takes steady noise and the microphone away; the band's place (a convolution alone would not know

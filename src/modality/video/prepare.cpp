@@ -69,20 +69,22 @@ Recording film_recording(std::vector<media::Image> frames, double seconds) {
   return recording;
 }
 
-Recording load_film(const std::filesystem::path& path) {
+Recording load_film(const std::filesystem::path& path, const media::FfmpegLimits& limits) {
   media::Video video = media::load_video(
       path,
-      {.frames_per_s = kFilmRateHz, .min_frames = kWindowFrames, .max_frames = kMostFrames, .max_side = kDecodedSide});
+      {.frames_per_s = kFilmRateHz, .min_frames = kWindowFrames, .max_frames = kMostFrames, .max_side = kDecodedSide},
+      limits);
   std::vector<media::Image> frames;
   for (media::VideoFrame& frame : video.frames) frames.push_back(std::move(frame.image));
   const double seconds = static_cast<double>(frames.size()) / kFilmRateHz;
   return film_recording(std::move(frames), video.info.duration_s > 0 ? video.info.duration_s : seconds);
 }
 
-std::optional<Recording> load_sound_track(const std::filesystem::path& path, const Recording& film) {
-  if (!media::probe_media(path).has_audio) return std::nullopt;
+std::optional<Recording> load_sound_track(const std::filesystem::path& path, const Recording& film,
+                                          const media::FfmpegLimits& limits) {
+  if (!media::probe_media(path, limits).has_audio) return std::nullopt;
   try {
-    Recording sound = load_sound(path, film.spans);
+    Recording sound = load_sound(path, film.spans, limits);
     sound.sound_track = true;
     return sound;
   } catch (const Error& error) {

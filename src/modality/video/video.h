@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "media/ffmpeg.h"
 #include "media/image.h"
 #include "modality/image/prepare.h"
 #include "modality/signal.h"
@@ -26,10 +27,11 @@ constexpr ImagePrepareConfig kFramePrepare{.max_pixels = 160 * 90, .min_side = 4
 Recording film_recording(std::vector<media::Image> frames, double seconds);
 // A film's file, by its own timestamps, through ffmpeg; the sound is load_sound's affair. Throws Error with the path, as
 // media::load_video.
-Recording load_film(const std::filesystem::path& path);
+Recording load_film(const std::filesystem::path& path, const media::FfmpegLimits& limits = {});
 // A film's sound as the sense of hearing takes it, and what of it is heard during each window of the film; none: it is silent, or (with
 // a warning) its sound cannot be read. Throws Error with the path, as media::probe_media.
-std::optional<Recording> load_sound_track(const std::filesystem::path& path, const Recording& film);
+std::optional<Recording> load_sound_track(const std::filesystem::path& path, const Recording& film,
+                                          const media::FfmpegLimits& limits = {});
 // Frames that are pictures, kFilmRateHz of them a second. Throws Error with the path, as media::load_image.
 Recording load_film_frames(std::span<const std::string> paths);
 

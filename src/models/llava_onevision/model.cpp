@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "media/video.h"
 #include "modality/image/resize_map.h"
 
 namespace sensorium::models {
@@ -79,6 +80,13 @@ Tensor LlavaOnevisionModel::read_video(std::span<const std::shared_ptr<const med
   }
   parts.push_back(newline(parts[0].dtype()));
   return ops::concat_rows(parts);
+}
+
+std::vector<ChatPart> read_film_frames(const std::filesystem::path& path, const media::FfmpegLimits& limits) {
+  ChatPart part;
+  for (media::VideoFrame& frame : media::load_video(path, {.frames_per_s = 1, .max_frames = 32}, limits).frames)
+    part.frames.push_back(std::make_shared<const media::Image>(std::move(frame.image)));
+  return {std::move(part)};
 }
 
 std::unique_ptr<Model> load_llava_onevision(const Checkpoint& checkpoint, DType compute) {

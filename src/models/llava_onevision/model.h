@@ -33,5 +33,7 @@ class LlavaOnevisionModel : public LlavaNextModel {
 };
 
 std::unique_ptr<Model> load_llava_onevision(const Checkpoint& checkpoint, DType compute);
+// The family's read_film: a frame a second, at most 32, as the model was evaluated (section 3 of the paper); it hears nothing.
+std::vector<ChatPart> read_film_frames(const std::filesystem::path& path, const media::FfmpegLimits& limits);
 
 }  // namespace sensorium::models

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "modality/video/video.h"
 #include "models/decoder/session.h"
 #include "models/heat.h"
+#include "models/load_part.h"
 #include "models/picture_cache.h"
 #include "models/sensorium/answer_stream.h"
 #include "models/sensorium/embedder.h"
@@ -45,9 +45,8 @@ class Conversation {
   };
 
   Conversation(const SensoriumModel& model, DType compute, PictureCache<Perception>& perceptions,
-               std::span<const ChatMessage> given)
+               std::span<const ChatMessage> messages)
       : model_(model) {
-    const std::vector<ChatMessage> messages = watched(given);
     for (const ChatMessage& message : messages) {
       for (const ChatPart& part : message.parts) {
         if (part.image) {
@@ -109,23 +108,6 @@ class Conversation {
   const std::string& question() const { return question_; }
 
  private:
-  // Frames become the film that they are of, where the model watches films.
-  std::vector<ChatMessage> watched(std::span<const ChatMessage> given) const {
-    std::vector<ChatMessage> messages(given.begin(), given.end());
-    if (!model_.has(modality::sense_kind("video"))) return messages;
-    for (ChatMessage& message : messages) {
-      for (ChatPart& part : message.parts) {
-        if (part.frames.empty()) continue;
-        std::vector<media::Image> frames;
-        for (const auto& frame : part.frames) frames.push_back(*frame);
-        const double seconds = static_cast<double>(frames.size()) / modality::kFilmRateHz;
-        part.recording =
-            std::make_shared<const modality::Recording>(modality::film_recording(std::move(frames), seconds));
-        part.frames.clear();
-      }
-    }
-    return messages;
-  }
   // Rows of a percept that stand at one place of the prompt.
   struct Piece {
     size_t percept;
@@ -397,6 +379,10 @@ std::unique_ptr<Model> load_sensorium(const Checkpoint& checkpoint, DType comput
   std::unique_ptr<SensoriumModel> model = SensoriumModel::load(checkpoint.path());
   const SensoriumModel& reference = *model;
   return std::make_unique<SensoriumChat>(reference, compute, std::move(model));
+}
+
+std::vector<ChatPart> watch_film(const std::filesystem::path& path, const media::FfmpegLimits& limits) {
+  return load_recordings(path, modality::sense_kind("video"), {.ffmpeg = limits});
 }
 
 std::unique_ptr<Model> wrap_sensorium(const SensoriumModel& model, DType compute) {

@@ -72,11 +72,14 @@ void add_text(models::ChatMessage& message, std::string text) {
   if (!text.empty()) message.parts.push_back({.text = std::move(text)});
 }
 
-void add_media(const Call& call, models::ChatMessage& message, const std::string& bytes, size_t& media_count) {
+void add_media(const Call& call, const Ask& ask, models::ChatMessage& message, const SentMedia& media,
+               size_t& media_count) {
   if (++media_count > call.services.media.max_parts())
-    throw ApiError(400, fmt::format("there are more than {} pictures and films", call.services.media.max_parts()),
+    throw ApiError(400,
+                   fmt::format("there are more than {} pictures, sounds and films", call.services.media.max_parts()),
                    "too_many_media", "messages");
-  message.parts.push_back(call.services.media.part(bytes));
+  const auto family = [&]() -> const models::ModelFamily& { return call.services.models.family(ask.job.model); };
+  for (models::ChatPart& part : call.services.media.parts(media, family)) message.parts.push_back(std::move(part));
 }
 
 void submit(Call& call, Ask ask, std::shared_ptr<JobSink> sink) {

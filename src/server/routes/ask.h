@@ -29,9 +29,10 @@ void require_schema(Ask& ask, const OrderedJson& schema, const char* param);
 void require_json(Ask& ask);
 // Takes the functions into account: told in a system message, and enforced where a call is required.
 void offer_tools(Ask& ask, std::shared_ptr<const Tools> tools);
-// Adds a text, or what a file's bytes hold, to a message. Throws ApiError beyond the limit of media.
+// Adds a text, or media as the asked model takes them, to a message. Throws ApiError beyond the limit of media.
 void add_text(models::ChatMessage& message, std::string text);
-void add_media(const Call& call, models::ChatMessage& message, const std::string& bytes, size_t& media_count);
+void add_media(const Call& call, const Ask& ask, models::ChatMessage& message, const SentMedia& media,
+               size_t& media_count);
 
 // Submits; answers 429 where too many wait. The sink must hold `call.exchange`.
 void submit(Call& call, Ask ask, std::shared_ptr<JobSink> sink);

@@ -148,7 +148,7 @@ void chat_completions(Call& call) {
   const OrderedJson& body = call.body;
   Shape shape{.stream = bool_or(body, "stream", false), .model = string_or(body, "model", "")};
   Ask ask = begin_ask(call, shape.model);
-  ask.job.messages = read_openai_messages(call, body.at("messages"));
+  ask.job.messages = read_openai_messages(call, ask, body.at("messages"));
   read_openai_sampling(body, ask);
   generate::GenerateOptions& options = ask.job.options;
   options.max_tokens = integer_or(body, "max_completion_tokens",

@@ -47,14 +47,14 @@ EmbedItem text_item(std::string text) {
 
 MediaInput openai_embed_input(const Call& call, const OrderedJson& part) {
   if (!part.is_object()) throw ApiError(400, "a part is no object", "invalid_value", "input");
-  const std::optional<std::string> bytes = openai_part_media(call, part);
-  if (!bytes) return text_item(openai_part_text(part)).terms.front();
+  const std::optional<SentMedia> media = openai_part_media(call, part);
+  if (!media) return text_item(openai_part_text(part)).terms.front();
   std::optional<models::InputSense> sense;
   if (const std::string name = string_or(part, "sense", ""); !name.empty()) {
     sense = models::find_sense(name);
     if (!sense) throw ApiError(400, fmt::format("there is no sense \"{}\"", name), "invalid_value", "input");
   }
-  return call.services.media.embed_input(*bytes, sense);
+  return call.services.media.embed_input(*media, sense);
 }
 
 bool EmbedTask::step(const std::shared_ptr<const models::Model>& model) {

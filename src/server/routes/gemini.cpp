@@ -14,12 +14,13 @@ namespace {
 
 std::string dump(const OrderedJson& json) { return json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace); }
 
-void read_part(const Call& call, const OrderedJson& part, models::ChatMessage& message, size_t& media_count) {
+void read_part(const Call& call, const Ask& ask, const OrderedJson& part, models::ChatMessage& message,
+               size_t& media_count) {
   if (!part.is_object()) throw ApiError(400, "a part is no object", "", "contents");
   if (const OrderedJson* text = member(part, "text")) {
     add_text(message, text_of(text));
-  } else if (const std::optional<std::string> bytes = gemini_part_media(call, part)) {
-    add_media(call, message, *bytes, media_count);
+  } else if (const std::optional<SentMedia> media = gemini_part_media(call, part)) {
+    add_media(call, ask, message, *media, media_count);
   } else if (const OrderedJson* made = either(part, "functionCall")) {
     const OrderedJson* arguments = member(*made, "args");
     add_text(message, call_text({text_of(member(*made, "name")), arguments == nullptr ? "{}" : dump(*arguments)}));
@@ -33,7 +34,8 @@ void read_part(const Call& call, const OrderedJson& part, models::ChatMessage& m
   }
 }
 
-models::ChatMessage read_content(const Call& call, const OrderedJson& content, std::string role, size_t& media_count) {
+models::ChatMessage read_content(const Call& call, const Ask& ask, const OrderedJson& content, std::string role,
+                                 size_t& media_count) {
   models::ChatMessage message{.role = std::move(role)};
   if (content.is_string()) {
     add_text(message, content.get<std::string>());
@@ -42,17 +44,17 @@ models::ChatMessage read_content(const Call& call, const OrderedJson& content, s
   const OrderedJson* parts = member(content, "parts");
   if (parts == nullptr) throw ApiError(400, "a content has no parts", "", "contents");
   if (!parts->is_array()) {
-    read_part(call, *parts, message, media_count);
+    read_part(call, ask, *parts, message, media_count);
     return message;
   }
-  for (const OrderedJson& part : *parts) read_part(call, part, message, media_count);
+  for (const OrderedJson& part : *parts) read_part(call, ask, part, message, media_count);
   return message;
 }
 
 void read_contents(const Call& call, const OrderedJson& body, Ask& ask) {
   size_t media_count = 0;
   if (const OrderedJson* system = either(body, "systemInstruction"))
-    ask.job.messages.push_back(read_content(call, *system, "system", media_count));
+    ask.job.messages.push_back(read_content(call, ask, *system, "system", media_count));
   const OrderedJson* given = member(body, "contents");
   if (given == nullptr) throw ApiError(400, "\"contents\" is missing", "", "contents");
   const OrderedJson contents = given->is_array() ? *given : OrderedJson::array({*given});
@@ -60,7 +62,7 @@ void read_contents(const Call& call, const OrderedJson& body, Ask& ask) {
     const std::string role = content.is_object() ? string_or(content, "role", "user") : "user";
     if (role != "user" && role != "model" && role != "function")
       throw ApiError(400, fmt::format("role \"{}\" is neither user nor model", role), "", "contents");
-    ask.job.messages.push_back(read_content(call, content, role == "model" ? "assistant" : "user", media_count));
+    ask.job.messages.push_back(read_content(call, ask, content, role == "model" ? "assistant" : "user", media_count));
   }
 }
 

@@ -23,9 +23,9 @@ EmbedItem read_item(const Call& call, const OrderedJson& content) {
     if (!text.empty()) item.terms.push_back(text_item(std::exchange(text, {})).terms.front());
   };
   for (const OrderedJson& part : parts) {
-    if (const std::optional<std::string> bytes = gemini_part_media(call, part)) {
+    if (const std::optional<SentMedia> media = gemini_part_media(call, part)) {
       end_text();
-      item.terms.push_back(call.services.media.embed_input(*bytes));
+      item.terms.push_back(call.services.media.embed_input(*media));
     } else {
       text += (text.empty() ? "" : "\n") + text_of(member(part, "text"));
     }

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "server/routes/media_source.h"
 #include "server/routes/route.h"
 
 namespace sensorium::server {
@@ -12,7 +13,7 @@ namespace sensorium::server {
 const OrderedJson* either(const OrderedJson& object, std::string_view camel);
 // "" for what is no text.
 std::string text_of(const OrderedJson* value);
-// The bytes that a part holds or names (inlineData, fileData); none if it is of another kind. Throws ApiError.
-std::optional<std::string> gemini_part_media(const Call& call, const OrderedJson& part);
+// What a part holds or names (inlineData, fileData); none if it is of another kind. Throws ApiError.
+std::optional<SentMedia> gemini_part_media(const Call& call, const OrderedJson& part);
 
 }  // namespace sensorium::server

@@ -21,8 +21,8 @@ bool is_own_fault(const Error& error) {
          error.kind() == ErrorKind::io;
 }
 
-// ISO media ("ftyp" at 4) and Matroska, the containers that browsers and phones make.
-bool looks_like_film(std::string_view bytes) {
+// ISO media ("ftyp" at 4), Matroska and AVI: films, or sounds alone.
+bool is_container(std::string_view bytes) {
   return bytes.substr(0, 12).find("ftyp") == 4 || bytes.starts_with("\x1a\x45\xdf\xa3") ||
          (bytes.starts_with("RIFF") && bytes.substr(0, 12).ends_with("AVI "));
 }
@@ -36,29 +36,15 @@ bool looks_like_sound(std::string_view bytes) {
          bytes.starts_with("OggS") || bytes.starts_with("ID3") || (frame && byte(1) != 0xd8);
 }
 
-// What `in_memory` makes of a WAV or FLAC file and `by_path` of another one, which ffmpeg reads. Throws ApiError for one that is no
-// sound, or too long.
-template <typename InMemory, typename ByPath>
-auto read_sound(const std::string& bytes, InMemory&& in_memory, ByPath&& by_path) {
-  std::optional<TemporaryFile> file;
-  try {
-    if (media::is_wav_or_flac(media::as_byte_span(bytes))) return in_memory();
-    file.emplace(bytes);
-    const media::AudioInfo info = media::open_audio(file->path())->info();
-    // Looked at before it is decoded: compressed silence is long.
-    require(info.frames <= 0 || static_cast<double>(info.frames) <= kMostSoundSeconds * info.sample_rate_hz,
-            ErrorKind::limit, "it is longer than {} minutes", kMostSoundSeconds / 60);
-    return by_path(file->path());
-  } catch (const Error& error) {
-    if (is_own_fault(error)) throw;
-    const bool large = error.kind() == ErrorKind::limit;
-    throw ApiError(large ? 413 : 400,
-                   "the sound cannot be read: " + (file ? file->without_path(error) : error.message()),
-                   large ? "sound_too_large" : "invalid_audio");
-  }
+ApiError bad_film(const TemporaryFile& file, const Error& error) {
+  return {400, "the film cannot be read: " + file.without_path(error), "invalid_video"};
 }
 
 }  // namespace
+
+SentMedia::Kind kind_of_type(std::string_view media_type) {
+  return media_type.starts_with("audio/") ? SentMedia::Kind::sound : SentMedia::Kind::any;
+}
 
 std::string decode_base64(std::string_view text) {
   std::string clean;
@@ -73,15 +59,15 @@ std::string decode_base64(std::string_view text) {
   return std::move(bytes).value();
 }
 
-std::string MediaSource::read_url(const std::string& url) const {
+SentMedia MediaSource::read_url(const std::string& url) const {
   if (url.starts_with("data:")) {
     const size_t comma = url.find(',');
     if (comma == std::string::npos || !std::string_view(url).substr(0, comma).ends_with(";base64"))
       throw bad_media("the data URL is no data:TYPE;base64,DATA");
-    return decode_base64(std::string_view(url).substr(comma + 1));
+    return {decode_base64(std::string_view(url).substr(comma + 1)), kind_of_type(std::string_view(url).substr(5))};
   }
-  if (url.starts_with("file:")) return read_local(url);
-  if (url.starts_with("http://") || url.starts_with("https://")) return fetch_remote(url, options_.remote);
+  if (url.starts_with("file:")) return {read_local(url)};
+  if (url.starts_with("http://") || url.starts_with("https://")) return {fetch_remote(url, options_.remote)};
   throw bad_media("the URL begins with none of data:, https:, http:");
 }
 
@@ -132,57 +118,105 @@ std::shared_ptr<const media::Image> MediaSource::image(const std::string& bytes)
   return shared;
 }
 
-models::ChatPart MediaSource::part(const std::string& bytes) {
-  if (bytes.empty()) throw bad_media("the file is empty");
-  if (looks_like_sound(bytes)) return sound_part(bytes);
-  if (!looks_like_film(bytes)) return {.image = image(bytes)};
-  const TemporaryFile file(bytes);
-  models::ChatPart part;
+// What was sent, and its kind.
+struct MediaSource::Content {
+  enum class Kind : uint8_t { picture, sound, film };
+  Kind kind;
+  const std::string& bytes;
+  std::shared_ptr<const TemporaryFile> file;  // of a container
+};
+
+MediaSource::Content MediaSource::look(const SentMedia& media) const {
+  using Kind = Content::Kind;
+  if (media.bytes.empty()) throw bad_media("the file is empty");
+  if (media.kind == SentMedia::Kind::sound || looks_like_sound(media.bytes)) return {Kind::sound, media.bytes, nullptr};
+  if (!is_container(media.bytes)) return {Kind::picture, media.bytes, nullptr};
+  const auto file = std::make_shared<const TemporaryFile>(media.bytes);
   try {
-    media::Video video = media::load_video(file.path(), options_.frames, options_.film);
-    for (media::VideoFrame& frame : video.frames) {
-      part.frames.push_back(std::make_shared<const media::Image>(std::move(frame.image)));
-    }
+    return {media::probe_media(file->path(), options_.ffmpeg).has_video ? Kind::film : Kind::sound, media.bytes, file};
   } catch (const Error& error) {
-    if (error.kind() == ErrorKind::interrupted || error.kind() == ErrorKind::not_found) throw;
-    throw ApiError(400, "the film cannot be read: " + file.without_path(error), "invalid_video");
+    if (is_own_fault(error)) throw;
+    throw bad_film(*file, error);
   }
-  return part;
 }
 
-models::ChatPart MediaSource::sound_part(const std::string& bytes) {
+std::vector<models::ChatPart> MediaSource::parts(const SentMedia& media,
+                                                 const std::function<const models::ModelFamily&()>& family) {
+  const Content content = look(media);
+  if (content.kind == Content::Kind::picture) return {{.image = image(content.bytes)}};
+  if (content.kind == Content::Kind::sound) return {sound_part(content)};
+  const models::ModelFamily& watcher = family();
+  if (watcher.read_film == nullptr)
+    throw ApiError(400, fmt::format("a model of the family {} watches no films", watcher.model_type),
+                   "unsupported_media");
+  try {
+    return watcher.read_film(content.file->path(), options_.ffmpeg);
+  } catch (const Error& error) {
+    if (is_own_fault(error)) throw;
+    throw bad_film(*content.file, error);
+  }
+}
+
+// What `in_memory` makes of a WAV or FLAC file and `by_path` of another one, which ffmpeg reads. Throws ApiError for one that is no
+// sound, or too long.
+template <typename InMemory, typename ByPath>
+auto MediaSource::read_sound(const Content& content, InMemory&& in_memory, ByPath&& by_path) const {
+  std::shared_ptr<const TemporaryFile> file = content.file;
+  try {
+    if (media::is_wav_or_flac(media::as_byte_span(content.bytes))) return in_memory();
+    if (!file) file = std::make_shared<const TemporaryFile>(content.bytes);
+    // Looked at before it is decoded: compressed silence is long.
+    require(media::probe_media(file->path(), options_.ffmpeg).duration_s <= kMostSoundSeconds, ErrorKind::limit,
+            "it is longer than {} minutes", kMostSoundSeconds / 60);
+    return by_path(file->path());
+  } catch (const Error& error) {
+    if (is_own_fault(error)) throw;
+    const bool large = error.kind() == ErrorKind::limit;
+    throw ApiError(large ? 413 : 400,
+                   "the sound cannot be read: " + (file ? file->without_path(error) : error.message()),
+                   large ? "sound_too_large" : "invalid_audio");
+  }
+}
+
+models::ChatPart MediaSource::sound_part(const Content& content) {
   const auto recording = [](modality::Recording made) {
     return models::ChatPart{.recording = std::make_shared<const modality::Recording>(std::move(made))};
   };
   return read_sound(
-      bytes, [&] { return recording(decoder_.recording(bytes)); },
-      [&](const std::filesystem::path& path) { return recording(modality::sense_kind("audio").load(path)); });
+      content, [&] { return recording(decoder_.recording(content.bytes)); },
+      [&](const std::filesystem::path& path) {
+        return recording(modality::sense_kind("audio").load(path, {.ffmpeg = options_.ffmpeg}));
+      });
 }
 
-MediaInput MediaSource::embed_input(const std::string& bytes, std::optional<models::InputSense> sense) {
+models::ChatPart MediaSource::sound_part(const std::string& bytes) {
+  return sound_part(Content{Content::Kind::sound, bytes, nullptr});
+}
+
+MediaInput MediaSource::embed_input(const SentMedia& media, std::optional<models::InputSense> sense) {
   using models::InputSense;
-  if (bytes.empty()) throw bad_media("the file is empty");
-  const InputSense found = looks_like_sound(bytes)  ? InputSense::audio
-                           : looks_like_film(bytes) ? InputSense::video
-                                                    : InputSense::image;
+  const Content content = look(media);
+  const bool film = content.kind == Content::Kind::film, picture = content.kind == Content::Kind::picture;
+  const InputSense found = film ? InputSense::video : picture ? InputSense::image : InputSense::audio;
   const InputSense read_as = sense.value_or(found);
-  const bool fits = read_as == found || (read_as == InputSense::thermal && found == InputSense::image);
+  // A picture may show heat; of a film the sound may be meant.
+  const bool fits =
+      read_as == found || (read_as == InputSense::thermal && picture) || (read_as == InputSense::audio && film);
   if (!fits)
     throw ApiError(400, fmt::format("the file is no {} that can be sent here", name_of(read_as)), "invalid_value",
                    "input");
   MediaInput input{.input = {.sense = read_as, .name = fmt::format("the {}", name_of(read_as))}};
-  switch (found) {
-    case InputSense::audio:
-      input.input.audio = std::make_shared<const media::Audio>(read_sound(
-          bytes, [&] { return decoder_.sound(bytes); },
-          [](const std::filesystem::path& path) { return media::load_audio(path); }));
-      break;
-    case InputSense::video:
-      input.file = std::make_shared<const TemporaryFile>(bytes);
-      input.input.video = input.file->path();
-      break;
-    default:
-      input.input.image = image(bytes);
+  if (read_as == InputSense::audio) {
+    input.input.audio = std::make_shared<const media::Audio>(read_sound(
+        content, [&] { return decoder_.sound(content.bytes); },
+        [&](const std::filesystem::path& path) {
+          return media::read_whole(*media::open_audio(path, {}, options_.ffmpeg));
+        }));
+  } else if (film) {
+    input.file = content.file;
+    input.input.video = content.file->path();
+  } else {
+    input.input.image = image(content.bytes);
   }
   return input;
 }

@@ -97,13 +97,14 @@ class OllamaSink : public AnswerSink {
   Clock::time_point begin_ = Clock::now(), prompt_read_ = begin_;
 };
 
-void add_images(const Call& call, const OrderedJson& holder, models::ChatMessage& message, size_t& media_count) {
+void add_images(const Call& call, const Ask& ask, const OrderedJson& holder, models::ChatMessage& message,
+                size_t& media_count) {
   const OrderedJson* images = member(holder, "images");
   if (images == nullptr) return;
   for (const OrderedJson& image : *images) {
     if (!image.is_string())
       throw ApiError(400, "\"images\" holds something else than base64", "invalid_value", "images");
-    add_media(call, message, decode_base64(image.get_ref<const std::string&>()), media_count);
+    add_media(call, ask, message, {decode_base64(image.get_ref<const std::string&>())}, media_count);
   }
 }
 
@@ -144,10 +145,10 @@ void ollama_chat(Call& call) {
     if (has_images && string_or(message, "content", "").empty()) {
       read.push_back({.role = "user"});
     } else {
-      read = read_openai_messages(call, OrderedJson::array({plain}));
+      read = read_openai_messages(call, ask, OrderedJson::array({plain}));
     }
     models::ChatMessage with_images{.role = read.front().role};
-    if (has_images) add_images(call, message, with_images, media_count);
+    if (has_images) add_images(call, ask, message, with_images, media_count);
     with_images.parts.insert(with_images.parts.end(), read.front().parts.begin(), read.front().parts.end());
     ask.job.messages.push_back(std::move(with_images));
   }
@@ -167,7 +168,7 @@ void ollama_generate(Call& call) {
   if (!system.empty()) ask.job.messages.push_back({.role = "system", .parts = {{.text = system}}});
   models::ChatMessage message{.role = "user"};
   size_t media_count = 0;
-  add_images(call, body, message, media_count);
+  add_images(call, ask, body, message, media_count);
   add_text(message, prompt);
   ask.job.messages.push_back(std::move(message));
   read_options(body, ask);

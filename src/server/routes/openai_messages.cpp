@@ -47,7 +47,7 @@ std::string openai_part_text(const OrderedJson& part) {
   return string_or(part, string_or(part, "type", "") == "refusal" ? "refusal" : "text", "");
 }
 
-std::optional<std::string> openai_part_media(const Call& call, const OrderedJson& part) {
+std::optional<SentMedia> openai_part_media(const Call& call, const OrderedJson& part) {
   const std::string type = string_or(part, "type", "");
   const auto missing = [&](const char* what) {
     return ApiError(400, fmt::format("a part of type \"{}\" has {}", type, what), "invalid_value", "messages");
@@ -58,37 +58,38 @@ std::optional<std::string> openai_part_media(const Call& call, const OrderedJson
     const std::string url =
         read_url_member(part, type.starts_with("video") || type == "input_video" ? "video_url" : "image_url");
     if (id.empty() && url.empty()) throw missing("no URL");
-    return id.empty() ? call.services.media.read_url(url) : call.services.files.read(call.client, id);
+    return id.empty() ? call.services.media.read_url(url) : SentMedia{call.services.files.read(call.client, id)};
   }
   if (type == "file" || type == "input_file") {
     const OrderedJson* nested = member(part, "file");
     const OrderedJson& file = nested == nullptr ? part : *nested;
     const std::string id = string_or(file, "file_id", ""), data = string_or(file, "file_data", "");
     if (id.empty() && data.empty()) throw missing("neither file_id nor file_data");
-    return !id.empty()                 ? call.services.files.read(call.client, id)
+    return !id.empty()                 ? SentMedia{call.services.files.read(call.client, id)}
            : data.starts_with("data:") ? call.services.media.read_url(data)
-                                       : decode_base64(data);
+                                       : SentMedia{decode_base64(data)};
   }
   if (type == "input_audio") {
     const OrderedJson* audio = member(part, "input_audio");
     const std::string data = audio == nullptr ? "" : string_or(*audio, "data", "");
     if (data.empty()) throw missing("no data");
-    return decode_base64(data);
+    return SentMedia{decode_base64(data), SentMedia::Kind::sound};
   }
   throw ApiError(400,
                  fmt::format("a part of type \"{}\" is none of text, image_url, input_audio, video_url, file", type),
                  "invalid_value", "messages");
 }
 
-void read_openai_part(const Call& call, const OrderedJson& part, models::ChatMessage& message, size_t& media_count) {
-  if (const std::optional<std::string> bytes = openai_part_media(call, part)) {
-    add_media(call, message, *bytes, media_count);
+void read_openai_part(const Call& call, const Ask& ask, const OrderedJson& part, models::ChatMessage& message,
+                      size_t& media_count) {
+  if (const std::optional<SentMedia> media = openai_part_media(call, part)) {
+    add_media(call, ask, message, *media, media_count);
   } else {
     add_text(message, openai_part_text(part));
   }
 }
 
-std::vector<models::ChatMessage> read_openai_messages(const Call& call, const OrderedJson& messages) {
+std::vector<models::ChatMessage> read_openai_messages(const Call& call, const Ask& ask, const OrderedJson& messages) {
   if (messages.size() > kMostMessages)
     throw ApiError(400, fmt::format("there are more than {} messages", kMostMessages), "invalid_value", "messages");
   std::vector<models::ChatMessage> out;
@@ -107,7 +108,7 @@ std::vector<models::ChatMessage> read_openai_messages(const Call& call, const Or
     } else if (content != nullptr && content->is_array()) {
       for (const OrderedJson& part : *content) {
         if (!part.is_object()) throw bad_message(i, "a part of its content is no object");
-        read_openai_part(call, part, read, media_count);
+        read_openai_part(call, ask, part, read, media_count);
       }
     } else if (content != nullptr) {
       throw bad_message(i, "its content is neither a text nor a list of parts");

@@ -192,7 +192,7 @@ void responses(Call& call) {
                    "unsupported_parameter", "previous_response_id");
   const std::string model = string_or(body, "model", "");
   Ask ask = begin_ask(call, model);
-  ask.job.messages = read_openai_messages(call, messages_of(body.at("input")));
+  ask.job.messages = read_openai_messages(call, ask, messages_of(body.at("input")));
   const std::string instructions = string_or(body, "instructions", "");
   if (!instructions.empty())
     ask.job.messages.insert(ask.job.messages.begin(), {.role = "system", .parts = {{.text = instructions}}});

@@ -64,6 +64,14 @@ ModelPool::State ModelPool::state(const std::string& name) const {
   return find(name).state;
 }
 
+const models::ModelFamily& ModelPool::family(const std::string& name) const {
+  const ModelSource source = [&] {
+    const std::lock_guard lock(mutex_);
+    return find(name).source;
+  }();
+  return models::family_of(source.path, source.load);
+}
+
 std::optional<OrderedJson> ModelPool::description(const std::string& name) const {
   const std::lock_guard lock(mutex_);
   const Entry& entry = find(name);

@@ -59,6 +59,8 @@ class ModelPool {
   const std::vector<std::string>& names() const { return names_; }
   bool has(const std::string& name) const;
   State state(const std::string& name) const;
+  // Told by its configuration, without loading it. Throws Error as models::family_of.
+  const models::ModelFamily& family(const std::string& name) const;
   // What the model says of itself, if it is loaded.
   std::optional<OrderedJson> description(const std::string& name) const;
   // The model, or null while it is being loaded, which this begins. Throws Error: not_found, or why loading failed just now
