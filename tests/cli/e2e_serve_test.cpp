@@ -21,7 +21,8 @@ class ServeProcess {
     if (said) {
       const std::string line = read_file(folder_ / "out");
       port_ = std::atoi(line.c_str() + line.find(':', line.find("://") + 3) + 1);
-      EXPECT_TRUE(server::eventually([&] { return server::ask_once(port_, "GET", "/ready").status == 200; }));
+      const bool plain = line.find("http://") != std::string::npos;
+      EXPECT_TRUE(!plain || server::eventually([&] { return server::ask_once(port_, "GET", "/ready").status == 200; }));
     }
   }
   ~ServeProcess() {
@@ -52,11 +53,20 @@ const std::string kSource = SENSORIUM_SOURCE_DIR;
 
 TEST(E2eServe, OfficialClientsRunUnchanged) {
   const ServeProcess serving;
+  const TemporaryFolder folder;
+  const std::string ffmpeg = "ffmpeg -v error -f lavfi -i sine=f=440:d=2 ",
+                    pictures = "-f lavfi -i testsrc=s=96x64:r=10:d=2 ";
+  std::string output, sounds;
+  for (const char* name : {"tone.wav", "tone.m4a", "tone.webm", "tone.ogg", "tone.mp3"}) {
+    ASSERT_EQ(run_shell(ffmpeg + folder / name, output), 0) << output;
+    sounds += " " + folder / name;
+  }
+  ASSERT_EQ(run_shell(ffmpeg + pictures + "-c:v mpeg4 " + folder / "film.mp4", output), 0) << output;
   const char* python = std::getenv("SENSORIUM_TEST_PYTHON");
-  std::string output;
-  const int code = run_shell(std::string(python == nullptr ? "python3" : python) + " '" + kSource +
+  const int code = run_shell(std::string(python == nullptr ? "python3" : python) + " -B '" + kSource +
                                  "/tools/conformance/clients.py' " + serving.address() + " default '" + kSource +
-                                 "/examples/site.jpg'",
+                                 "/examples/site.jpg' --embedder default --hearer default --sound" + sounds +
+                                 " --watcher default --film " + folder / "film.mp4",
                              output);
   if (code == 77) GTEST_SKIP() << output;
   EXPECT_EQ(code, 0) << output;
@@ -67,6 +77,55 @@ TEST(E2eServe, ReplicasShareTheirState) {
   const int code = run_shell("'" + kSource + "/deploy/test_replicas.sh' '" + binary().string() + "'", output);
   if (code == 77) GTEST_SKIP() << output;
   EXPECT_EQ(code, 0) << output;
+}
+
+TEST(E2eServe, FilesForDeploymentFitTheProgram) {
+  std::string output;
+  const int code =
+      run_shell("/usr/bin/python3 -B '" + kSource + "/deploy/check.py' '" + binary().string() + "'", output);
+  if (code == 77) GTEST_SKIP() << output;
+  EXPECT_EQ(code, 0) << output;
+}
+
+// https, a hashed key with a limit, files of a folder: all at once, as curl sees it.
+TEST(E2eServe, TlsKeysLimitsAndTheFolderOfMedia) {
+  const TemporaryFolder folder;
+  std::string output;
+  const std::string key = folder / "key.pem", certificate = folder / "cert.pem";
+  ASSERT_EQ(
+      run_shell("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=localhost -days 2 "
+                "-keyout " +
+                    key + " -out " + certificate,
+                output),
+      0)
+      << output;
+  const std::string made = run_binary({"serve", "--new-key", "ann"}).out;
+  const std::string secret = made.substr(made.find("sk-"), made.find('\n') - made.find("sk-"));
+  const size_t line = made.find("ann ");
+  write_file_atomic(folder / "keys", made.substr(line, made.find('\n', line) - line) + " rpm=3\n");
+  EXPECT_EQ(read_file(folder / "keys").find(secret), std::string::npos);
+  std::filesystem::create_directory(folder / "media");
+  std::filesystem::copy(kSource + "/examples/digit.png", folder / "media/digit.png");
+  const ServeProcess serving(
+      {"--tls-cert", certificate, "--tls-key", key, "--keys", folder / "keys", "--media-path", folder / "media"});
+  const std::string address = "https://localhost:" + std::to_string(serving.port());
+  const auto curl = [&](const std::string& more) {
+    EXPECT_EQ(run_shell("curl -s -w '\\n%{http_code}' --cacert " + certificate + " " + more, output), 0) << output;
+    return output.substr(output.rfind('\n') + 1);
+  };
+  const auto ask = [&](const std::string& file, const std::string& with) {
+    const std::string body = R"({"model":"default","max_tokens":4,"messages":[{"role":"user","content":[)"
+                             R"({"type":"image_url","image_url":{"url":"file:///)" +
+                             file + R"("}},{"type":"text","text":"What is it?"}]}]})";
+    return curl("-H 'Authorization: Bearer " + with + "' -d '" + body + "' " + address + "/v1/chat/completions");
+  };
+  EXPECT_EQ(curl(address + "/health"), "200");
+  EXPECT_EQ(curl(address + "/v1/models"), "401");
+  EXPECT_EQ(ask("digit.png", secret + "x"), "401");
+  EXPECT_EQ(ask("digit.png", secret), "200") << output;
+  EXPECT_EQ(ask("../keys", secret), "404") << output;
+  EXPECT_EQ(ask("none.png", secret), "404") << output;
+  EXPECT_EQ(ask("digit.png", secret), "429") << output;
 }
 
 TEST(E2eServe, SignalsEndItInOrder) {

@@ -283,6 +283,17 @@ TEST(Apis, WhatNoModelCanIsSaid) {
     EXPECT_EQ(answer.status, 400) << path;
     EXPECT_EQ(answer.json().at("error").at("code"), "unsupported_model") << path;
   }
+  const Answer spoken = server.chat({{"modalities", {"text", "audio"}}});
+  EXPECT_EQ(spoken.status, 400);
+  EXPECT_NE(error_message(spoken).find("a model with sound as output"), std::string::npos);
+  Json gemini = {{"contents", "draw a dog"}, {"generationConfig", {{"responseModalities", {"TEXT", "IMAGE"}}}}};
+  const Answer drawn = server.post("/v1beta/models/tiny:generateContent", gemini);
+  EXPECT_EQ(drawn.status, 400);
+  EXPECT_NE(error_message(drawn).find("a model with pictures as output"), std::string::npos);
+  gemini["generationConfig"]["responseModalities"] = {"TEXT"};
+  EXPECT_EQ(server.post("/v1beta/models/tiny:generateContent", gemini).status, 200);
+  EXPECT_EQ(server.chat({{"modalities", {"text"}}}).status, 200);
+  EXPECT_EQ(server.chat({{"modalities", {"smell"}}}).status, 400);
 }
 
 TEST(Conversations, AreKeptChangedAndExported) {

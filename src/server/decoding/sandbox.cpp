@@ -61,13 +61,23 @@ bool filter_system_calls() {
   return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
 }
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kSanitized = true;
+#elif defined(__has_feature)
+constexpr bool kSanitized = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
+#else
+constexpr bool kSanitized = false;
+#endif
+
 }  // namespace
+
+bool limits_memory() { return !kSanitized; }
 
 void enter_sandbox(const SandboxLimits& limits) {
   prctl(PR_SET_DUMPABLE, 0);
   require(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, ErrorKind::io, "new privileges cannot be given up");
   const auto memory = static_cast<uint64_t>(limits.memory_bytes);
-  set_limit(RLIMIT_AS, memory, memory, "memory");
+  if (limits_memory()) set_limit(RLIMIT_AS, memory, memory, "memory");
   set_limit(RLIMIT_CORE, 0, 0, "cores");
   set_limit(RLIMIT_FSIZE, 0, 0, "files' sizes");
   set_limit(RLIMIT_NOFILE, 0, 0, "open files");

@@ -4,6 +4,7 @@
 
 #include "generate/token_json.h"
 #include "server/routes/openai_messages.h"
+#include "server/routes/unavailable.h"
 
 namespace sensorium::server {
 namespace {
@@ -149,6 +150,7 @@ void chat_completions(Call& call) {
   Shape shape{.stream = bool_or(body, "stream", false), .model = string_or(body, "model", "")};
   Ask ask = begin_ask(call, shape.model);
   ask.job.messages = read_openai_messages(call, ask, body.at("messages"));
+  if (const OrderedJson* modalities = member(body, "modalities")) require_text_output(*modalities);
   read_openai_sampling(body, ask);
   generate::GenerateOptions& options = ask.job.options;
   options.max_tokens = integer_or(body, "max_completion_tokens",

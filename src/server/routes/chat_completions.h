@@ -29,6 +29,7 @@ inline constexpr std::array kChatFields = std::to_array<Field>({
     {"n", kInteger, false, "answers, 1..16"},
     {"logprobs", kBoolean, false, "log-probabilities of the answer's tokens"},
     {"top_logprobs", kInteger, false, "and of so many alternatives, 0..20"},
+    {"modalities", kArray, false, "[text]; sound needs a model that speaks"},
     {"response_format", kObject, false, "{type: text | json_object | json_schema, json_schema: {schema}}"},
     {"tools", kArray, false, "[{type: function, function: {name, description, parameters}}]"},
     {"sensorium", kObject, false,

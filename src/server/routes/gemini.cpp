@@ -8,6 +8,7 @@
 #include "server/routes/gemini_parts.h"
 #include "server/routes/gemini_schema.h"
 #include "server/routes/openai_messages.h"
+#include "server/routes/unavailable.h"
 
 namespace sensorium::server {
 namespace {
@@ -88,6 +89,7 @@ void read_config(const OrderedJson& body, Ask& ask) {
   read_openai_sampling(settings, ask);
   ask.job.options.max_tokens = integer_or(settings, "max_tokens", ask.job.options.max_tokens, 1, 1 << 20);
   ask.job.samples = integer_or(settings, "n", 1, 1, 8);
+  if (const OrderedJson* modalities = either(config, "responseModalities")) require_text_output(*modalities);
   const OrderedJson* log_probabilities = either(config, "responseLogprobs");
   if (log_probabilities != nullptr && *log_probabilities == true)
     ask.job.options.top_log_probabilities = integer_or(settings, "top_logprobs", 0, 0, 20);

@@ -17,7 +17,7 @@ inline constexpr std::array kGeminiFields = std::to_array<Field>({
     {"generationConfig", kObject, false,
      "{temperature, topP, topK, candidateCount, maxOutputTokens, stopSequences, seed, presencePenalty, "
      "frequencyPenalty, "
-     "responseMimeType, responseSchema, responseJsonSchema, responseLogprobs, logprobs}"},
+     "responseMimeType, responseSchema, responseJsonSchema, responseModalities (TEXT), responseLogprobs, logprobs}"},
     {"tools", kArray, false, "[{functionDeclarations: [{name, description, parameters}]}]"},
     {"toolConfig", kObject, false, "{functionCallingConfig: {mode: AUTO | ANY | NONE, allowedFunctionNames}}"},
 });

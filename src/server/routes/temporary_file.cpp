@@ -26,7 +26,8 @@ TemporaryFile::~TemporaryFile() { ::unlink(path_.c_str()); }
 
 std::string TemporaryFile::without_path(const Error& error) const {
   const std::string prefix = path_.string() + ": ";
-  return error.message().starts_with(prefix) ? error.message().substr(prefix.size()) : std::string("it is damaged");
+  if (error.message().starts_with(prefix)) return error.message().substr(prefix.size());
+  return error.message().find(path_.string()) == std::string::npos ? error.message() : "it is damaged";
 }
 
 }  // namespace sensorium::server

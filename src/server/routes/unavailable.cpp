@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cctype>
+
 #include "server/routes/services.h"
 
 namespace sensorium::server {
@@ -12,9 +15,23 @@ namespace {
                  "model");
 }
 
+[[noreturn]] void refuse_speech() { refuse("speaks", "a model with sound as output"); }
+[[noreturn]] void refuse_pictures() { refuse("makes pictures", "a model with pictures as output"); }
+
 }  // namespace
 
-void no_speech(Call&) { refuse("speaks", "a model with sound as output"); }
-void no_image_generation(Call&) { refuse("makes pictures", "a model with pictures as output"); }
+void require_text_output(const OrderedJson& modalities) {
+  for (const OrderedJson& modality : modalities) {
+    std::string name = modality.is_string() ? modality.get<std::string>() : "";
+    std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    if (name == "audio") refuse_speech();
+    if (name == "image") refuse_pictures();
+    if (name != "text")
+      throw ApiError(400, "a kind of output is none of text, audio, image", "invalid_value", "modalities");
+  }
+}
+
+void no_speech(Call&) { refuse_speech(); }
+void no_image_generation(Call&) { refuse_pictures(); }
 
 }  // namespace sensorium::server

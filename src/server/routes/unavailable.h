@@ -7,5 +7,8 @@ namespace sensorium::server {
 
 void no_speech(Call& call);
 void no_image_generation(Call& call);
+// The kinds of output that an answer is asked to have, in any case of letters ("text", "AUDIO"). Throws ApiError for one that no
+// model here makes.
+void require_text_output(const OrderedJson& modalities);
 
 }  // namespace sensorium::server
