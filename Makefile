@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
 SOURCES = git ls-files -z '*.h' '*.cpp' '*.js'
 # The layers that read bytes from outside, and the lowest ones.
-SANITIZED := base tensor io hub media text data server
+SANITIZED := base tensor io hub media text data
 
 .PHONY: help setup setup-dev build install test fuzz sanitize demo bench format lint clean
 
