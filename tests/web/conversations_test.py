@@ -158,6 +158,10 @@ class Search(PageTest):
         self.assertEqual(self.names()[0], "bark.wav")
         self.assertEqual(self.texts(".result .figures")[0], "1.00")
         self.wait("document.querySelector('.result audio').src.endsWith('/api/search/files/bark.wav')")
+        self.assertEqual(self.js("""
+            return [...document.querySelectorAll(".result > :first-child")].filter(
+                shown => shown.getBoundingClientRect().right > shown.parentElement.getBoundingClientRect().right + 1).length;"""),
+                         0, "wider than its cell")
 
     def test_a_picture_and_words_find_files(self):
         self.one("dialog input[type=file]").send_keys(str(self.IMAGEBIND / "picture1.png"))
