@@ -1,5 +1,8 @@
 #include "base/memory.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -86,6 +89,14 @@ std::optional<int64_t> available_memory(const fs::path& root) {
   }
   if (least == std::numeric_limits<int64_t>::max()) return std::nullopt;
   return least;
+}
+
+void drop_pages(std::span<const std::byte> bytes) {
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto address = reinterpret_cast<uintptr_t>(bytes.data());
+  const uintptr_t begin = (address + page - 1) / page * page, end = (address + bytes.size()) / page * page;
+  // A hint: where it fails the pages stay.
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
 }
 
 std::string bytes_text(int64_t bytes) {

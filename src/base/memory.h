@@ -1,9 +1,11 @@
 // How much memory this process can still take.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <string>
 
 namespace sensorium {
@@ -12,6 +14,9 @@ namespace sensorium {
 // limits of the control groups (version 1 or 2) that the process is in leave, whose caches of files count as free. None if
 // the system does not say. `root`: where proc/ and sys/ are, for tests.
 std::optional<int64_t> available_memory(const std::filesystem::path& root = "/");
+
+// The pages of a MappedFile that lie wholly within `bytes` leave this process's memory, until they are touched again.
+void drop_pages(std::span<const std::byte> bytes);
 
 // "512 MB", "13.5 GB" (powers of ten).
 std::string bytes_text(int64_t bytes);

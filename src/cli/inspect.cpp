@@ -3,6 +3,7 @@
 
 #include "cli/command.h"
 #include "cli/options.h"
+#include "models/checkpoint/checkpoint.h"
 
 namespace sensorium::cli {
 namespace {
@@ -35,6 +36,16 @@ OrderedJson describe(const models::Model& model, const std::string& path) {
   json["bytes"] = bytes;
   json["tensors"] = model.store().parameters().size() + model.store().packed().size();
   return json;
+}
+
+// Numbers by the type of their blocks in a GGUF file; "parameters_by_dtype" tells how they are held.
+std::map<std::string, int64_t> count_blocks(const models::Checkpoint& checkpoint) {
+  std::map<std::string, int64_t> counts;
+  const models::TensorFiles files = checkpoint.weights();
+  for (const auto& [name, entry] : files.entries()) {
+    if (entry.blocks != nullptr) counts[std::string(io::info_of(entry.blocks->type).name)] += entry.shape.elements();
+  }
+  return counts;
 }
 
 void print_lines(const OrderedJson& json, const std::string& indent) {
@@ -71,6 +82,9 @@ void add_inspect(CLI::App& app) {
     const std::filesystem::path path = find_model(options->model);
     const std::unique_ptr<models::Model> model = models::load_model(path, options->load);
     OrderedJson json = describe(*model, path.string());
+    if (const auto blocks = count_blocks(*models::Checkpoint::open(path, options->load)); !blocks.empty()) {
+      json["blocks_in_the_file"] = blocks;
+    }
     if (options->tensors) {
       OrderedJson tensors;
       for (const nn::Parameter& parameter : model->store().parameters()) {

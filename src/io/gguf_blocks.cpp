@@ -68,6 +68,17 @@ void decode_q5_1(const uint8_t* block, float* out) {
   for (int i = 0; i < kBlock; ++i) out[i] = d * static_cast<float>(five_bits(block + 8, high, i)) + m;
 }
 
+void integers_q8_0(const uint8_t* block, int8_t* out) { std::memcpy(out, block + 2, kBlock); }
+
+void integers_q4_0(const uint8_t* block, int8_t* out) {
+  for (int i = 0; i < kBlock; ++i) out[i] = static_cast<int8_t>(nibble(block + 2, i) - 8);
+}
+
+void integers_q5_0(const uint8_t* block, int8_t* out) {
+  const uint32_t high = load_u32(block + 2);
+  for (int i = 0; i < kBlock; ++i) out[i] = static_cast<int8_t>(five_bits(block + 6, high, i) - 16);
+}
+
 // The 6-bit scale and min of eight sub-blocks in 12 bytes: bytes 0..3 and 4..7 hold those of sub-blocks 0..3 in their
 // low six bits; bytes 8..11 hold the low halves of sub-blocks 4..7 (scale low, min high), whose upper two bits are the
 // upper bits of bytes 0..3 and 4..7.
@@ -226,6 +237,13 @@ constexpr std::array<Codec, 11> kCodecs = {{
     {GgufType::q6_k, decode_q6_k, encode_q6_k},
 }};
 
+struct IntegerCodec {
+  GgufType type;
+  void (*decode)(const uint8_t* block, int8_t* integers);
+};
+constexpr std::array<IntegerCodec, 3> kIntegerCodecs = {
+    {{GgufType::q8_0, integers_q8_0}, {GgufType::q4_0, integers_q4_0}, {GgufType::q5_0, integers_q5_0}}};
+
 const Codec* codec_of(GgufType type) {
   const auto found = std::ranges::find(kCodecs, type, &Codec::type);
   return found == kCodecs.end() ? nullptr : &*found;
@@ -250,6 +268,24 @@ void dequantize(GgufType type, std::span<const std::byte> blocks, std::span<floa
   const auto* bytes = reinterpret_cast<const uint8_t*>(blocks.data());
   for (size_t b = 0; b < count; ++b) {
     codec->decode(bytes + b * info.block_bytes, values.data() + b * static_cast<size_t>(info.block_elements));
+  }
+}
+
+bool has_integers(GgufType type) {
+  return std::ranges::find(kIntegerCodecs, type, &IntegerCodec::type) != kIntegerCodecs.end();
+}
+
+void read_integers(GgufType type, std::span<const std::byte> blocks, std::span<int8_t> values, std::span<f16> scales) {
+  const GgufTypeInfo& info = info_of(type);
+  const auto codec = std::ranges::find(kIntegerCodecs, type, &IntegerCodec::type);
+  require(codec != kIntegerCodecs.end(), ErrorKind::unsupported, "{} has no integers with one scale", info.name);
+  const size_t count = count_blocks(info, values.size(), blocks.size());
+  require(scales.size() == count, ErrorKind::shape, "{} scales for {} blocks", scales.size(), count);
+  const auto* bytes = reinterpret_cast<const uint8_t*>(blocks.data());
+  for (size_t b = 0; b < count; ++b) {
+    const uint8_t* block = bytes + b * info.block_bytes;
+    std::memcpy(&scales[b].bits, block, 2);
+    codec->decode(block, values.data() + b * kBlock);
   }
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 #include "io/gguf_types.h"
@@ -14,6 +15,11 @@ namespace sensorium::io {
 // Whole blocks (or plain float elements) to f32. Throws Error: shape if the sizes do not fit together, unsupported for
 // an integer type.
 void dequantize(GgufType type, std::span<const std::byte> blocks, std::span<float> values);
+
+// Whether the values of a block are integers of 8 bits times one scale: Q4_0, Q5_0, Q8_0.
+bool has_integers(GgufType type);
+// The integers and scales of whole blocks of such a type. Throws Error: shape, unsupported.
+void read_integers(GgufType type, std::span<const std::byte> blocks, std::span<int8_t> values, std::span<f16> scales);
 
 // Whether quantize() makes the type: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K, Q6_K.
 bool can_quantize(GgufType type);

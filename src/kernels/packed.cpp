@@ -162,6 +162,39 @@ void pack_quantized(ConstView w, int64_t row_stride, const PackedLayout& layout,
   }
 }
 
+// Rows of a panel that have integers and scales; missing ones are zeros.
+void pack_panel_of_integers(const ReadIntegers& read, const PackedLayout& layout, int64_t panel, std::byte* out) {
+  std::memset(out, 0, static_cast<size_t>(layout.panel_bytes()));
+  const bool four = layout.type == PackedType::q4;
+  const int zero = four ? 8 : 128;
+  // Zeros behind k, up to whole steps.
+  std::vector<int8_t> values(static_cast<size_t>(layout.steps() * layout.step_values()));
+  std::vector<f16> scales(static_cast<size_t>(layout.groups()));
+  for (int64_t row = 0; row < kPanelRows; ++row) {
+    if (panel * kPanelRows + row < layout.n) {
+      read(panel * kPanelRows + row, values.data(), scales.data());
+    } else {
+      std::fill(values.begin(), values.end(), int8_t{0});
+      std::fill(scales.begin(), scales.end(), f16(0.0f));
+    }
+    const Place place = place_of(layout.type, row);
+    const int8_t* from = values.data();
+    std::byte* group = out;
+    for (int64_t g = 0; g < layout.groups(); ++g, group += layout.group_bytes()) {
+      std::memcpy(group + row * 2, &scales[static_cast<size_t>(g)], 2);
+      const int64_t count = std::min(layout.group, layout.steps() * layout.step_values() - g * layout.group);
+      std::byte* to = group + layout.scale_bytes() + place.word * 4;
+      for (int64_t i = 0; i < count; i += 4, from += 4, to += layout.step_bytes()) {
+        for (int64_t j = 0; j < 4; ++j) {
+          const auto bits = static_cast<unsigned>(from[j] + zero);
+          to[j] = four ? to[j] | static_cast<std::byte>(bits << (place.high_nibbles ? 4 : 0))
+                       : static_cast<std::byte>(bits);
+        }
+      }
+    }
+  }
+}
+
 void pack_brain(ConstView w, int64_t row_stride, const PackedLayout& layout, int64_t panel, std::byte* out) {
   std::memset(out, 0, static_cast<size_t>(layout.panel_bytes()));
   const int64_t rows = std::min(kPanelRows, layout.n - panel * kPanelRows);
@@ -236,6 +269,16 @@ void pack_weight(ConstView w, int64_t row_stride, const PackedLayout& layout, st
       } else {
         pack_quantized(w, row_stride, layout, panel, to);
       }
+    }
+  });
+}
+
+void pack_integers(const ReadIntegers& read, const PackedLayout& layout, std::byte* out) {
+  check_layout(layout);
+  require(layout.type != PackedType::bf16, ErrorKind::usage, "pack_integers: bf16 holds no integers");
+  parallel_for(layout.panels(), 1, [&](int64_t begin, int64_t end, int) {
+    for (int64_t panel = begin; panel < end; ++panel) {
+      pack_panel_of_integers(read, layout, panel, out + panel * layout.panel_bytes());
     }
   });
 }

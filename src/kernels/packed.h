@@ -16,6 +16,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -63,6 +64,11 @@ struct PackedWeightView {
 // the one of several tried that has the smallest squared error. The bytes are the same on every machine and for any number
 // of threads. Values that are not finite become zeros of a group whose scale is NaN.
 void pack_weight(ConstView w, int64_t row_stride, const PackedLayout& layout, std::byte* out);
+
+// A matrix that consists of integers with scales already: its weights stay exactly what they are. `read` is called from several
+// threads for rows 0..n-1, with space for k integers (q8: any; q4: -8..7) and for a scale per group. Not for bf16.
+using ReadIntegers = std::function<void(int64_t row, int8_t* values, f16* scales)>;
+void pack_integers(const ReadIntegers& read, const PackedLayout& layout, std::byte* out);
 
 // y_TN = x_TK w_NK^T + bias_N, with the arithmetic described above; bf16 weights: x is rounded to bf16, sums are f32. The
 // result does not depend on the number of threads, nor a row's on the other rows.

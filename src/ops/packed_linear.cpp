@@ -18,6 +18,13 @@ PackedWeight pack_weight(const Tensor& w_NK, kernels::PackedLayout type) {
   return packed;
 }
 
+PackedWeight pack_integers(const kernels::ReadIntegers& read, const kernels::PackedLayout& layout) {
+  kernels::check_layout(layout);
+  PackedWeight packed{layout, Tensor::empty({layout.bytes()}, DType::u8)};
+  kernels::pack_integers(read, layout, static_cast<std::byte*>(packed.bytes.raw()));
+  return packed;
+}
+
 PackedWeight view_packed(const Tensor& bytes, const kernels::PackedLayout& layout) {
   kernels::check_layout(layout);
   require(bytes.dtype() == DType::u8 && bytes.elements() == layout.bytes(), ErrorKind::invalid_data,

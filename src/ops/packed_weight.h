@@ -17,6 +17,8 @@ struct PackedWeight {
 
 // w_NK (f32, bf16 or f16) rounded to `type`, whose n and k are ignored. Throws Error: shape, usage.
 PackedWeight pack_weight(const Tensor& w_NK, kernels::PackedLayout type);
+// A matrix of integers with scales, exactly (kernels::pack_integers).
+PackedWeight pack_integers(const kernels::ReadIntegers& read, const kernels::PackedLayout& layout);
 // A view on bytes that hold a packed matrix. Throws Error(invalid_data) if their number does not fit the layout.
 PackedWeight view_packed(const Tensor& bytes, const kernels::PackedLayout& layout);
 

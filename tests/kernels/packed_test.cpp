@@ -42,6 +42,38 @@ std::vector<double> unpacked(const Packed& packed, const KernelTable& table) {
   return values;
 }
 
+TEST(Packed, IntegersComeBackExactly) {
+  Rng rng(9);
+  for (const auto& [type, group] :
+       {std::pair{PackedType::q8, int64_t{32}}, {PackedType::q8, 128}, {PackedType::q4, 32}, {PackedType::q4, 64}}) {
+    for (const auto& [n, k] : {std::pair<int64_t, int64_t>{1, 1}, {65, 130}, {70, 67}, {128, 320}}) {
+      const PackedLayout layout{type, n, k, group};
+      const int least = type == PackedType::q4 ? -8 : -128;
+      std::vector<int8_t> values(static_cast<size_t>(n * k));
+      for (int8_t& value : values)
+        value = static_cast<int8_t>(least + static_cast<int>(rng.below(static_cast<uint64_t>(-2 * least))));
+      std::vector<f16> scales(static_cast<size_t>(n * layout.groups()));
+      for (f16& scale : scales) scale = f16(static_cast<float>(rng.normal()));
+      Packed packed{layout, std::vector<std::byte>(static_cast<size_t>(layout.bytes()))};
+      pack_integers(
+          [&](int64_t row, int8_t* to, f16* to_scales) {
+            std::copy_n(values.begin() + row * k, k, to);
+            std::copy_n(scales.begin() + row * layout.groups(), layout.groups(), to_scales);
+          },
+          layout, packed.bytes.data());
+      const auto found = unpacked(packed, reference_kernels());
+      for (int64_t row = 0; row < n; ++row) {
+        for (int64_t i = 0; i < k; ++i) {
+          const auto scale = static_cast<float>(scales[static_cast<size_t>(row * layout.groups() + i / group)]);
+          const auto at = static_cast<size_t>(row * k + i);
+          ASSERT_EQ(found[at], static_cast<double>(scale * static_cast<float>(values[at])))
+              << name_of(layout) << " " << n << "x" << k << " row " << row << " value " << i;
+        }
+      }
+    }
+  }
+}
+
 TEST(Packed, WeightsComeBackWithinHalfAStep) {
   Rng rng(1);
   for (const Kind& kind : kKinds) {

@@ -142,6 +142,7 @@ TensorFiles Adapter::apply(const TensorFiles& base) const {
   for (const auto& [name, change] : low_rank_) {
     TensorFiles::Entry entry = find(name, {change.b_NR.dim(0), change.a_RK.dim(1)});
     entry.mapped = false;
+    entry.blocks = nullptr;
     entry.read = [read = entry.read, change = change] {
       return add_low_rank(read(), change.a_RK, change.b_NR, change.scale);
     };
@@ -150,6 +151,7 @@ TensorFiles Adapter::apply(const TensorFiles& base) const {
   for (const auto& [name, tensor] : whole_) {
     TensorFiles::Entry entry = find(name, tensor.shape());
     entry.mapped = false;
+    entry.blocks = nullptr;
     entry.read = [tensor = tensor, dtype = entry.dtype] { return tensor.to(dtype); };
     changed[names.at(name)] = std::move(entry);
   }

@@ -3,12 +3,24 @@
 
 #include <functional>
 #include <map>
+#include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "io/gguf_types.h"
 #include "tensor/tensor.h"
 
 namespace sensorium::models {
+
+// A matrix whose rows are blocks of GGUF in a mapped file.
+struct BlockRows {
+  io::GgufType type = io::GgufType::q8_0;
+  // Of the row in this program's order; they stay valid as long as this object.
+  std::function<std::span<const std::byte>(int64_t row)> blocks;
+  // The file's pages leave the memory.
+  std::function<void()> drop;
+};
 
 class TensorFiles {
  public:
@@ -19,6 +31,8 @@ class TensorFiles {
     bool mapped = true;            // read() gives a view of a mapped file; otherwise a copy
     std::string file_name;         // what the file itself calls it
     std::function<Tensor()> read;  // may throw Error
+    // What read() would dequantise to f32; null for all that is kept as plain numbers.
+    std::shared_ptr<const BlockRows> blocks = nullptr;
   };
 
   // Throws Error(invalid_data) for a name that stands twice.

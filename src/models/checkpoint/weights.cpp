@@ -152,6 +152,8 @@ Tensor CheckpointWeights::plan(const std::string& name, const Shape& shape) {
     }
     if (trains(name)) {
       needs_.temporary = std::max(needs_.temporary, bytes);
+    } else if (!blocks_of(name, shape).empty()) {
+      needs_.copied += bytes_of(shape, DType::bf16);
     } else {
       (copies || shape.rank() < 2 ? needs_.copied : needs_.mapped) +=
           copies && !same ? bytes_of(shape, DType::f32) : bytes;
@@ -165,6 +167,7 @@ Tensor CheckpointWeights::read(const std::string& name, const Shape& shape) {
   const bool own = trains(name);
   if (const Tensor value = from_adapter(name); value.defined()) return value.to(DType::f32);
   if (own && !packed_name_of(name).empty()) return unpacked(name, shape);
+  if (const MatrixParts blocks = blocks_of(name, shape); !blocks.empty()) return unpack_to_brain(blocks, shape);
   std::vector<Tensor> parts;
   for (const std::string& theirs : locate(name)) parts.push_back(files_.read(theirs));
   const bool same =
@@ -179,7 +182,35 @@ Tensor CheckpointWeights::read(const std::string& name, const Shape& shape) {
 }
 
 ops::PackedWeight CheckpointWeights::read_packed(const std::string& name, const Shape& shape) {
-  return trains(name) || from_adapter(name).defined() ? ops::PackedWeight() : packed_weight(name, shape);
+  if (trains(name) || from_adapter(name).defined()) return {};
+  ops::PackedWeight packed = packed_weight(name, shape);
+  if (packed.defined()) return packed;
+  const MatrixParts blocks = blocks_of(name, shape);
+  return blocks.empty() ? ops::PackedWeight() : repack(blocks, shape);
+}
+
+ops::PackedWeight CheckpointWeights::plan_packed(const std::string& name, const Shape& shape) {
+  const MatrixParts blocks = blocks_of(name, shape);
+  if (blocks.empty()) return read_packed(name, shape);
+  for (const std::string& theirs : locate(name)) planned_.insert(theirs);
+  const kernels::PackedLayout layout = repacked_layout(blocks, shape);
+  needs_.copied += layout.bytes();
+  return {layout, Tensor::borrow(this, {layout.bytes()}, DType::u8, nullptr)};
+}
+
+MatrixParts CheckpointWeights::blocks_of(const std::string& name, const Shape& shape) const {
+  if (shape.rank() != 2 || streams_ || trains(name) || from_adapter(name).defined()) return {};
+  if (!packed_name_of(name).empty()) return {};
+  MatrixParts parts;
+  int64_t rows = 0;
+  for (const std::string& theirs : locate(name)) {
+    if (!files_.contains(theirs)) return {};
+    const TensorFiles::Entry& entry = files_.find(theirs);
+    if (entry.shape.rank() != 2 || entry.shape[1] != shape[1]) return {};
+    rows += entry.shape[0];
+    parts.push_back(&entry);
+  }
+  return rows == shape[0] && repacked_type(parts) ? parts : MatrixParts();
 }
 
 ops::PackedWeight CheckpointWeights::packed_weight(const std::string& name, const Shape& shape) {
@@ -196,18 +227,19 @@ ops::PackedWeight CheckpointWeights::packed_weight(const std::string& name, cons
 nn::ParameterStore CheckpointWeights::load(const std::function<void(nn::ParameterStore& store)>& build,
                                            int64_t cache_bytes) {
   const auto packed = [this](const std::string& name, const Shape& shape) { return read_packed(name, shape); };
-  const bool streams = nn::ParameterTap::active();  // one tensor is in memory at a time
+  streams_ = nn::ParameterTap::active();  // one tensor is in memory at a time
   {
     // The tap is for tensors that hold something.
     const nn::ParameterTap none([](const std::string&, const Shape&, nn::ParameterTap::Role,
                                    const std::function<Tensor()>& read) { return read(); });
     nn::ParameterStore planned(
-        {[this](const std::string& name, const Shape& shape) { return plan(name, shape); }, packed});
+        {[this](const std::string& name, const Shape& shape) { return plan(name, shape); },
+         [this](const std::string& name, const Shape& shape) { return plan_packed(name, shape); }});
     build(planned);
   }
   find_unexpected();
   require_no_faults();
-  if (!streams) require_memory(cache_bytes);
+  if (!streams_) require_memory(cache_bytes);
   nn::ParameterStore store({[this](const std::string& name, const Shape& shape) { return read(name, shape); }, packed});
   build(store);
   store.forget_source();

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "models/checkpoint/checkpoint.h"
+#include "models/checkpoint/repack.h"
 #include "models/checkpoint/tensor_files.h"
 #include "nn/parameter_store.h"
 
@@ -43,7 +44,8 @@ class CheckpointWeights {
   // The parameters of a model whose modules `build` adds. It is called twice: first with empty tensors that only have
   // shapes (which it must not read), so that everything that is wrong is known, and said in one message, before anything
   // is copied; then with the weights. A single tensor is a view on the mapped file, joined ones are copies; vectors become
-  // f32 (what kernels read), matrices keep their dtype (f32, bf16 or f16). Ones that the shape of a file's tensor begins with
+  // f32 (what kernels read), matrices keep their dtype (f32, bf16 or f16); those in blocks of GGUF are packed (repack.h),
+  // tables of which rows are looked up become bf16, unless they train. Ones that the shape of a file's tensor begins with
   // do not count. `cache_bytes`: what a conversation will take beside the weights. Throws Error that names the files' tensors:
   // invalid_data (missing, another shape, or not part of the model), unsupported (not float), limit (weights and cache need
   // more memory than there is).
@@ -69,8 +71,11 @@ class CheckpointWeights {
   Tensor unpacked(const std::string& name, const Shape& shape);
   // What an adapter beside packed weights has in place of a parameter; undefined if it has nothing.
   Tensor from_adapter(const std::string& name) const;
-  // The packed matrix of a parameter, a view on the mapped file; undefined if it is not packed.
+  // The packed matrix of a parameter, a view on the mapped file, or made of blocks; undefined if it is neither.
   ops::PackedWeight read_packed(const std::string& name, const Shape& shape);
+  ops::PackedWeight plan_packed(const std::string& name, const Shape& shape);
+  // The parts of a matrix that the files have in blocks and that is to be used as it is; empty for every other.
+  MatrixParts blocks_of(const std::string& name, const Shape& shape) const;
   ops::PackedWeight packed_weight(const std::string& name, const Shape& shape);
   Tensor read(const std::string& name, const Shape& shape);
   void find_unexpected();
@@ -82,6 +87,7 @@ class CheckpointWeights {
   std::vector<std::string> trained_;
   TensorFiles files_;
   const Adapter* adapter_;
+  bool streams_ = false;  // a tap wants the values of every parameter
   std::vector<Section> sections_;
   std::vector<std::string> ignored_;
   std::set<std::string> planned_;

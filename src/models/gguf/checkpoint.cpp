@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/memory.h"
 #include "io/gguf.h"
 #include "models/gguf/config.h"
 #include "models/gguf/names.h"
@@ -58,14 +59,26 @@ fs::path find_vision_file(const fs::path& model, const LoadOptions& options) {
 
 using File = std::shared_ptr<const io::GgufFile>;
 
+std::shared_ptr<const BlockRows> block_rows_of(const File& file, const std::string& name) {
+  const io::GgufTensor& tensor = file->blocks(name);
+  if (io::info_of(tensor.type).dtype || tensor.shape.rank() != 2 || tensor.shape.elements() == 0) return nullptr;
+  const size_t width = tensor.blocks.size() / static_cast<size_t>(tensor.shape[0]);
+  const std::span<const std::byte> bytes = tensor.blocks;
+  return std::make_shared<BlockRows>(BlockRows{
+      .type = tensor.type,
+      .blocks = [file, bytes, width](int64_t row) { return bytes.subspan(static_cast<size_t>(row) * width, width); },
+      .drop = [file, bytes] { drop_pages(bytes); }});
+}
+
 TensorFiles::Entry entry_of(const File& file, const std::string& name) {
-  const io::GgufTensor& blocks = file->blocks(name);
-  const std::optional<DType> plain = io::info_of(blocks.type).dtype;
-  return {.shape = blocks.shape,
+  const io::GgufTensor& tensor = file->blocks(name);
+  const std::optional<DType> plain = io::info_of(tensor.type).dtype;
+  return {.shape = tensor.shape,
           .dtype = plain.value_or(DType::f32),
           .mapped = plain.has_value(),
           .file_name = name,
-          .read = [file, name] { return file->tensor(name); }};
+          .read = [file, name] { return file->tensor(name); },
+          .blocks = block_rows_of(file, name)};
 }
 
 class GgufCheckpoint : public Checkpoint {
@@ -132,10 +145,19 @@ class GgufCheckpoint : public Checkpoint {
     const bool queries = name.find(".self_attn.q_proj.") != std::string::npos,
                keys = name.find(".self_attn.k_proj.") != std::string::npos;
     if (!queries && !keys) return entry;
+    const int64_t heads = queries ? heads_ : kv_heads_;
     entry.mapped = false;
-    entry.read = [read = entry.read, heads = queries ? heads_ : kv_heads_] {
-      return reorder_head_rows(read(), heads, HeadRows::halves);
-    };
+    entry.read = [read = entry.read, heads] { return reorder_head_rows(read(), heads, HeadRows::halves); };
+    // Rows that are no heads of an even size are of another shape than the configuration's: read() says so.
+    if (entry.blocks != nullptr && heads > 0 && entry.shape[0] % (2 * heads) == 0) {
+      BlockRows rows = *entry.blocks;
+      rows.blocks = [blocks = rows.blocks, size = entry.shape[0] / heads](int64_t row) {
+        return blocks(source_row(row, size, HeadRows::halves));
+      };
+      entry.blocks = std::make_shared<BlockRows>(std::move(rows));
+    } else {
+      entry.blocks = nullptr;
+    }
     return entry;
   }
 

@@ -47,23 +47,23 @@ constexpr std::array<NamePair, 16> kVision = {{
 std::span<const NamePair> gguf_decoder_names() { return kDecoder; }
 std::span<const NamePair> gguf_vision_names() { return kVision; }
 
+int64_t source_row(int64_t row, int64_t size, HeadRows to) {
+  const int64_t first = row / size * size, at = row % size, half = size / 2;
+  if (to == HeadRows::halves) return first + at % half * 2 + at / half;
+  return first + at % 2 * half + at / 2;
+}
+
 Tensor reorder_head_rows(const Tensor& weight, int64_t heads, HeadRows to) {
   require(weight.rank() > 0 && heads > 0 && weight.dim(0) > 0 && weight.dim(0) % (2 * heads) == 0, ErrorKind::shape,
           "rows of shape {} are no {} heads of an even size", weight.shape(), heads);
-  const int64_t rows = weight.dim(0), size = rows / heads, half = size / 2;
+  const int64_t rows = weight.dim(0), size = rows / heads;
   const size_t width = weight.bytes() / static_cast<size_t>(rows);
   const Tensor result = Tensor::empty(weight.shape(), weight.dtype());
   const auto* from = static_cast<const std::byte*>(weight.raw());
   auto* out = static_cast<std::byte*>(result.raw());
-  for (int64_t head = 0; head < heads; ++head) {
-    for (int64_t i = 0; i < half; ++i) {
-      for (int64_t part = 0; part < 2; ++part) {
-        const int64_t in_halves = head * size + part * half + i, in_pairs = head * size + 2 * i + part;
-        const int64_t source = to == HeadRows::halves ? in_pairs : in_halves,
-                      target = to == HeadRows::halves ? in_halves : in_pairs;
-        std::memcpy(out + static_cast<size_t>(target) * width, from + static_cast<size_t>(source) * width, width);
-      }
-    }
+  for (int64_t row = 0; row < rows; ++row) {
+    std::memcpy(out + static_cast<size_t>(row) * width, from + static_cast<size_t>(source_row(row, size, to)) * width,
+                width);
   }
   return result;
 }

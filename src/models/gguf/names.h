@@ -18,6 +18,8 @@ std::span<const NamePair> gguf_vision_names();
 // llama.cpp rotates neighbouring pairs of a head's components, transformers its two halves. For the architecture "llama"
 // the converters therefore write the rows of query and key matrices (and biases) in another order; those of "qwen2" stay.
 enum class HeadRows : uint8_t { halves, pairs };
+// Where row `row` of the order `to` stands in the other one; `size` rows a head.
+int64_t source_row(int64_t row, int64_t size, HeadRows to);
 // Rows [heads * D, ...] in the order `to`, from the other one; a copy. Throws Error(shape) if the rows are no `heads` heads
 // of an even size.
 Tensor reorder_head_rows(const Tensor& weight, int64_t heads, HeadRows to);
