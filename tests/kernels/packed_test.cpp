@@ -57,7 +57,7 @@ TEST(Packed, IntegersComeBackExactly) {
       Packed packed{layout, std::vector<std::byte>(static_cast<size_t>(layout.bytes()))};
       pack_integers(
           [&](int64_t row, int8_t* to, f16* to_scales) {
-            std::copy_n(values.begin() + row * k, k, to);
+            std::copy_n(values.begin() + row * layout.k, layout.k, to);
             std::copy_n(scales.begin() + row * layout.groups(), layout.groups(), to_scales);
           },
           layout, packed.bytes.data());
