@@ -7,8 +7,26 @@ namespace sensorium::modality {
 namespace {
 
 constexpr float kStemNormEps = 1e-5f;
+constexpr uint64_t kDropPathStream = 0xD9A7;  // a seed's other draws must not be met
 
 }  // namespace
+
+nn::BranchFactors drop_path_factors(const DropPath& drop, int64_t layer, int64_t layers, int64_t inputs,
+                                    int64_t tokens) {
+  const double probability =
+      layers > 1 ? drop.rate * static_cast<double>(layer) / static_cast<double>(layers - 1) : 0.0;
+  if (probability == 0) return {};
+  nn::BranchFactors factors{Tensor::empty({inputs * tokens}), Tensor::empty({inputs * tokens})};
+  for (int64_t i = 0; i < inputs; ++i) {
+    Rng rng =
+        Rng::for_item(drop.seed + kDropPathStream, static_cast<uint64_t>((drop.first_input + i) * layers + layer));
+    for (const Tensor& branch_T : {factors.attention_T, factors.mlp_T}) {
+      const bool kept = rng.uniform() >= probability;
+      std::fill_n(branch_T.data<float>() + i * tokens, tokens, kept ? static_cast<float>(1 / (1 - probability)) : 0.0f);
+    }
+  }
+  return factors;
+}
 
 PatchTransformer::PatchTransformer(nn::ParameterStore& store, const std::string& name,
                                    const PatchTransformerConfig& config)
@@ -94,12 +112,15 @@ std::vector<Tensor> PatchTransformer::states(const Tensor& patches_PK, std::span
       if (wanted[k] == i) found[k] = x_TC;
     }
     if (i >= last) return found;
-    const nn::EncoderBlock& block = blocks_[static_cast<size_t>(i)];
+    nn::BranchFactors factors;
+    if (drop_path_) {
+      factors = drop_path_factors(*drop_path_, i, config_.layers, inputs_of(patches_PK), config_.tokens());
+    }
+    const auto run = [&block = blocks_[static_cast<size_t>(i)], packed, factors](const std::vector<Tensor>& in) {
+      return block(in[0], {}, packed, factors);
+    };
     // A tower that does not train keeps nothing anyway.
-    x_TC =
-        checkpointing_ && x_TC.requires_grad()
-            ? checkpoint([&block, packed](const std::vector<Tensor>& in) { return block(in[0], {}, packed); }, {x_TC})
-            : block(x_TC, {}, packed);
+    x_TC = checkpointing_ && x_TC.requires_grad() ? checkpoint(run, {x_TC}) : run({x_TC});
   }
 }
 

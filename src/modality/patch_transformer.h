@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -29,6 +30,18 @@ struct PatchTransformerConfig {
   int64_t tokens() const { return patches + (class_token ? 1 : 0); }
 };
 
+// Stochastic depth (Huang 2016): while a tower trains, an input leaves out a branch of a block with a probability that grows from 0 in
+// the first block to `rate` in the last, and otherwise has it 1 / (1 - probability) times. What is left out follows from the seed and
+// the input's place in its batch, whatever pieces the batch is cut into.
+struct DropPath {
+  double rate = 0;
+  uint64_t seed = 0;
+  int64_t first_input = 0;  // the place in the batch of the first input that comes next
+};
+// Of block `layer` of `layers`; undefined where nothing can be left out.
+nn::BranchFactors drop_path_factors(const DropPath& drop, int64_t layer, int64_t layers, int64_t inputs,
+                                    int64_t tokens);
+
 // Parameters: <name>.class_token [dim], <name>.patch, <name>.stem_norm, <name>.position.weight [tokens, dim], <name>.pre_norm,
 // <name>.layers.<i> (nn::EncoderBlock), <name>.post_norm.
 class PatchTransformer {
@@ -51,6 +64,8 @@ class PatchTransformer {
   void for_each_linear(const std::function<void(const std::string& name, nn::Linear& linear)>& visit);
   // While on, blocks keep only their inputs for the backward pass and compute the rest again.
   void set_checkpointing(bool on) { checkpointing_ = on; }
+  // Read at every pass; none: all branches stay.
+  void set_drop_path(std::shared_ptr<const DropPath> drop) { drop_path_ = std::move(drop); }
 
  private:
   Tensor embed(const Tensor& patches_PK) const;
@@ -63,6 +78,7 @@ class PatchTransformer {
   nn::LayerNorm stem_norm_, pre_norm_, post_norm_;
   std::vector<nn::EncoderBlock> blocks_;
   bool checkpointing_ = false;
+  std::shared_ptr<const DropPath> drop_path_;
 };
 
 }  // namespace sensorium::modality

@@ -156,12 +156,18 @@ struct TransformerBlock {
   SwigluMlp mlp;
 };
 
+// What the rows of a block's two branches are multiplied by before they are added, f32 [T]; undefined: 1.
+struct BranchFactors {
+  Tensor attention_T, mlp_T;
+};
+
 // The same with LayerNorm and an MLP, both with biases: the block of ViT (Dosovitskiy 2021), CLIP and SigLIP.
 struct EncoderBlock {
   EncoderBlock() = default;
   EncoderBlock(ParameterStore& store, const std::string& name, const AttentionConfig& config, int64_t mlp_width,
                kernels::Unary activation);
-  Tensor operator()(const Tensor& x_TC, const Tensor& positions, const ops::Sequences& sequences) const;
+  Tensor operator()(const Tensor& x_TC, const Tensor& positions, const ops::Sequences& sequences,
+                    const BranchFactors& factors = {}) const;
   LayerNorm norm1, norm2;
   SelfAttention attention;
   Mlp mlp;

@@ -181,9 +181,13 @@ EncoderBlock::EncoderBlock(ParameterStore& store, const std::string& name, const
   mlp = Mlp(store, name + ".mlp", config.dim, mlp_width, config.dim, 1.0f, activation);
 }
 
-Tensor EncoderBlock::operator()(const Tensor& x_TC, const Tensor& positions, const ops::Sequences& sequences) const {
-  const Tensor h_TC = ops::add(x_TC, attention(norm1(x_TC), positions, sequences));
-  return ops::add(h_TC, mlp(norm2(h_TC)));
+Tensor EncoderBlock::operator()(const Tensor& x_TC, const Tensor& positions, const ops::Sequences& sequences,
+                                const BranchFactors& factors) const {
+  const auto scaled = [](const Tensor& branch_TC, const Tensor& factors_T) {
+    return factors_T.defined() ? ops::scale_rows(branch_TC, factors_T) : branch_TC;
+  };
+  const Tensor h_TC = ops::add(x_TC, scaled(attention(norm1(x_TC), positions, sequences), factors.attention_T));
+  return ops::add(h_TC, scaled(mlp(norm2(h_TC)), factors.mlp_T));
 }
 
 }  // namespace sensorium::nn

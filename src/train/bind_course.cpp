@@ -43,6 +43,7 @@ Recipe with_published(Recipe recipe) {
   }
   if (!recipe.gives("data.pairs_per_batch")) recipe.pairs_per_batch = row.batch;
   if (!recipe.bind->temperature) recipe.bind->temperature = row.temperature;
+  if (!recipe.bind->drop_path) recipe.bind->drop_path = recipe.conversations.lora ? 0 : row.drop_path;
   return recipe;
 }
 
@@ -54,6 +55,7 @@ models::BindOptions bind_options(const Recipe& recipe) {
                               .lora = recipe.conversations.lora,
                               .temperature = *recipe.bind->temperature,
                               .learn_temperature = recipe.bind->learn_temperature,
+                              .drop_path = *recipe.bind->drop_path,
                               .checkpointing = recipe.activation_checkpointing,
                               .seed = recipe.seed};
   // Low-rank changes are trained alone unless the recipe names more; else the whole tower.
@@ -206,7 +208,7 @@ class BindCourse : public Course {
     const Batch batch = prefetcher_->next();
     learner_.draw_dropout(Rng::for_item(recipe_.seed * 2 + kDrops, static_cast<uint64_t>(index)).next());
     const auto embed = [this, clips = batch.clips_NCHW](int64_t begin, int64_t end) {
-      return learner_.embed(clips.slice(begin, end));
+      return learner_.embed(clips.slice(begin, end), begin);
     };
     const int64_t pairs = batch.anchors_N.dim(0), piece = recipe_.pairs_per_piece;
     const Tensor items_NC = piece == 0 || piece >= pairs ? embed(0, pairs) : ops::in_pieces(pairs, piece, embed);

@@ -117,6 +117,7 @@ std::optional<BindRecipe> read_bind(const Json& json, const std::string& where) 
           "{}: \"anchor\" is \"{}\", expected text or image", where, bind.anchor);
   if (reader.has("temperature")) bind.temperature = number(reader, "temperature", 0, 0.01, 100, where);
   bind.learn_temperature = reader.get_or<bool>("learn_temperature", false);
+  if (reader.has("drop_path")) bind.drop_path = number(reader, "drop_path", 0, 0, kBelowOne, where);
   reader.finish();
   return bind;
 }

@@ -50,6 +50,7 @@ struct BindRecipe {
   std::string anchor = "text";        // what it learns from: "text" (captions, or the class) or "image"
   std::optional<double> temperature;  // none: as published for the sense
   bool learn_temperature = false;     // from there on
+  std::optional<double> drop_path;    // none: as published for the sense; with LoRA 0
 };
 
 // The joint space of the native model, on frozen encoders.

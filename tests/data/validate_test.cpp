@@ -1,9 +1,8 @@
 // The validator: every fault with its line, and nothing wrong with the real data sets.
-#include <cstdlib>
-
 #include "base/interrupt.h"
 #include "base/threads.h"
 #include "data/dataset.h"
+#include "data/real_sets.h"
 #include "data/temp_folder.h"
 
 namespace sensorium::data {
@@ -116,11 +115,6 @@ TEST_F(Validate, StopsWhenInterrupted) {
   set_interrupted(true);
   EXPECT_THROW(validate("{\"text\":\"x\"}"), Error);
   set_interrupted(false);
-}
-
-fs::path real_sets() {
-  const char* given = std::getenv("SENSORIUM_DATA");
-  return given != nullptr ? fs::path(given) : fs::path(SENSORIUM_SOURCE_DIR "/../shared/data");
 }
 
 TEST(RealSets, HaveNoFaults) {

@@ -174,6 +174,7 @@ TEST_F(BindCourse, WhatTheAuthorsPublishedIsTheDefault) {
 TEST_F(BindCourse, FaultsAreSaidByKey) {
   models::expect_contains(refused({"bind.sense=image"}).message(), {"bind.sense", "audio, depth, thermal and imu"});
   models::expect_contains(refused({"bind.anchor=sound"}).message(), {"anchor", "text or image"});
+  models::expect_contains(refused({"bind.drop_path=1"}).message(), {"drop_path"});
   models::expect_contains(refused({"bind.tempreature=1"}).message(), {"temperature"});
   models::expect_contains(refused({"bind.sense=audio"}).message(), {"hold both audio and a caption"});
   models::expect_contains(refused({"trainable=[\"vision.*\"]"}).message(), {"frozen", "imu.*"});

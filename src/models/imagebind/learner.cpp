@@ -13,10 +13,10 @@ namespace sensorium::models {
 namespace {
 
 constexpr std::array<PublishedBinding, 4> kPublished = {{
-    {InputSense::audio, 0.05, 1.6e-3, 0.2, 2048, 64, 2},
-    {InputSense::depth, 0.2, 1.6e-3, 0.2, 512, 64, 2},
-    {InputSense::thermal, 0.1, 5e-4, 0.05, 512, 64, 2},
-    {InputSense::imu, 0.2, 5e-4, 0.5, 512, 8, 2},
+    {InputSense::audio, 0.05, 1.6e-3, 0.2, 0.1, 2048, 64, 2},
+    {InputSense::depth, 0.2, 1.6e-3, 0.2, 0, 512, 64, 2},
+    {InputSense::thermal, 0.1, 5e-4, 0.05, 0, 512, 64, 2},
+    {InputSense::imu, 0.2, 5e-4, 0.5, 0.7, 512, 8, 2},
 }};
 constexpr std::array<std::string_view, 4> kTargets = {"qkv", "out", "fc1", "fc2"};
 constexpr float kUnitEps = 1e-12f;
@@ -57,6 +57,8 @@ ImagebindLearner::ImagebindLearner(const std::filesystem::path& path, const Bind
           "{}: is quantised; start from the model that it was made of", path.string());
   modality::PatchTransformer& transformer = model_->transformer(options.sense);
   transformer.set_checkpointing(options.checkpointing);
+  drop_path_->rate = options.drop_path;
+  if (options.drop_path > 0) transformer.set_drop_path(drop_path_);
   for (const std::string& pattern : options.trainable) {
     int64_t matched = 0;
     for (nn::Parameter& parameter : store().parameters()) {
@@ -106,7 +108,8 @@ Tensor ImagebindLearner::prepare(const EmbedInput& input) const {
   return prepare_imagebind(input, model_->config().towers.at(options_.sense));
 }
 
-Tensor ImagebindLearner::embed(const Tensor& prepared_NCHW) const {
+Tensor ImagebindLearner::embed(const Tensor& prepared_NCHW, int64_t first) const {
+  drop_path_->first_input = first;
   return ops::l2_normalize(model_->encode(options_.sense, prepared_NCHW), kUnitEps);
 }
 

@@ -16,10 +16,10 @@
 namespace sensorium::models {
 
 // What the authors published for a sense: learning rate and decay of AdamW, the fixed temperature, batch, rounds through the data
-// and how many of these warm up (paper, appendix B, table 9).
+// and how many of these warm up (paper, appendix B, table 9), and drop path (their code).
 struct PublishedBinding {
   InputSense sense;
-  double temperature, learning_rate, weight_decay;
+  double temperature, learning_rate, weight_decay, drop_path;
   int64_t batch, epochs, warmup_epochs;
 };
 // Throws Error(usage) for a sense that is not bound: the towers of pictures and texts are the hub.
@@ -32,6 +32,7 @@ struct BindOptions {
   std::optional<LoraConfig> lora;      // targets: qkv, out, fc1, fc2
   double temperature = 0.05;
   bool learn_temperature = false;
+  double drop_path = 0;  // see modality::DropPath
   bool checkpointing = false;
   uint64_t seed = 1;
 };
@@ -49,12 +50,12 @@ class ImagebindLearner {
 
   // [clips, channels, height, width] of an input of the sense; may run beside embed() on another thread.
   Tensor prepare(const EmbedInput& input) const;
-  // One clip of each of N inputs -> f32 [N, dim] of unit length, with its graph.
-  Tensor embed(const Tensor& prepared_NCHW) const;
+  // One clip of each of N inputs, which stand in their batch from place `first` on -> f32 [N, dim] of unit length, with its graph.
+  Tensor embed(const Tensor& prepared_NCHW, int64_t first = 0) const;
   // The logarithm of 1 / temperature, f32 [1].
   Tensor log_scale() const;
-  // What LoRA drops from now on is another function of the position.
-  void draw_dropout(uint64_t seed) const { dropout_->seed = seed; }
+  // What LoRA and drop path leave out from now on is another function of the position.
+  void draw_dropout(uint64_t seed) const { dropout_->seed = drop_path_->seed = seed; }
 
   // The whole model with what was learned in it, changes merged, in Hugging Face's layout: a folder that every verb takes.
   void save(const std::filesystem::path& folder) const;
@@ -73,6 +74,7 @@ class ImagebindLearner {
   std::string prefix_;  // of the tower's parameters
   std::vector<Change> changes_;
   std::shared_ptr<nn::SharedDropout> dropout_ = std::make_shared<nn::SharedDropout>();
+  std::shared_ptr<modality::DropPath> drop_path_ = std::make_shared<modality::DropPath>();
 };
 
 }  // namespace sensorium::models
