@@ -32,8 +32,8 @@ PatchTransformer::PatchTransformer(nn::ParameterStore& store, const std::string&
                                    const PatchTransformerConfig& config)
     : config_(config) {
   const int64_t dim = config.dim();
-  require(config.patches > 0 && config.heads > 0 && dim % config.heads == 0, ErrorKind::shape,
-          "{}: {} patches, {} channels in {} heads", name, config.patches, dim, config.heads);
+  require(config.patches > 0 && config.layers > 0 && config.heads > 0 && dim % config.heads == 0, ErrorKind::shape,
+          "{}: {} patches, {} layers, {} channels in {} heads", name, config.patches, config.layers, dim, config.heads);
   if (config.class_token) class_token_ = store.add(name + ".class_token", {dim}, nn::Init::normal, 0.02f);
   patch_ = nn::PatchEmbedding(store, name + ".patch", config.stem, config.patch_bias);
   if (config.stem_norm) stem_norm_ = nn::LayerNorm(store, name + ".stem_norm", dim, kStemNormEps);
@@ -100,27 +100,32 @@ Tensor PatchTransformer::embed(const Tensor& patches_PK) const {
   return config_.pre_norm ? pre_norm_(x_TC) : x_TC;
 }
 
+Tensor PatchTransformer::run_block(int64_t layer, const Tensor& x_TC, Rows rows) const {
+  const int64_t inputs = x_TC.dim(0) / config_.tokens();
+  nn::BranchFactors factors;
+  if (drop_path_) {
+    factors = drop_path_factors(*drop_path_, layer, config_.layers, inputs, rows == Rows::all ? config_.tokens() : 1);
+  }
+  const auto run = [&block = blocks_[static_cast<size_t>(layer)], packed = sequences(inputs), factors,
+                    rows](const std::vector<Tensor>& in) {
+    return rows == Rows::all ? block(in[0], {}, packed, factors) : block.first_rows(in[0], packed, factors);
+  };
+  // A tower that does not train keeps nothing anyway.
+  return checkpointing_ && x_TC.requires_grad() ? checkpoint(run, {x_TC}) : run({x_TC});
+}
+
 std::vector<Tensor> PatchTransformer::states(const Tensor& patches_PK, std::span<const int64_t> wanted) const {
   std::vector<Tensor> found(wanted.size());
   const int64_t last = wanted.empty() ? 0 : *std::max_element(wanted.begin(), wanted.end());
   require(last <= config_.layers && std::all_of(wanted.begin(), wanted.end(), [](int64_t i) { return i >= 0; }),
           ErrorKind::shape, "state {} of a tower of {} layers", last, config_.layers);
-  const ops::Sequences packed = sequences(inputs_of(patches_PK));
   Tensor x_TC = embed(patches_PK);
   for (int64_t i = 0;; ++i) {
     for (size_t k = 0; k < wanted.size(); ++k) {
       if (wanted[k] == i) found[k] = x_TC;
     }
     if (i >= last) return found;
-    nn::BranchFactors factors;
-    if (drop_path_) {
-      factors = drop_path_factors(*drop_path_, i, config_.layers, inputs_of(patches_PK), config_.tokens());
-    }
-    const auto run = [&block = blocks_[static_cast<size_t>(i)], packed, factors](const std::vector<Tensor>& in) {
-      return block(in[0], {}, packed, factors);
-    };
-    // A tower that does not train keeps nothing anyway.
-    x_TC = checkpointing_ && x_TC.requires_grad() ? checkpoint(run, {x_TC}) : run({x_TC});
+    x_TC = run_block(i, x_TC, Rows::all);
   }
 }
 
@@ -131,10 +136,8 @@ Tensor PatchTransformer::operator()(const Tensor& patches_PK) const {
 
 Tensor PatchTransformer::class_states(const Tensor& patches_PK) const {
   require(config_.class_token, ErrorKind::shape, "a tower without a class token has no state of one");
-  const int64_t last = config_.layers, inputs = inputs_of(patches_PK);
-  std::vector<int32_t> rows;
-  for (int64_t i = 0; i < inputs; ++i) rows.push_back(static_cast<int32_t>(i * config_.tokens()));
-  return post_norm_(ops::gather_rows(states(patches_PK, {&last, 1})[0], Tensor::from(rows, {inputs})));
+  const int64_t before_last = config_.layers - 1;
+  return post_norm_(run_block(before_last, states(patches_PK, {&before_last, 1})[0], Rows::class_token));
 }
 
 }  // namespace sensorium::modality

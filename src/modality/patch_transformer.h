@@ -55,7 +55,7 @@ class PatchTransformer {
   std::vector<Tensor> states(const Tensor& patches_PK, std::span<const int64_t> wanted) const;
   // The last state after post_norm, which the tower must have.
   Tensor operator()(const Tensor& patches_PK) const;
-  // The class token's row of it alone: [N, dim].
+  // The class token's row of it alone, [N, dim]; of the last block nothing else is computed.
   Tensor class_states(const Tensor& patches_PK) const;
   // The rows of each input in a packed tensor of states.
   ops::Sequences sequences(int64_t inputs) const;
@@ -68,6 +68,8 @@ class PatchTransformer {
   void set_drop_path(std::shared_ptr<const DropPath> drop) { drop_path_ = std::move(drop); }
 
  private:
+  enum class Rows : uint8_t { all, class_token };
+  Tensor run_block(int64_t layer, const Tensor& x_TC, Rows rows) const;
   Tensor embed(const Tensor& patches_PK) const;
   int64_t inputs_of(const Tensor& patches_PK) const;
 

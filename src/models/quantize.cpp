@@ -11,6 +11,7 @@
 #include "base/interrupt.h"
 #include "base/json.h"
 #include "io/safetensors_writer.h"
+#include "models/checkpoint/checkpoint.h"
 #include "models/checkpoint/packed.h"
 #include "models/model.h"
 
@@ -121,6 +122,9 @@ void copy_descriptions(const fs::path& from, const fs::path& to) {
       continue;
     }
     write_file_atomic(to / name, read_file(entry.path()));
+  }
+  for (const fs::path& file : find_companions(from, Companions::all)) {
+    if (!fs::exists(to / file.filename())) write_file_atomic(to / file.filename(), read_file(file));
   }
 }
 

@@ -98,6 +98,8 @@ struct SelfAttention {
   SelfAttention(ParameterStore& store, const std::string& name, const AttentionConfig& config, float out_scale = 1.0f);
   // positions: i32 [T] (text) or [T, 2] (pictures: row, column).
   Tensor operator()(const Tensor& x_TC, const Tensor& positions, const ops::Sequences& sequences) const;
+  // The same for the first row of each sequence alone, which attends to all rows of it: x [T, C] -> [N, C]. Not if `causal`.
+  Tensor first_rows(const Tensor& x_TC, const Tensor& positions, const ops::Sequences& sequences) const;
   // Appends the keys and values of x to the caches at `layer` and attends to all of each sequence so far; x holds the new
   // tokens of every sequence of the batch.
   Tensor cached(const Tensor& x_TC, const Tensor& positions, KvBatch& batch, int64_t layer) const;
@@ -168,6 +170,8 @@ struct EncoderBlock {
                kernels::Unary activation);
   Tensor operator()(const Tensor& x_TC, const Tensor& positions, const ops::Sequences& sequences,
                     const BranchFactors& factors = {}) const;
+  // The same for one row of each sequence alone, the first: x [T, C] -> [N, C]. What the others become is not computed.
+  Tensor first_rows(const Tensor& x_TC, const ops::Sequences& sequences, const BranchFactors& factors = {}) const;
   LayerNorm norm1, norm2;
   SelfAttention attention;
   Mlp mlp;

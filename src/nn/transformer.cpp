@@ -48,24 +48,46 @@ Tensor with_extra_row(const Tensor& x, const Tensor& extra, const ops::Sequences
   return ops::concat_rows(parts);
 }
 
-Tensor attend_with_extra(const SelfAttention& attention, const Tensor& qkv_T, const ops::Sequences& sequences) {
+// The rows of `asked` attend to those of `sequences`, and to the extra one if there is any.
+Tensor attend(const SelfAttention& attention, const Tensor& q_T, const ops::Sequences& asked, const Tensor& qkv_T,
+              const ops::Sequences& sequences) {
   const AttentionConfig& config = attention.config;
   const int64_t queries = config.heads * config.head_dim, keys = config.kv_heads * config.head_dim;
-  const Tensor k = ops::slice_columns(qkv_T, queries, queries + keys);
-  const Tensor v = ops::slice_columns(qkv_T, queries + keys, queries + 2 * keys);
+  Tensor k = ops::slice_columns(qkv_T, queries, queries + keys);
+  Tensor v = ops::slice_columns(qkv_T, queries + keys, queries + 2 * keys);
   ops::Sequences extended = sequences;
-  for (size_t i = 0; i < extended.offsets.size(); ++i) extended.offsets[i] += static_cast<int32_t>(i);
-  return ops::attention(ops::slice_columns(qkv_T, 0, queries), with_extra_row(k, attention.extra_key, sequences),
-                        with_extra_row(v, attention.extra_value, sequences), config.heads, config.kv_heads, sequences,
-                        extended, false);
+  if (config.extra_key) {
+    for (size_t i = 0; i < extended.offsets.size(); ++i) extended.offsets[i] += static_cast<int32_t>(i);
+    k = with_extra_row(k, attention.extra_key, sequences);
+    v = with_extra_row(v, attention.extra_value, sequences);
+  }
+  return ops::attention(q_T, k, v, config.heads, config.kv_heads, asked, extended, false);
+}
+
+Tensor first_of_each(const Tensor& x_TC, const ops::Sequences& sequences) {
+  const std::vector<int32_t> rows(sequences.offsets.begin(), sequences.offsets.end() - 1);
+  return ops::gather_rows(x_TC, Tensor::from(rows, {static_cast<int64_t>(rows.size())}));
 }
 
 }  // namespace
 
 Tensor SelfAttention::operator()(const Tensor& x_TC, const Tensor& positions, const ops::Sequences& sequences) const {
-  if (config.extra_key) return out(attend_with_extra(*this, project(*this, x_TC, positions), sequences));
+  if (config.extra_key) {
+    const Tensor qkv_T = project(*this, x_TC, positions);
+    return out(
+        attend(*this, ops::slice_columns(qkv_T, 0, config.heads * config.head_dim), sequences, qkv_T, sequences));
+  }
   return out(
       ops::self_attention(project(*this, x_TC, positions), config.heads, config.kv_heads, sequences, config.causal));
+}
+
+Tensor SelfAttention::first_rows(const Tensor& x_TC, const Tensor& positions, const ops::Sequences& sequences) const {
+  require(!config.causal, ErrorKind::shape, "the first row of a causal sequence attends to itself alone");
+  const Tensor qkv_T = project(*this, x_TC, positions);
+  ops::Sequences single{{0}};
+  for (size_t i = 1; i < sequences.offsets.size(); ++i) single.offsets.push_back(static_cast<int32_t>(i));
+  const Tensor q_N = ops::slice_columns(first_of_each(qkv_T, sequences), 0, config.heads * config.head_dim);
+  return out(attend(*this, q_N, single, qkv_T, sequences));
 }
 
 Tensor SelfAttention::cached(const Tensor& x_TC, const Tensor& positions, KvBatch& batch, int64_t layer) const {
@@ -181,13 +203,25 @@ EncoderBlock::EncoderBlock(ParameterStore& store, const std::string& name, const
   mlp = Mlp(store, name + ".mlp", config.dim, mlp_width, config.dim, 1.0f, activation);
 }
 
+namespace {
+
+Tensor scaled(const Tensor& branch_TC, const Tensor& factors_T) {
+  return factors_T.defined() ? ops::scale_rows(branch_TC, factors_T) : branch_TC;
+}
+
+}  // namespace
+
 Tensor EncoderBlock::operator()(const Tensor& x_TC, const Tensor& positions, const ops::Sequences& sequences,
                                 const BranchFactors& factors) const {
-  const auto scaled = [](const Tensor& branch_TC, const Tensor& factors_T) {
-    return factors_T.defined() ? ops::scale_rows(branch_TC, factors_T) : branch_TC;
-  };
   const Tensor h_TC = ops::add(x_TC, scaled(attention(norm1(x_TC), positions, sequences), factors.attention_T));
   return ops::add(h_TC, scaled(mlp(norm2(h_TC)), factors.mlp_T));
+}
+
+Tensor EncoderBlock::first_rows(const Tensor& x_TC, const ops::Sequences& sequences,
+                                const BranchFactors& factors) const {
+  const Tensor mixed_NC = attention.first_rows(norm1(x_TC), {}, sequences);
+  const Tensor h_NC = ops::add(first_of_each(x_TC, sequences), scaled(mixed_NC, factors.attention_T));
+  return ops::add(h_NC, scaled(mlp(norm2(h_NC)), factors.mlp_T));
 }
 
 }  // namespace sensorium::nn

@@ -43,7 +43,7 @@ std::string unzip(const std::string& bytes) {
 
 Result<std::unique_ptr<BpeTokenizer>> parse_clip_merges(std::string_view text) {
   if (!is_valid_utf8(text)) return Error(ErrorKind::invalid_data, "is not valid UTF-8");
-  OrderedJson vocab = OrderedJson::object();
+  Json vocab = Json::object();
   int64_t id = 0;
   for (const char* end : {"", kWordEnd}) {
     for (const bool printable : {true, false}) {

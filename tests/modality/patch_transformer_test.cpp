@@ -50,5 +50,19 @@ TEST(DropPath, ABlockThatIsLeftOutChangesNothing) {
   EXPECT_EQ(shallow[2].to_floats(), plain[1].to_floats());
 }
 
+TEST(PatchTransformer, TheClassTokenAloneIsItsRowOfAll) {
+  for (const bool extra_key : {false, true}) {
+    nn::ParameterStore store(7);
+    const PatchTransformer tower(
+        store, "tower",
+        {.stem = {16, 6}, .patches = 4, .layers = 2, .heads = 2, .mlp_width = 32, .extra_key = extra_key});
+    Rng rng(3);
+    const Tensor patches = Tensor::randn({12, 6}, rng);
+    const std::vector<float> all = tower(patches).to_floats(), alone = tower.class_states(patches).to_floats();
+    ASSERT_EQ(alone.size(), 3u * 16);
+    for (size_t i = 0; i < alone.size(); ++i) EXPECT_NEAR(alone[i], all[i / 16 * 5 * 16 + i % 16], 1e-5) << i;
+  }
+}
+
 }  // namespace
 }  // namespace sensorium::modality

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "media/geometry.h"
 #include "media/resize.h"
+#include "models/changed_folder.h"
 #include "models/embedding/load_input.h"
 #include "models/embedding/locate.h"
 #include "models/embedding/vectors.h"
@@ -163,6 +164,15 @@ TEST(GoldenImagebind, InBf16AndInEightBits) {
       }
     }
   }
+}
+
+TEST(Imagebind, QuantisingTakesTheTokenizerAlong) {
+  const ChangedFolder packed("imagebind");
+  ASSERT_EQ(std::system(fmt::format("gzip {}/bpe_simple_vocab_16e6.txt", packed.path().string()).c_str()), 0);
+  const TemporaryFolder folder;
+  quantize_model(packed.path(), folder.path() / "q8", {.type = "q8", .towers = "q8"});
+  const EmbedInput text{.sense = InputSense::text, .text = "a dog"};
+  EXPECT_EQ(load_model(folder.path() / "q8")->embedder()->embed({&text, 1}).shape(), (Shape{1, 24}));
 }
 
 TEST(Imagebind, EveryInputKeepsItsPlace) {

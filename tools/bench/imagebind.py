@@ -87,7 +87,7 @@ def run_own(args, folder):
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     result = {"peak_mb": int(done.stderr.split()[-1]) / 1024}
     for case in json.loads(done.stdout)["results"]:
-        sense = case["name"].split("/")[1].split("x")[0]
+        sense = case["name"].split("/")[1].removesuffix(f"x{BATCH}")
         result[sense] = BATCH / (case["median_ms"] / 1000)
     start = time.time()
     subprocess.run([args.binary, "inspect", str(folder), "--json"], check=True, capture_output=True)
