@@ -7,6 +7,7 @@
 #include <deque>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -76,6 +77,28 @@ class Prefetcher {
   std::deque<std::variant<T, std::exception_ptr>> ready_;
   bool stopping_ = false;
   std::thread thread_;
+};
+
+// Items by number: at(i) gives make(i), made ahead as long as each number is the one after the last; any other starts anew there.
+template <typename T>
+class PrefetchedSequence {
+ public:
+  PrefetchedSequence(std::function<T(int64_t index)> make, size_t depth) : make_(std::move(make)), depth_(depth) {}
+
+  T at(int64_t index) {
+    if (index != next_) {
+      prefetcher_.reset();  // what it makes ahead is made by one thread at a time
+      prefetcher_ = std::make_unique<Prefetcher<T>>([this, index](int64_t i) { return make_(index + i); }, depth_);
+    }
+    next_ = index + 1;
+    return prefetcher_->next();
+  }
+
+ private:
+  std::function<T(int64_t)> make_;
+  size_t depth_;
+  int64_t next_ = -1;
+  std::unique_ptr<Prefetcher<T>> prefetcher_;  // ends before what it reads
 };
 
 }  // namespace sensorium::data

@@ -200,12 +200,7 @@ class BindCourse : public Course {
 
   BatchResult run_batch(int64_t step, int64_t part) override {
     const int64_t index = step * recipe_.trainer.accumulate + part;
-    if (index != next_) {
-      prefetcher_ = std::make_unique<data::Prefetcher<Batch>>(
-          [this, index](int64_t i) { return prepare(static_cast<uint64_t>(index + i)); }, 2);
-    }
-    next_ = index + 1;
-    const Batch batch = prefetcher_->next();
+    const Batch batch = batches_.at(index);
     learner_.draw_dropout(Rng::for_item(recipe_.seed * 2 + kDrops, static_cast<uint64_t>(index)).next());
     const auto embed = [this, clips = batch.clips_NCHW](int64_t begin, int64_t end) {
       return learner_.embed(clips.slice(begin, end), begin);
@@ -277,9 +272,9 @@ class BindCourse : public Course {
   models::ImagebindLearner learner_;
   Tensor anchors_AC_;
   int64_t batch_ = 0, room_;
-  std::vector<Tensor> prepared_;                         // of the pairs; the prefetcher's alone
-  std::unique_ptr<data::Prefetcher<Batch>> prefetcher_;  // ends before what it reads
-  int64_t next_ = -1;
+  std::vector<Tensor> prepared_;  // of the pairs; the prefetcher's alone
+  data::PrefetchedSequence<Batch> batches_{[this](int64_t index) { return prepare(static_cast<uint64_t>(index)); },
+                                           2};  // ends before what it reads
 };
 
 }  // namespace

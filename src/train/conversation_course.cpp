@@ -85,12 +85,7 @@ class ConversationCourse : public Course {
 
   BatchResult run_batch(int64_t step, int64_t part) override {
     const int64_t index = step * recipe_.trainer.accumulate + part;
-    if (index != next_) {
-      prefetcher_ = std::make_unique<data::Prefetcher<Prepared>>(
-          [this, index](int64_t i) { return prepare(static_cast<uint64_t>(index + i)); }, 2);
-    }
-    next_ = index + 1;
-    const Prepared batch = prefetcher_->next();
+    const Prepared batch = batches_.at(index);
     all_ += batch.all;
     too_long_ += batch.all - static_cast<int64_t>(batch.conversations.size());
     if (batch.conversations.empty()) {
@@ -143,9 +138,10 @@ class ConversationCourse : public Course {
   std::unique_ptr<models::Learner> learner_;
   fs::path result_;
   int64_t max_tokens_;
-  std::unique_ptr<data::Prefetcher<Prepared>> prefetcher_;  // ends before what it reads
-  int64_t next_ = -1, all_ = 0, too_long_ = 0;
+  int64_t all_ = 0, too_long_ = 0;
   Patience patience_;
+  data::PrefetchedSequence<Prepared> batches_{[this](int64_t index) { return prepare(static_cast<uint64_t>(index)); },
+                                              2};  // ends before what it reads
 };
 
 }  // namespace

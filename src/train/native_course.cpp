@@ -57,16 +57,8 @@ class NativeCourse : public Course {
 
   BatchResult run_batch(int64_t step, int64_t part) override {
     models::SensoriumModel& model = *built_.model;
-    const int64_t parts = recipe_.trainer.accumulate, index = step * parts + part;
-    if (index != next_) {
-      prefetcher_ = std::make_unique<data::Prefetcher<StepDraws>>(
-          [this, index, parts](int64_t i) {
-            return draw_step(mixtures_, recipe_, (index + i) / parts, (index + i) % parts);
-          },
-          3);
-    }
-    next_ = index + 1;
-    StepDraws draws = prefetcher_->next();
+    const int64_t index = step * recipe_.trainer.accumulate + part;
+    StepDraws draws = draws_.at(index);
     models::TrainingBatch batch;
     for (Draw& draw : draws.pictures) builder_.add(batch, draw.lesson, mixtures_.pictures.sets[draw.set], draw.rng);
     Rng rng = Rng::for_item(recipe_.seed * 2 + 7, static_cast<uint64_t>(index));
@@ -112,9 +104,12 @@ class NativeCourse : public Course {
   BuiltModel built_;
   models::ObjectiveHeads heads_;
   BatchBuilder builder_;
-  std::unique_ptr<data::Prefetcher<StepDraws>> prefetcher_;  // ends before what it reads
-  int64_t next_ = -1;
   Patience patience_;
+  data::PrefetchedSequence<StepDraws> draws_{[this](int64_t index) {
+                                               const int64_t parts = recipe_.trainer.accumulate;
+                                               return draw_step(mixtures_, recipe_, index / parts, index % parts);
+                                             },
+                                             3};  // ends before what it reads
 };
 
 }  // namespace

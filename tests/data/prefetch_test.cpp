@@ -90,5 +90,21 @@ TEST(Prefetcher, LeavesThePoolAlone) {
   EXPECT_TRUE(prefetcher.next());
 }
 
+TEST(PrefetchedSequence, StartsAnewAtAnyOtherNumber) {
+  std::atomic<int64_t> made{0};
+  PrefetchedSequence<int64_t> squares(
+      [&](int64_t i) {
+        ++made;
+        return i * i;
+      },
+      2);
+  EXPECT_EQ(squares.at(5), 25);
+  EXPECT_EQ(squares.at(6), 36);
+  EXPECT_EQ(squares.at(3), 9);
+  EXPECT_EQ(squares.at(4), 16);
+  EXPECT_EQ(squares.at(4), 16);
+  EXPECT_LE(made, 14) << "three starts, each two ahead at most";
+}
+
 }  // namespace
 }  // namespace sensorium::data
