@@ -88,7 +88,7 @@ def picture_rates(args, rounds):
     for _ in range(args.rounds):
         for name, programs in args.peer:
             *_, printed = peer_ask(args, programs, "llava-1.1b", peer_file(args, "llava-1.1b", "q4_0"))
-            rounds.setdefault(("picture", name), []).append(1000 / float(re.findall(r"encoded in (\d+) ms", printed)[0]))
+            rounds.setdefault(("picture", name), []).append(1000 / float(re.findall(r"(?:encoded|encoding done) in (\d+) ms", printed)[0]))
         for towers in ("bf16", "q8"):
             seconds = own_bench(args, own_folder(args, "llava-1.1b", "q4", towers), "encode/image$")
             rounds.setdefault(("picture", f"Sensorium, tower {towers}"), []).append(1 / seconds["encode/image"])
