@@ -122,8 +122,10 @@ void ask(const AskOptions& options) {
   std::vector<std::shared_ptr<const media::Image>> images;
   std::vector<std::string> pictures;  // their files
   models::ChatMessage message{.role = "user", .parts = {}};
+  MediaFlags media = options.media;
+  if (!options.files.empty()) media.family = &models::family_of(find_model(options.model), options.load);
   for (const std::string& file : options.files) {
-    for (models::ChatPart& part : load_media_parts(file, options.media)) {
+    for (models::ChatPart& part : load_media_parts(file, media)) {
       if (part.image != nullptr) {
         images.push_back(part.image);
         pictures.push_back(file);

@@ -26,8 +26,8 @@ struct ChatOptions {
 
 class Conversation {
  public:
-  Conversation(const models::Model& model, generate::GenerateOptions options)
-      : model_(model), options_(std::move(options)) {}
+  Conversation(const models::Model& model, const models::ModelFamily& family, generate::GenerateOptions options)
+      : model_(model), family_(family), options_(std::move(options)) {}
 
   void start_over() {
     messages_.clear();
@@ -36,7 +36,7 @@ class Conversation {
 
   // The picture or recording goes with the next message.
   void show(const std::string& file, const std::string& as) {
-    for (models::ChatPart& part : load_media_parts(file, {.as = as, .depth_unit = ""}))
+    for (models::ChatPart& part : load_media_parts(file, {.as = as, .depth_unit = "", .family = &family_}))
       waiting_.push_back(std::move(part));
   }
 
@@ -76,6 +76,7 @@ class Conversation {
   }
 
   const models::Model& model_;
+  const models::ModelFamily& family_;
   generate::GenerateOptions options_;
   std::vector<models::ChatMessage> messages_;
   std::vector<models::ChatPart> waiting_;
@@ -172,7 +173,7 @@ void chat(const ChatOptions& options) {
   generate::GenerateOptions generate = generate_options(options.generate, model->tokenizer());
   const bool terminal = ::isatty(STDIN_FILENO) != 0;
   if (terminal) std::fputs(fmt::format("Chat with {}.\n{}", options.model, commands_help()).c_str(), stdout);
-  Conversation conversation(*model, std::move(generate));
+  Conversation conversation(*model, models::family_of(find_model(options.model), options.load), std::move(generate));
   for (std::string line; !interrupted();) {
     if (terminal) std::fputs("> ", stdout), std::fflush(stdout);
     if (!std::getline(std::cin, line)) break;

@@ -43,14 +43,23 @@ models::ChatPart load_picture(const std::string& file, const modality::PictureKi
   return part;
 }
 
+// Films as the model's family watches them.
+std::vector<models::ChatPart> load_recordings(const std::string& file, const modality::SenseKind& sense,
+                                              const modality::RecordingOptions& options,
+                                              const models::ModelFamily* family) {
+  if (family != nullptr && family->read_film != nullptr && sense.name == std::string_view("video"))
+    return family->read_film(file, options.ffmpeg);
+  return models::load_recordings(file, sense, options);
+}
+
 // As what the name says, or as `kind` where that is a name of one.
 std::vector<models::ChatPart> load_as(const std::string& file, const std::string& kind,
-                                      const modality::RecordingOptions& options) {
+                                      const modality::RecordingOptions& options, const models::ModelFamily* family) {
   if (const modality::SenseKind* sense = modality::find_sense(kind))
-    return models::load_recordings(file, *sense, options);
+    return load_recordings(file, *sense, options, family);
   if (const modality::PictureKind* picture = modality::find_picture_kind(kind)) return {load_picture(file, *picture)};
   if (const modality::SenseKind* sense = modality::sense_of_file(file))
-    return models::load_recordings(file, *sense, options);
+    return load_recordings(file, *sense, options, family);
   require(modality::lower_extension(file) != ".npy", ErrorKind::usage,
           "{}: an array of what? Say it with --as, for motion sensors: --as imu, for distances: --as depth", file);
   return {load_picture(file, modality::picture_kinds().front())};
@@ -86,9 +95,9 @@ std::vector<models::ChatPart> load_media_parts(const std::string& word, const Me
   if (!is_there(word) && colon != std::string::npos) {
     const std::string file = word.substr(0, colon), kind = word.substr(colon + 1);
     if (modality::find_sense(kind) != nullptr || modality::find_picture_kind(kind) != nullptr)
-      return load_as(file, kind, options);
+      return load_as(file, kind, options, flags.family);
   }
-  return load_as(word, allows(word, flags.as) ? flags.as : "", options);
+  return load_as(word, allows(word, flags.as) ? flags.as : "", options, flags.family);
 }
 
 }  // namespace sensorium::cli

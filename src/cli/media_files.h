@@ -14,6 +14,7 @@ namespace sensorium::cli {
 struct MediaFlags {
   std::string as;          // a kind: "image", "thermal", "audio", "imu", "video", "depth"; "": not given
   std::string depth_unit;  // "mm" or "m"; "": millimetres in pictures, metres in arrays
+  const models::ModelFamily* family = nullptr;  // of the model that is asked, which says how it watches films
 };
 // --as KIND, --depth-unit UNIT.
 void add_media_options(CLI::App& command, MediaFlags& flags);

@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "cli/binary.h"
+#include "models/film_of_frames.h"
 
 namespace sensorium::cli {
 namespace {
@@ -35,6 +36,22 @@ TEST(E2eModels, EveryLayoutAnswersAboutAPicture) {
   const int two = ask({kPicture, kPicture, "--model", file})["tokens"]["prompt"];
   EXPECT_GE(two, original["tokens"]["prompt"].get<int>() + 16);
   EXPECT_GT(ask({kPicture, kPicture, "--model", (kModels / "llava_onevision").string()})["tokens"]["prompt"], 20);
+}
+
+TEST(E2eModels, OnevisionWatchesAFilm) {
+  const TemporaryFolder folder;
+  const fs::path model = kModels / "llava_onevision", film = folder.path() / "film.mkv";
+  models::write_lossless_film(model / "frame%d.png", film);
+  const int with = ask({film.string(), "--model", model.string()})["tokens"]["prompt"],
+            without = ask({"--model", model.string()})["tokens"]["prompt"];
+  // Three frames of 2 x 2 rows and a newline; the words around them are the template's.
+  EXPECT_GE(with, without + 13);
+  EXPECT_LE(with, without + 16);
+  const Finished chatted = run_binary({"chat", "--model", model.string(), "--max-tokens", "4"},
+                                      {.input = "/video " + film.string() + "\nWhat happens?\n"});
+  EXPECT_EQ(chatted.exit_code, 0) << chatted.err;
+  EXPECT_EQ(chatted.err.find("error"), std::string::npos) << chatted.err;
+  expect_one_line_error(run_binary({"ask", "x", film.string(), "--model", (kModels / "llava").string()}), 1, "");
 }
 
 TEST(E2eModels, TowersAndTemplatesAreGiven) {

@@ -4,12 +4,16 @@
 #include <tuple>
 
 #include "base/file.h"
+#include "media/encode.h"
 #include "models/checkpoint/checkpoint.h"
 #include "models/decoder/prompt.h"
 #include "models/dual_encoder/dual_encoder.h"
+#include "models/film_of_frames.h"
 #include "models/golden_folder.h"
 #include "models/llava/model.h"
+#include "models/llava_onevision/model.h"
 #include "models/tiny_model.h"
+#include "temporary_folder.h"
 
 namespace sensorium::models {
 namespace {
@@ -239,6 +243,36 @@ TEST(GoldenLlava, OnevisionShrinksAndReadsSeveralPicturesWhole) {
   EXPECT_EQ(session->prompt_tokens(), static_cast<int64_t>(golden.ids("two.ids").size()));
   expect_close(as_tensor(session->logits()), golden.expected("two.logits"));
   expect_continuation(*session, golden.ids("two.tokens"));
+}
+
+// The file of a film: its frames are those that the reference was given.
+TEST(GoldenLlava, OnevisionWatchesAFilm) {
+  const GoldenFolder golden("llava_onevision");
+  const TemporaryFolder folder;
+  const std::filesystem::path film = folder.path() / "film.mkv";
+  write_lossless_film(golden.path() / "frame%d.png", film);
+  const ChatPart part = family_of(golden.path()).read_film(film, {}).at(0);
+  ASSERT_EQ(part.frames.size(), 3u);
+  const ChatMessage message = user({part, {.text = kQuestion}});
+  const auto model = load_model(golden.path(), DType::f32);
+  const auto session = model->start({&message, 1});
+  expect_close(as_tensor(session->logits()), golden.expected("video.logits"));
+  expect_continuation(*session, golden.ids("video.tokens"));
+}
+
+TEST(GoldenLlava, OnevisionTakesTheFramesOfALongFilmEvenly) {
+  const TemporaryFolder folder;
+  for (int i = 0; i < 80; ++i) {
+    media::Image frame(16, 16, 3, static_cast<uint8_t>(3 * i));
+    write_file_atomic(folder.path() / fmt::format("frame{}.png", i), media::encode_png(frame));
+  }
+  const std::filesystem::path film = folder.path() / "film.mkv";
+  write_lossless_film(folder.path() / "frame%d.png", film);
+  const ChatPart part = read_film_frames(film, {}).at(0);
+  ASSERT_EQ(part.frames.size(), 32u);
+  for (size_t i = 0; i < 32; ++i) EXPECT_EQ(part.frames[i]->pixels[0], 3 * (i * 80 / 32)) << i;
+  const std::filesystem::path missing = folder.path() / "none.mp4";
+  EXPECT_EQ(error_of([&] { read_film_frames(missing, {}); }).kind(), ErrorKind::not_found);
 }
 
 TEST(GoldenLlava, OnevisionReadsTheFramesOfAVideo) {

@@ -1,5 +1,6 @@
 #include "models/llava_onevision/model.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
@@ -83,9 +84,13 @@ Tensor LlavaOnevisionModel::read_video(std::span<const std::shared_ptr<const med
 }
 
 std::vector<ChatPart> read_film_frames(const std::filesystem::path& path, const media::FfmpegLimits& limits) {
+  constexpr int64_t kMostFrames = 32;
+  const int64_t all = media::count_frames(path, limits).frames, count = std::min(all, kMostFrames);
+  std::vector<int64_t> numbers;
+  for (int64_t i = 0; i < count; ++i) numbers.push_back(i * all / count);
   ChatPart part;
-  for (media::VideoFrame& frame : media::load_video(path, {.frames_per_s = 1, .max_frames = 32}, limits).frames)
-    part.frames.push_back(std::make_shared<const media::Image>(std::move(frame.image)));
+  for (media::Image& frame : media::load_frames(path, numbers, limits))
+    part.frames.push_back(std::make_shared<const media::Image>(std::move(frame)));
   return {std::move(part)};
 }
 

@@ -33,7 +33,8 @@ class LlavaOnevisionModel : public LlavaNextModel {
 };
 
 std::unique_ptr<Model> load_llava_onevision(const Checkpoint& checkpoint, DType compute);
-// The family's read_film: a frame a second, at most 32, as the model was evaluated (section 3 of the paper); it hears nothing.
+// The family's read_film: the frames numbered i * n / 32 of n, all of a film of fewer; it hears nothing. Source: sample_frames() of
+// the video processors of transformers, with the 32 frames of the model's own evaluation (section 3 of the paper).
 std::vector<ChatPart> read_film_frames(const std::filesystem::path& path, const media::FfmpegLimits& limits);
 
 }  // namespace sensorium::models
