@@ -293,8 +293,8 @@ TEST_F(ModelFolder, TokenizersThatDoNotFitAreNamed) {
   expect_contains(load_error().message(), {"tokenizer.json"});
 
   text::TrainOptions options;
-  options.vocab_size = 257;
-  options.special_tokens = {"<|bos|>"};
+  options.vocab_size = 258;
+  options.special_tokens = {"<|pad|>", "<|bos|>"};
   const std::vector<std::string> corpus = {"a b"};
   write("tokenizer.json", text::to_tokenizer_json(*text::train_bpe(corpus, options)));
   const Error error = load_error();

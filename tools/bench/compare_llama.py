@@ -84,14 +84,19 @@ def peer_ask(args, programs, shape, text_model):
                   "-n", "1", "-t", args.threads, "--chat-template", "vicuna"])
 
 
+def note(rounds, work, name, rate):
+    rounds.setdefault((work, name), []).append(rate)
+    print(f"{work}; {name}: {rate:.4g} a second", file=sys.stderr, flush=True)
+
+
 def picture_rates(args, rounds):
     for _ in range(args.rounds):
         for name, programs in args.peer:
             *_, printed = peer_ask(args, programs, "llava-1.1b", peer_file(args, "llava-1.1b", "q4_0"))
-            rounds.setdefault(("picture", name), []).append(1000 / float(re.findall(r"(?:encoded|encoding done) in (\d+) ms", printed)[0]))
+            note(rounds, "picture", name, 1000 / float(re.findall(r"(?:encoded|encoding done) in (\d+) ms", printed)[0]))
         for towers in ("bf16", "q8"):
             seconds = own_bench(args, own_folder(args, "llava-1.1b", "q4", towers), "encode/image$")
-            rounds.setdefault(("picture", f"Sensorium, tower {towers}"), []).append(1 / seconds["encode/image"])
+            note(rounds, "picture", f"Sensorium, tower {towers}", 1 / seconds["encode/image"])
 
 
 def first_token(args, rounds, memory):
@@ -99,11 +104,11 @@ def first_token(args, rounds, memory):
     for _ in range(args.rounds):
         for name, programs in args.peer:
             seconds, megabytes, _ = peer_ask(args, programs, shape, peer_file(args, shape, "q4_0"))
-            rounds.setdefault(("first token of 7B", name), []).append(1 / seconds)
+            note(rounds, "first token of 7B", name, 1 / seconds)
             memory[name] = megabytes
         seconds, megabytes, _ = timed([args.binary, "ask", "--model", own_folder(args, shape, "q4"), QUESTION, picture(args),
                                        "--max-tokens", "1", "--threads", args.threads])
-        rounds.setdefault(("first token of 7B", "Sensorium"), []).append(1 / seconds)
+        note(rounds, "first token of 7B", "Sensorium", 1 / seconds)
         memory["Sensorium"] = megabytes
 
 
@@ -115,9 +120,9 @@ def text_rates(args, rounds):
                     continue
                 for name, programs in args.peer:
                     for what, rate in peer_rates(args, programs, shape, kind).items():
-                        rounds.setdefault((f"{what}, {shape} {kind}", name), []).append(rate)
+                        note(rounds, f"{what}, {shape} {kind}", name, rate)
                 for what, rate in own_rates(args, shape, kind).items():
-                    rounds.setdefault((f"{what}, {shape} {kind}", "Sensorium"), []).append(rate)
+                    note(rounds, f"{what}, {shape} {kind}", "Sensorium", rate)
 
 
 def main(args):
