@@ -654,7 +654,12 @@ TYPESCRIPT = r"""{%- macro type_of(spec, required=true) -%}
 {%- endif %}"""
 
 # Phi-3's form: one token per role, and the end of text where no answer is asked for.
-PHI3 = r"""{% for message in messages %}{% if message['role'] == 'system' and message['content'] %}{{ '<|system|>\n' + message['content'] + '<|end|>\n' }}{% elif message['role'] == 'user' %}{{ '<|user|>\n' + message['content'] + '<|end|>\n' }}{% elif message['role'] == 'assistant' %}{{ '<|assistant|>\n' + message['content'] + '<|end|>\n' }}{% endif %}{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% else %}{{ eos_token }}{% endif %}"""
+PHI3 = r"""{%- for message in messages if message['role'] in ['system', 'user', 'assistant'] -%}
+    {%- if message['role'] != 'system' or message['content'] -%}
+        {{- '<|' + message['role'] + '|>\n' + message['content'] + '<|end|>\n' -}}
+    {%- endif -%}
+{%- endfor -%}
+{{- '<|assistant|>\n' if add_generation_prompt else eos_token -}}"""
 
 # DeepSeek's form: a namespace as the memory of the loop, thoughts cut out of what was said before.
 DEEPSEEK = r"""{% if add_generation_prompt is not defined %}{% set add_generation_prompt = false %}{% endif %}{% set state = namespace(is_first=true, is_tool=false, system='') %}
