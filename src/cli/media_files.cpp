@@ -47,7 +47,7 @@ models::ChatPart load_picture(const std::string& file, const modality::PictureKi
 std::vector<models::ChatPart> load_recordings(const std::string& file, const modality::SenseKind& sense,
                                               const modality::RecordingOptions& options,
                                               const models::ModelFamily* family) {
-  if (family != nullptr && family->read_film != nullptr && sense.name == std::string_view("video"))
+  if (family != nullptr && family->read_film != nullptr && sense.name == "video")
     return family->read_film(file, options.ffmpeg);
   return models::load_recordings(file, sense, options);
 }

@@ -123,17 +123,20 @@ struct MediaSource::Content {
   enum class Kind : uint8_t { picture, sound, film };
   Kind kind;
   const std::string& bytes;
-  std::shared_ptr<const TemporaryFile> file;  // of a container
+  std::shared_ptr<const TemporaryFile> file;  // of a container that was looked into,
+  media::MediaInfo info;                      // and what is in it
 };
 
 MediaSource::Content MediaSource::look(const SentMedia& media) const {
   using Kind = Content::Kind;
   if (media.bytes.empty()) throw bad_media("the file is empty");
-  if (media.kind == SentMedia::Kind::sound || looks_like_sound(media.bytes)) return {Kind::sound, media.bytes, nullptr};
-  if (!is_container(media.bytes)) return {Kind::picture, media.bytes, nullptr};
+  if (media.kind == SentMedia::Kind::sound || looks_like_sound(media.bytes))
+    return {Kind::sound, media.bytes, nullptr, {}};
+  if (!is_container(media.bytes)) return {Kind::picture, media.bytes, nullptr, {}};
   const auto file = std::make_shared<const TemporaryFile>(media.bytes);
   try {
-    return {media::probe_media(file->path(), options_.ffmpeg).has_video ? Kind::film : Kind::sound, media.bytes, file};
+    const media::MediaInfo info = media::probe_media(file->path(), options_.ffmpeg);
+    return {info.has_video ? Kind::film : Kind::sound, media.bytes, file, info};
   } catch (const Error& error) {
     if (is_own_fault(error)) throw;
     throw bad_film(*file, error);
@@ -164,10 +167,14 @@ auto MediaSource::read_sound(const Content& content, InMemory&& in_memory, ByPat
   std::shared_ptr<const TemporaryFile> file = content.file;
   try {
     if (media::is_wav_or_flac(media::as_byte_span(content.bytes))) return in_memory();
-    if (!file) file = std::make_shared<const TemporaryFile>(content.bytes);
+    media::MediaInfo info = content.info;
+    if (!file) {
+      file = std::make_shared<const TemporaryFile>(content.bytes);
+      info = media::probe_media(file->path(), options_.ffmpeg);
+    }
     // Looked at before it is decoded: compressed silence is long.
-    require(media::probe_media(file->path(), options_.ffmpeg).duration_s <= kMostSoundSeconds, ErrorKind::limit,
-            "it is longer than {} minutes", kMostSoundSeconds / 60);
+    require(info.duration_s <= kMostSoundSeconds, ErrorKind::limit, "it is longer than {} minutes",
+            kMostSoundSeconds / 60);
     return by_path(file->path());
   } catch (const Error& error) {
     if (is_own_fault(error)) throw;
@@ -190,7 +197,7 @@ models::ChatPart MediaSource::sound_part(const Content& content) {
 }
 
 models::ChatPart MediaSource::sound_part(const std::string& bytes) {
-  return sound_part(Content{Content::Kind::sound, bytes, nullptr});
+  return sound_part(Content{Content::Kind::sound, bytes, nullptr, {}});
 }
 
 MediaInput MediaSource::embed_input(const SentMedia& media, std::optional<models::InputSense> sense) {
