@@ -19,7 +19,9 @@ TEST(HiddenSpans, AShareInSpansWithGapsBetween) {
         size_t hidden = 0, before = 0;
         for (size_t i = 0; i < spans.size(); ++i) {
           EXPECT_LT(spans[i].first, spans[i].second);
-          if (i > 0) EXPECT_GT(spans[i].first, before);
+          if (i > 0) {
+            EXPECT_GT(spans[i].first, before);
+          }
           before = spans[i].second;
           hidden += spans[i].second - spans[i].first;
         }
@@ -56,7 +58,9 @@ TEST(HiddenPatches, AreWhole) {
     ASSERT_EQ(hidden.size(), 12u);
     EXPECT_EQ(std::ranges::count(hidden, 1), 3);
     for (size_t cell = 0; cell < hidden.size(); ++cell) {
-      if (cell >= 8 || cell % 4 == 3) EXPECT_EQ(hidden[cell], 0) << cell;
+      if (cell >= 8 || cell % 4 == 3) {
+        EXPECT_EQ(hidden[cell], 0) << cell;
+      }
     }
   }
   EXPECT_TRUE(hidden_patches(15, 100, 0.5, rng).empty());
