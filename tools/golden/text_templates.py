@@ -274,6 +274,28 @@ two
 {% block a %}1{% endblock %}{% block a %}2{% endblock %}
 {% block a required %}{% endblock %}
 {% for i in [1, 1, 2, 2, 1] %}{{ loop.changed(i) }} {% endfor %}{% for p in people %}{% if loop.changed(p.age, 1) %}{{ p.name }}{% endif %}{% endfor %}
+{% for c, kids in [["a", [["b", []], ["c", [["d", []]]]]], ["e", []]] recursive %}<{{ c }}{{ loop.depth }}{{ loop.index }}{{ loop.last }}{% if kids %}{{ loop(kids) }}{% endif %}>{% endfor %}
+{% for v in nested recursive %}{% if v is iterable and v is not string %}[{{ loop(v) }}]{% else %}{{ v }}{{ loop.depth0 }}{% endif %}{% else %}empty{% endfor %}
+{% set shared = "s" %}{% for v in [1, [2, []]] recursive %}{% set w = loop.depth %}{% if v is number %}{{ v }}{{ shared }}{% else %}({{ loop(v) | upper }}{{ w }}){% endif %}{% else %}none{% endfor %}
+{% for v in [3, 1, [2, 5, 1]] if v != 1 recursive %}{% if v is number %}{{ v }}/{{ loop.length }} {% else %}{{ loop(v) }}{% endif %}{% endfor %}
+{% for v in [1, [2, 3, 4], 5] recursive %}{% if v == 3 %}{% break %}{% endif %}{% if v is number %}{{ v }}{% continue %}{% endif %}{{ loop(v) }}{% endfor %}
+{% for v in [[1, 2], [3]] recursive %}{% if v is number %}{{ v }}{% else %}{% for w in v %}{{ loop.index }}{% endfor %}{{ loop(v) }}{% endif %};{% endfor %}
+{% set ns = namespace() %}{% for v in [1] recursive %}{% set ns.l = loop %}{{ loop is callable }}{% if v < 3 %}{{ loop([v + 1]) }}{% endif %}{{ v }}{% endfor %}
+{% for v in [1, 2] %}{{ loop([3]) }}{% endfor %}
+{% for v in [1] recursive %}{{ loop() }}{% endfor %}
+{% for v in [1] recursive %}{{ loop(5) }}{% endfor %}
+{% for age, group in people | groupby("age") %}{{ age }}:{% for p in group %}{{ p.name }} {% endfor %};{% endfor %}{% for g in people | groupby("age") %}{{ g.grouper }}={{ g.list | length }}{{ g[0] }}{{ g | length }} {% endfor %}
+{{ people | groupby("name") | map(attribute="grouper") | list }} {{ people | groupby("boss.name", default="-") | map("first") | list }} {{ words | map("upper") | list | groupby(0) | map(attribute="list") | list }}
+{{ [{"k": "b"}, {"k": "B"}, {"k": "a"}, {"k": "b"}] | groupby("k") }} {{ [{"k": "b"}, {"k": "B"}, {"k": "a"}] | groupby("k", case_sensitive=true) }} {{ [] | groupby("x") }}
+{{ people | groupby("boss") }}
+{{ words | groupby }}
+{{ people | map(attribute="boss.name", default="-") | list }} {{ people | map(attribute="boss", default=none) | list | length }}
+{{ "{} and {}".format(name, n) }} {{ "{1}{0}{1}".format("a", 2) }} {{ "{who}: {{{0}}} {}".format(x, who=uni) if no else "{who}: {{}} {}".format(x, who=uni, more=1) }} {{ "none".format(1) }}
+{{ "{} {}".format(1) }}
+{{ "{a}".format(1) }}
+{{ "{0} {}".format(1, 2) }}
+{{ "{".format(1) }}
+{{ "a } b".format(1) }}
 {% include "x" %}
 {% extends "x" %}
 {% include "x" ignore missing %}

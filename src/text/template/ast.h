@@ -11,6 +11,8 @@
 
 namespace sensorium::text::jinja {
 
+struct Scope;
+
 struct Expression {
   int line = 0;
   virtual ~Expression() = default;
@@ -165,7 +167,10 @@ struct If : Statement {
 struct For : Statement {
   Target target;
   ExpressionPtr items, filter;  // filter may be null
+  bool recursive = false;       // loop(items) runs it once more, a level deeper
   Body body, otherwise;
+  // Over `values`, in the present scope; calls of the loop run inside `around`, where the statement stands.
+  Flow run(Machine& machine, Values values, int64_t depth, Scope* around) const;
   Flow execute(Machine& machine) const override;
 };
 

@@ -213,6 +213,13 @@ Value Call::evaluate(Machine& machine) const { return invoke(machine, nullptr); 
 Value Call::invoke(Machine& machine, const Value* caller) const {
   const Value function = machine.evaluate(*callee);
   if (function.is_undefined()) fail(ErrorKind::invalid_data, "{}", function.why_undefined());
+  if (const auto loop = function.loop() != nullptr ? function.shared_loop() : nullptr) {
+    require(loop->call != nullptr, ErrorKind::invalid_data, "a loop is called that is not \"recursive\"");
+    Arguments evaluated = arguments.evaluate(machine, "loop");
+    const Value items = evaluated.need(0, "iterable");
+    evaluated.done();
+    return loop->call(machine, items);
+  }
   require(function.function() != nullptr, ErrorKind::invalid_data, "a value of type {} cannot be called",
           function.type_name());
   Arguments evaluated = arguments.evaluate(machine, function.function()->name);

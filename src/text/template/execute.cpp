@@ -29,6 +29,11 @@ void assign(Machine& machine, const Target& target, const Value& value) {
   space->members.emplace_back(target.member, value);
 }
 
+// A function refers to the scope, and so to those around it.
+void keep(Scope* scope) {
+  for (; scope != nullptr && !scope->captured; scope = scope->outer) scope->captured = true;
+}
+
 // The filters of a block on its text.
 Value apply(Machine& machine, const FilterCall& filter, Text text) {
   const Machine::Inner scope(machine);
@@ -84,8 +89,7 @@ Flow If::execute(Machine& machine) const {
   return machine.execute(otherwise);
 }
 
-Flow For::execute(Machine& machine) const {
-  Values values = iterate(machine, machine.evaluate(*items));
+Flow For::run(Machine& machine, Values values, int64_t depth, Scope* around) const {
   if (filter != nullptr) {
     Values kept;
     Machine::Inner scope(machine);
@@ -99,18 +103,29 @@ Flow For::execute(Machine& machine) const {
   Machine::Inner scope(machine);
   if (values.empty()) return machine.execute(otherwise);
   const std::shared_ptr<const List> shared = machine.list(std::move(values)).shared_list();
-  Flow flow = Flow::next;
-  const auto loop = std::make_shared<Loop>(Loop{shared, 0});
+  const auto loop = std::make_shared<Loop>(Loop{.items = shared, .depth = depth});
+  if (recursive) {
+    loop->call = [this, depth, around](Machine& running, const Value& inner) {
+      Values deeper = iterate(running, inner);
+      const Machine::Inner level(running, around);
+      return running.text(running.capture([&] { run(running, std::move(deeper), depth + 1, around); }));
+    };
+  }
   for (const Value& value : shared->items) {
     scope.renew();
     machine.charge(1);
     machine.assign("loop", loop);
     assign(machine, target, value);
-    flow = machine.execute(body);
-    if (flow == Flow::break_loop) break;
+    if (machine.execute(body) == Flow::break_loop) break;
     ++loop->index;
   }
   return Flow::next;
+}
+
+Flow For::execute(Machine& machine) const {
+  Scope* around = &machine.scope();
+  if (recursive) keep(around);
+  return run(machine, iterate(machine, machine.evaluate(*items)), 1, around);
 }
 
 Flow Set::execute(Machine& machine) const {
@@ -130,7 +145,7 @@ Flow SetBlock::execute(Machine& machine) const {
 
 Value Macro::function(Machine& machine) const {
   Scope* outer = &machine.scope();
-  for (Scope* scope = outer; scope != nullptr && !scope->captured; scope = scope->outer) scope->captured = true;
+  keep(outer);
   const auto call = [this, outer](Machine& running, Arguments& arguments) {
     return call_macro(running, *this, outer, arguments);
   };

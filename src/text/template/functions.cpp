@@ -96,8 +96,8 @@ Value loop_member(Machine&, const Value& value, std::string_view name) {
   if (name == "first") return loop.index == 0;
   if (name == "last") return loop.index + 1 == length;
   if (name == "length") return length;
-  if (name == "depth") return int64_t{1};  // it counts the levels of recursive loops only
-  if (name == "depth0") return int64_t{0};
+  if (name == "depth") return loop.depth;
+  if (name == "depth0") return loop.depth - 1;
   if (name == "previtem") return item(loop.index - 1);
   if (name == "nextitem") return item(loop.index + 1);
   if (name == "changed") {
@@ -155,6 +155,10 @@ Value get_attribute(Machine& machine, const Value& object, std::string_view name
     machine.charge(dict->items.size() / 16);
     if (const Value* value = dict->find(name)) return *value;
   }
+  if (const List* list = object.list(); list != nullptr && list->is_group) {
+    if (name == "grouper") return list->items[0];
+    if (name == "list") return list->items[1];
+  }
   if (object.loop() != nullptr) return loop_member(machine, object, name);
   if (const Namespace* space = object.space()) {
     for (const auto& [known, value] : space->members) {
@@ -188,14 +192,19 @@ Value get_item(Machine& machine, const Value& object, const Value& index) {
   return Value::undefined(fmt::format("a {} has no item of type {}", object.type_name(), index.type_name()));
 }
 
-Value get_path(Machine& machine, const Value& object, const Value& path) {
-  if (!path.is_string()) return get_item(machine, object, path);
+Value get_path(Machine& machine, const Value& object, const Value& path, const Value* fallback) {
+  const bool replaces = fallback != nullptr && !fallback->is_none();
+  const auto step = [&](const Value& from, const Value& key) {
+    Value found = get_item(machine, from, key);
+    return replaces && found.is_undefined() ? *fallback : found;
+  };
+  if (!path.is_string()) return step(object, path);
   Value value = object;
   for (const Text& part : split(*path.text(), Text("."), path.text()->size())) {
     const std::string& name = part.bytes();
     const bool is_number =
         !name.empty() && name.size() < 18 && name.find_first_not_of("0123456789") == std::string::npos;
-    value = get_item(machine, value, is_number ? Value(int64_t{std::stoll(name)}) : Value(part));
+    value = step(value, is_number ? Value(int64_t{std::stoll(name)}) : Value(part));
   }
   return value;
 }

@@ -72,8 +72,8 @@ bool call_test(Machine& machine, std::string_view name, const Value& operand, Ar
 // object.name and object[index] as Jinja resolves them: an Undefined if there is none.
 Value get_attribute(Machine& machine, const Value& object, std::string_view name);
 Value get_item(Machine& machine, const Value& object, const Value& index);
-// "user.name" or "0.x" of the filters' attribute=...
-Value get_path(Machine& machine, const Value& object, const Value& path);
+// "user.name" or "0.x" of the filters' attribute=...; what is not there is `fallback`, unless that is null or none.
+Value get_path(Machine& machine, const Value& object, const Value& path, const Value* fallback = nullptr);
 
 enum class Relation { equal, not_equal, less, less_equal, greater, greater_equal, in, not_in };
 bool compare(Machine& machine, Relation relation, const Value& left, const Value& right);
@@ -83,6 +83,10 @@ Values iterate(Machine& machine, const Value& value);
 
 // Python's format % values: values are a tuple, a dict for %(name)s, or the only value. Throws Error: invalid_data, limit.
 Value format_percent(Machine& machine, const Text& format, const Value& values);
+
+// Python's format.format(...), with the fields {}, {0} and {name}. Throws Error: invalid_data, limit, unsupported (a format
+// behind a colon, a conversion, a member).
+Value format_braces(Machine& machine, const Text& format, Arguments& arguments);
 
 // str.replace() with at most `most` replacements, all if it is negative.
 Value replace_text(Machine& machine, const Text& text, const Text& from, const Text& to, int64_t most);

@@ -69,10 +69,10 @@ void Machine::write(const Text& text) {
   output_.append(text);
 }
 
-Text Machine::capture(const Body& body) {
+Text Machine::capture(const std::function<void()>& write) {
   Text before = std::exchange(output_, {});
   ++captures_;
-  execute(body);
+  write();
   --captures_;
   return std::exchange(output_, std::move(before));
 }

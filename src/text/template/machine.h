@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,7 +23,7 @@ struct RenderVariables;
 struct Scope {
   Scope* outer = nullptr;
   std::vector<std::pair<std::string, Value>> variables;
-  bool captured = false;  // a macro refers to it
+  bool captured = false;  // a macro or a recursive loop refers to it
 
   Value* find(std::string_view name);
 };
@@ -46,8 +47,11 @@ class Machine {
   Flow execute(const Body& body);
 
   void write(const Text& text);
-  // The output of a body, which runs in the present scope.
-  Text capture(const Body& body);
+  // What `write` writes, or a body, which runs in the present scope.
+  Text capture(const std::function<void()>& write);
+  Text capture(const Body& body) {
+    return capture([&] { execute(body); });
+  }
   // Notes what is written after the length `begin` as said by the assistant, unless it is captured.
   void mark_generated(size_t begin);
   size_t output_size() const { return output_.size(); }

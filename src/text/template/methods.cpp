@@ -124,6 +124,10 @@ Value join_method(Machine& machine, const Value& value, Arguments& arguments) {
   return machine.text(std::move(out));
 }
 
+Value format_method(Machine& machine, const Value& value, Arguments& arguments) {
+  return format_braces(machine, *value.text(), arguments);
+}
+
 Value lines_method(Machine& machine, const Value& value, Arguments& arguments) {
   const bool keep_ends = arguments.flag(0, "keepends", false);
   arguments.done();
@@ -243,6 +247,7 @@ constexpr Filter kStringMethods[] = {
     {"count", count_method},
     {"join", join_method},
     {"splitlines", lines_method},
+    {"format", format_method},
     {"partition", partition_method<Side::left>},
     {"rpartition", partition_method<Side::right>},
     {"isalpha", all_method<is_letter>},

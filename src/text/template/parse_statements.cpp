@@ -181,7 +181,7 @@ std::unique_ptr<Statement> Parser::parse_for() {
   if (!skip_name("in")) fail_unexpected("'in'");
   node->items = parse_tuple(Condition::forbidden);
   if (skip_name("if")) node->filter = parse_expression();
-  require(!is_name("recursive"), ErrorKind::unsupported, "line {}: recursive loops are not supported", token().line);
+  node->recursive = skip_name("recursive");
   expect(Token::Type::block_end, "'%}'");
   ++loops_;
   node->body = parse_body({"else", "endfor"});

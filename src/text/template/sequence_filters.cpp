@@ -81,9 +81,7 @@ Value map_filter(Machine& machine, const Value& value, Arguments& arguments) {
     arguments.done();
     require(attribute != nullptr, ErrorKind::invalid_data, "map: needs a filter or attribute=...");
     for (const Value& item : iterate(machine, value)) {
-      Value mapped = get_path(machine, item, *attribute);
-      if (mapped.is_undefined() && fallback != nullptr) mapped = *fallback;
-      out.push_back(std::move(mapped));
+      out.push_back(get_path(machine, item, *attribute, fallback));
     }
     return machine.list(std::move(out));
   }
@@ -116,8 +114,9 @@ Value pick(Machine& machine, const Value& value, Arguments& arguments, bool by_a
 }
 
 // What items are ordered by: an attribute, without regard to case unless asked for.
-Value sort_key(Machine& machine, const Value& item, const Value* attribute, bool case_sensitive) {
-  Value key = attribute == nullptr || attribute->is_none() ? item : get_path(machine, item, *attribute);
+Value sort_key(Machine& machine, const Value& item, const Value* attribute, bool case_sensitive,
+               const Value* fallback = nullptr) {
+  Value key = attribute == nullptr || attribute->is_none() ? item : get_path(machine, item, *attribute, fallback);
   if (!case_sensitive && key.is_string()) key = machine.text(change_case(*key.text(), Case::lower));
   return key;
 }
@@ -141,6 +140,27 @@ Value sort_filter(Machine& machine, const Value& value, Arguments& arguments) {
   Values out;
   for (auto& entry : keyed) out.push_back(std::move(entry.second));
   return machine.list(std::move(out));
+}
+
+Value groupby_filter(Machine& machine, const Value& value, Arguments& arguments) {
+  const Value& attribute = arguments.need(0, "attribute");
+  const Value* fallback = arguments.find(1, "default");
+  const bool case_sensitive = arguments.flag(2, "case_sensitive", false);
+  arguments.done();
+  std::vector<std::pair<Value, Value>> keyed;
+  for (const Value& item : iterate(machine, value)) {
+    keyed.emplace_back(sort_key(machine, item, &attribute, case_sensitive, fallback), item);
+  }
+  sort_by(machine, keyed, false);
+  Values groups;
+  for (size_t i = 0; i < keyed.size();) {
+    // As its first member spells it.
+    const Value grouper = get_path(machine, keyed[i].second, attribute, fallback), key = keyed[i].first;
+    Values members;
+    for (; i < keyed.size() && equal(keyed[i].first, key, machine.budget()); ++i) members.push_back(keyed[i].second);
+    groups.push_back(make_group(grouper, machine.list(std::move(members))));
+  }
+  return machine.list(std::move(groups));
 }
 
 Value dictsort_filter(Machine& machine, const Value& value, Arguments& arguments) {
@@ -285,6 +305,7 @@ std::span<const Filter> sequence_filters() {
       {"selectattr", [](Machine& m, const Value& v, Arguments& a) { return pick(m, v, a, true, Keep::passing); }},
       {"rejectattr", [](Machine& m, const Value& v, Arguments& a) { return pick(m, v, a, true, Keep::failing); }},
       {"sort", sort_filter},
+      {"groupby", groupby_filter},
       {"dictsort", dictsort_filter},
       {"unique", unique_filter},
       {"min", [](Machine& m, const Value& v, Arguments& a) { return extreme(m, v, a, Relation::less); }},

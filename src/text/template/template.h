@@ -1,8 +1,8 @@
 // Templates in the subset of Jinja that chat templates use. Reference: Jinja2 3.1 in the environment in which Hugging
 // Face's transformers renders chat templates: ImmutableSandboxedEnvironment with trim_blocks, lstrip_blocks, break and
 // continue, {% generation %}, tojson without HTML escapes, raise_exception() and strftime_now().
-// Not there: include, import and extends (there is one template), recursive loops, and generators, for which lists
-// stand. Whole numbers have 64 bits.
+// Not there: include, import and extends (there is one template), formats behind a colon in str.format(), and generators, for
+// which lists stand. Whole numbers have 64 bits.
 #pragma once
 
 #include <memory>

@@ -32,7 +32,7 @@ bool is_number(const Value& value) { return value.is_number(); }
 bool is_integer(const Value& value) { return value.is_integer() && !value.is_bool(); }
 bool is_float(const Value& value) { return value.is_float(); }
 bool is_mapping(const Value& value) { return value.dict() != nullptr; }
-bool is_callable(const Value& value) { return value.function() != nullptr; }
+bool is_callable(const Value& value) { return value.function() != nullptr || value.loop() != nullptr; }
 bool is_lower(const Value& value) { return has_case(value, Case::lower); }
 bool is_upper(const Value& value) { return has_case(value, Case::upper); }
 

@@ -94,6 +94,13 @@ Value make_list(Values items, bool is_tuple) {
   return std::shared_ptr<const List>(std::move(list));
 }
 
+Value make_group(Value grouper, Value members) {
+  const Value pair = make_list({std::move(grouper), std::move(members)}, true);
+  auto group = std::make_shared<List>(*pair.list());
+  group->is_group = true;
+  return std::shared_ptr<const List>(std::move(group));
+}
+
 Value make_dict(std::vector<std::pair<Value, Value>> items) {
   auto dict = std::make_shared<Dict>();
   dict->items.reserve(items.size());

@@ -95,6 +95,7 @@ struct List {
   Values items;
   bool is_tuple = false;
   int depth = 1;
+  bool is_group = false;  // of groupby: its two items are also called "grouper" and "list"
 };
 
 struct Dict {
@@ -116,7 +117,9 @@ struct Function {
 struct Loop {
   std::shared_ptr<const List> items;
   int64_t index = 0;
-  Value seen;  // what loop.changed() was given last
+  int64_t depth = 1;                                       // of recursive loops inside each other
+  Value seen = {};                                         // what loop.changed() was given last
+  std::function<Value(Machine&, const Value&)> call = {};  // of a recursive loop
 };
 
 struct Namespace {
@@ -131,6 +134,7 @@ void check_depth(int depth);
 
 // Each throws Error(limit) if the value is nested too deep.
 Value make_list(Values items, bool is_tuple = false);
+Value make_group(Value grouper, Value members);               // an item of what groupby gives
 Value make_dict(std::vector<std::pair<Value, Value>> items);  // a later key replaces an earlier one
 Value make_function(std::string name, std::function<Value(Machine&, Arguments&)> call, int depth);
 
