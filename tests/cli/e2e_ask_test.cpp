@@ -115,7 +115,7 @@ TEST(E2eAsk, AnswersInTheFormThatIsAskedFor) {
     arguments.insert(arguments.end(), more.begin(), more.end());
     expect_one_line_error(run_binary(arguments), code, part);
   };
-  refused({"--json-schema", R"({"type":"integer","multipleOf":2})"}, 1, "multipleOf");
+  refused({"--json-schema", R"({"type":"array","uniqueItems":true})"}, 1, "uniqueItems");
   refused({"--json-schema", R"({"type":"integer","minimum":2,"maximum":1})"}, 2, "no text at all");
   refused({"--json-schema", "{"}, 1, "invalid JSON");
   refused({"--json-schema", folder / "none.json"}, 1, "none.json");

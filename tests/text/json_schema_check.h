@@ -30,13 +30,17 @@ class SchemaCheck {
   bool valid(const Json& schema, const Json& value) const {
     if (schema.is_boolean()) return schema.get<bool>();
     const auto all_of = [&](const char* key, auto&& check) { return !schema.contains(key) || check(schema.at(key)); };
-    const auto any = [&](const Json& list) {
-      return std::any_of(list.begin(), list.end(), [&](const Json& one) { return valid(one, value); });
-    };
     bool good = all_of("$ref", [&](const Json& ref) {
       return valid(root_.at(Json::json_pointer(ref.get<std::string>().substr(1))), value);
     });
-    good = good && all_of("anyOf", any) && all_of("oneOf", any) && all_of("allOf", any);
+    const auto count = [&](const Json& list) {
+      return static_cast<size_t>(
+          std::count_if(list.begin(), list.end(), [&](const Json& one) { return valid(one, value); }));
+    };
+    good = good && all_of("anyOf", [&](const Json& list) { return count(list) > 0; }) &&
+           all_of("oneOf", [&](const Json& list) { return count(list) == 1; }) &&
+           all_of("allOf", [&](const Json& list) { return count(list) == list.size(); }) &&
+           all_of("not", [&](const Json& one) { return !valid(one, value); });
     good = good && all_of("const", [&](const Json& one) { return value == one; });
     good = good &&
            all_of("enum", [&](const Json& list) { return std::find(list.begin(), list.end(), value) != list.end(); });
@@ -49,7 +53,11 @@ class SchemaCheck {
       good = good && all_of("minimum", [&](const Json& b) { return x >= b.get<double>(); }) &&
              all_of("maximum", [&](const Json& b) { return x <= b.get<double>(); }) &&
              all_of("exclusiveMinimum", [&](const Json& b) { return x > b.get<double>(); }) &&
-             all_of("exclusiveMaximum", [&](const Json& b) { return x < b.get<double>(); });
+             all_of("exclusiveMaximum", [&](const Json& b) { return x < b.get<double>(); }) &&
+             all_of("multipleOf", [&](const Json& step) {
+               const double times = x / step.get<double>();
+               return std::abs(times - std::round(times)) < 1e-6 * std::max(1.0, std::abs(times));
+             });
     }
     if (value.is_string()) {
       const auto text = value.get<std::string>();
@@ -77,9 +85,19 @@ class SchemaCheck {
                                   [&](const Json& name) { return value.contains(name.get<std::string>()); });
              });
       for (const auto& [name, member] : value.items()) {
+        bool declared = false;
         if (schema.contains("properties") && schema.at("properties").contains(name)) {
+          declared = true;
           good = good && valid(schema.at("properties").at(name), member);
-        } else if (schema.contains("additionalProperties")) {
+        }
+        if (schema.contains("patternProperties")) {
+          for (const auto& [pattern, of_these] : schema.at("patternProperties").items()) {
+            if (!std::regex_search(name, std::regex(pattern))) continue;
+            declared = true;
+            good = good && valid(of_these, member);
+          }
+        }
+        if (!declared && schema.contains("additionalProperties")) {
           good = good && valid(schema.at("additionalProperties"), member);
         }
       }

@@ -23,46 +23,114 @@ struct Case {
 };
 
 TEST(JsonSchema, AllowsWhatIsValid) {
-  for (const Case& c : std::vector<Case>{
-           {R"({"type":"boolean"})", {"true", "false"}, {"null", "tru", "\"true\""}},
-           {R"({"type":["null","integer"]})", {"null", "0", "-12", "123456"}, {"01", "-0", "1.0", "1e3", "+1"}},
-           {R"({"type":"number"})", {"0", "-0.5", "12.25", "1e5", "2.5E-3"}, {"01", "1.", ".5", "1e", "NaN"}},
-           {R"({"type":"string"})",
-            {R"("")", R"("a\n\u00e9\"/")", "\"\xF0\x9F\x98\x80\""},
-            {R"("a)", "\"\n\"", R"("\x")", R"("\ud800")", "\"\xFF\""}},
-           {R"({"type":"string","minLength":2,"maxLength":3})",
-            {R"("ab")", "\"\xC3\xA9\xC3\xA9\xC3\xA9\"", R"("\u0041\n")"},
-            {R"("a")", R"("abcd")"}},
-           {R"({"enum":["a",1,null,{"b":[2]}]})", {R"("a")", "1", "null", R"({"b":[2]})"}, {R"("b")", "2"}},
-           {R"({"type":"string","enum":["a",1]})", {R"("a")"}, {"1"}},
-           {R"({"const":"x\"y"})", {R"("x\"y")"}, {R"("x")"}},
-           {R"({"properties":{"a":{"type":"integer"},"b":{"type":"boolean"},"c":{"type":"null"}},"required":["b"]})",
-            {R"({"b":true})", R"({"a": 1, "b": false})", "{\n  \"a\": 1,\n  \"b\": true,\n  \"c\": null\n}"},
-            {"{}", R"({"a":1})", R"({"b":true,"a":1})", R"({"b":true,})", R"({"b":true "c":null})",
-             R"({"b":true,"d":1})"}},
-           {R"({"properties":{"ab":true},"additionalProperties":{"type":"integer"}})",
-            {"{}", R"({"ab":"x"})", R"({"a":1})", R"({"abc":1,"b":2})", R"({"ab":null,"":1})"},
-            {R"({"a":"x"})", R"({"a":1,"ab":2})"}},
-           {R"({"type":"object","required":["k"]})", {R"({"k":[1]})", R"({"k":1,"x":{}})"}, {"{}", R"({"x":1})"}},
-           {R"({"type":"array","items":{"type":"integer"},"minItems":1,"maxItems":3})",
-            {"[1]", "[1, 2,3]"},
-            {"[]", "[1,2,3,4]", "[\"a\"]", "[1,]"}},
-           {R"({"prefixItems":[{"type":"integer"},{"type":"string"}],"items":false})",
-            {"[]", "[1]", R"([1,"a"])"},
-            {R"(["a"])", R"([1,"a",2])"}},
-           {R"({"prefixItems":[{"type":"integer"}],"items":{"type":"null"},"minItems":2,"maxItems":3})",
-            {"[1,null]", "[1,null,null]"},
-            {"[1]", "[1,null,null,null]"}},
-           {R"({"anyOf":[{"type":"integer"},{"type":"string"}],"title":"x"})", {"1", R"("a")"}, {"null"}},
-           {R"({"$ref":"#/$defs/tree","$defs":{"tree":{"properties":{"left":{"$ref":"#/$defs/tree"}}}}})",
-            {"{}", R"({"left":{"left":{}}})"},
-            {R"({"left":1})"}},
-           {R"({"type":"string","pattern":"^a\"?b$"})", {R"("ab")", R"("a\"b")"}, {R"("a"b")", R"("b")"}},
-           {R"({"type":"string","format":"date"})", {R"("2024-12-31")"}, {R"("2024-13-01")", R"("2024-02-30")"}},
-           {R"({"type":"string","format":"date-time"})", {R"("2024-01-02T03:04:05.5Z")"}, {R"("2024-01-02")"}},
-           {R"({"allOf":[{"const":1}]})", {"1"}, {"2"}},
-           {"true", {"1", "[{}]", R"({"a":[null]})"}, {"", "x"}},
-           {"{}", {"1", "[{}]"}, {"", "x"}}}) {
+  for (
+      const Case& c : std::vector<Case>{
+          {R"({"type":"boolean"})", {"true", "false"}, {"null", "tru", "\"true\""}},
+          {R"({"type":["null","integer"]})", {"null", "0", "-12", "123456"}, {"01", "-0", "1.0", "1e3", "+1"}},
+          {R"({"type":"number"})", {"0", "-0.5", "12.25", "1e5", "2.5E-3"}, {"01", "1.", ".5", "1e", "NaN"}},
+          {R"({"type":"string"})",
+           {R"("")", R"("a\n\u00e9\"/")", "\"\xF0\x9F\x98\x80\""},
+           {R"("a)", "\"\n\"", R"("\x")", R"("\ud800")", "\"\xFF\""}},
+          {R"({"type":"string","minLength":2,"maxLength":3})",
+           {R"("ab")", "\"\xC3\xA9\xC3\xA9\xC3\xA9\"", R"("\u0041\n")"},
+           {R"("a")", R"("abcd")"}},
+          {R"({"enum":["a",1,null,{"b":[2]}]})", {R"("a")", "1", "null", R"({"b":[2]})"}, {R"("b")", "2"}},
+          {R"({"type":"string","enum":["a",1]})", {R"("a")"}, {"1"}},
+          {R"({"const":"x\"y"})", {R"("x\"y")"}, {R"("x")"}},
+          {R"({"properties":{"a":{"type":"integer"},"b":{"type":"boolean"},"c":{"type":"null"}},"required":["b"]})",
+           {R"({"b":true})", R"({"a": 1, "b": false})", "{\n  \"a\": 1,\n  \"b\": true,\n  \"c\": null\n}"},
+           {"{}", R"({"a":1})", R"({"b":true,"a":1})", R"({"b":true,})", R"({"b":true "c":null})",
+            R"({"b":true,"d":1})"}},
+          {R"({"properties":{"ab":true},"additionalProperties":{"type":"integer"}})",
+           {"{}", R"({"ab":"x"})", R"({"a":1})", R"({"abc":1,"b":2})", R"({"ab":null,"":1})"},
+           {R"({"a":"x"})", R"({"a":1,"ab":2})"}},
+          {R"({"type":"object","required":["k"]})", {R"({"k":[1]})", R"({"k":1,"x":{}})"}, {"{}", R"({"x":1})"}},
+          {R"({"type":"array","items":{"type":"integer"},"minItems":1,"maxItems":3})",
+           {"[1]", "[1, 2,3]"},
+           {"[]", "[1,2,3,4]", "[\"a\"]", "[1,]"}},
+          {R"({"prefixItems":[{"type":"integer"},{"type":"string"}],"items":false})",
+           {"[]", "[1]", R"([1,"a"])"},
+           {R"(["a"])", R"([1,"a",2])"}},
+          {R"({"prefixItems":[{"type":"integer"}],"items":{"type":"null"},"minItems":2,"maxItems":3})",
+           {"[1,null]", "[1,null,null]"},
+           {"[1]", "[1,null,null,null]"}},
+          {R"({"anyOf":[{"type":"integer"},{"type":"string"}],"title":"x"})", {"1", R"("a")"}, {"null"}},
+          {R"({"$ref":"#/$defs/tree","$defs":{"tree":{"properties":{"left":{"$ref":"#/$defs/tree"}}}}})",
+           {"{}", R"({"left":{"left":{}}})"},
+           {R"({"left":1})"}},
+          {R"({"type":"string","pattern":"^a\"?b$"})", {R"("ab")", R"("a\"b")"}, {R"("a"b")", R"("b")"}},
+          {R"({"type":"string","format":"date"})", {R"("2024-12-31")"}, {R"("2024-13-01")", R"("2024-02-30")"}},
+          {R"({"type":"string","format":"date-time"})", {R"("2024-01-02T03:04:05.5Z")"}, {R"("2024-01-02")"}},
+          {R"({"allOf":[{"const":1}]})", {"1"}, {"2"}},
+          {R"({"type":"string","pattern":"^a+","maxLength":3,"minLength":2})",
+           {R"("aa")", R"("ab")", R"("aab")"},
+           {R"("a")", R"("aaaa")", R"("ba")"}},
+          {R"({"allOf":[{"pattern":"a"},{"pattern":"b"}],"type":"string"})",
+           {R"("ab")", R"("xb\nay")"},
+           {R"("a")", R"("b")"}},
+          {R"({"minimum":1,"exclusiveMinimum":1})", {"1.5", "2"}, {"1", "0"}},
+          {R"({"enum":["a","bb",1,2,null],"type":["string","integer"],"minLength":2,"maximum":1})",
+           {R"("bb")", "1"},
+           {R"("a")", "2", "null"}},
+          {R"({"allOf":[{"properties":{"a":{"type":"integer"},"b":true},"required":["b"]},{"properties":{"a":{"minimum":3}}}]})",
+           {R"({"a":3,"b":1})", R"({"b":null})"},
+           {R"({"a":2,"b":1})", R"({"a":3})", R"({"b":1,"c":1})"}},
+          // What is declared elsewhere is an additional property here.
+          {R"({"allOf":[{"properties":{"a":true},"additionalProperties":false},{"properties":{"a":true,"b":true}}]})",
+           {"{}", R"({"a":1})"},
+           {R"({"b":1})", R"({"a":1,"b":1})"}},
+          {R"({"allOf":[{"type":["integer","string"]},{"type":["number","null"]}]})", {"1"}, {"1.5", "null", R"("a")"}},
+          {R"({"$ref":"#/$defs/n","maximum":9,"$defs":{"n":{"type":"integer","minimum":5}}})", {"5", "9"}, {"4", "10"}},
+          {R"({"type":"object","properties":{"a":true,"b":true},"anyOf":[{"required":["a"]},{"required":["b"]}]})",
+           {R"({"a":1})", R"({"b":1})", R"({"a":1,"b":2})"},
+           {"{}", R"({"c":1})"}},
+          {R"({"allOf":[{"anyOf":[{"const":1},{"const":2}]},{"anyOf":[{"const":2},{"const":3}]}]})", {"2"}, {"1", "3"}},
+          {R"({"oneOf":[{"type":"integer","maximum":3},{"type":"number","exclusiveMinimum":3},{"type":"null"}]})",
+           {"3", "3.5", "null"},
+           {"2.5"}},
+          {R"({"oneOf":[{"properties":{"kind":{"const":"a"},"x":{"type":"integer"}},"required":["kind"]},
+                {"properties":{"kind":{"enum":["b","c"]},"y":{"type":"null"}},"required":["kind"]}]})",
+           {R"({"kind":"a","x":1})", R"({"kind":"c","y":null})"},
+           {R"({"kind":"a","y":null})", R"({"x":1})"}},
+          {R"({"oneOf":[{"properties":{"a":{"type":"integer"}},"required":["a"]},{"properties":{"b":{"type":"integer"}},"required":["b"]}]})",
+           {R"({"a":1})", R"({"b":1})"},
+           {"{}", R"({"a":1,"b":1})"}},
+          {R"({"oneOf":[{"type":"string","pattern":"^a"},{"type":"string","pattern":"^[b-z]","maxLength":2}]})",
+           {R"("abc")", R"("bc")"},
+           {R"("bcd")", R"("A")"}},
+          {R"({"oneOf":[{"prefixItems":[{"const":"p"}],"minItems":1},{"prefixItems":[{"const":"q"}],"minItems":1,"maxItems":2}]})",
+           {R"(["p",1,2])", R"(["q",1])"},
+           {R"(["q",1,2])", "[]"}},
+          {R"({"not":{"type":["null","integer"]}})", {"true", R"("a")", "{}"}, {"null", "1"}},
+          {R"({"type":["integer","null"],"not":{"const":null}})", {"1"}, {"null"}},
+          {R"({"type":"string","not":{"enum":["a","bc"]}})", {R"("")", R"("b")", R"("bcd")"}, {R"("a")", R"("bc")"}},
+          {R"({"not":{"pattern":"b"}})", {R"("a")", R"("")"}, {R"("ab")", "1"}},
+          {R"({"type":"integer","not":{"minimum":3}})", {"2", "-7"}, {"3", "4"}},
+          {R"({"enum":[1,2,"x"],"not":{"anyOf":[{"const":2},{"type":"string"}]}})", {"1"}, {"2", R"("x")"}},
+          {R"({"properties":{"a":{"type":"integer"},"b":true},"not":{"required":["a"]}})",
+           {R"({"b":1})"},
+           {R"({"a":1})"}},
+          {R"({"properties":{"a":{"type":"integer"}},"not":{"properties":{"a":{"maximum":5}}}})",
+           {R"({"a":6})"},
+           {R"({"a":5})", "{}"}},
+          {R"({"not":{"not":{"type":"null"}}})", {"null"}, {"1"}},
+          {R"({"not":{"allOf":[{"type":"integer"},{"minimum":3}]},"type":"integer"})", {"2"}, {"3"}},
+          {R"({"patternProperties":{"^x":{"type":"integer"}}})",
+           {"{}", R"({"x":1})", R"({"xa":1,"xb":2})"},
+           {R"({"a":1})", R"({"x":null})"}},
+          {R"({"properties":{"xa":{"minimum":3}},"patternProperties":{"^x":{"type":"integer"},"b$":{"maximum":5}},"additionalProperties":{"type":"null"}})",
+           {R"({"xa":3,"xb":5,"b":1.5,"q":null})"},
+           {R"({"xa":2})", R"({"xa":3.5})", R"({"xb":6})", R"({"xb":1.5})", R"({"b":6})", R"({"q":1})",
+            R"({"b":null})"}},
+          {R"({"type":"integer","multipleOf":7,"minimum":-20,"maximum":100})",
+           {"0", "7", "-14", "98"},
+           {"-21", "105", "1", "70.0"}},
+          {R"({"multipleOf":0.25,"exclusiveMinimum":0,"maximum":1})",
+           {"0.25", "0.5", "0.50", "1", "1.00"},
+           {"0", "0.3", "0.125", "1.25"}},
+          {R"({"allOf":[{"multipleOf":4},{"multipleOf":6}],"type":"integer"})", {"12", "-24", "0"}, {"4", "6", "-0"}},
+          {"true", {"1", "[{}]", R"({"a":[null]})"}, {"", "x"}},
+          {"{}", {"1", "[{}]"}, {"", "x"}}}) {
     Walker walker = walker_of(c.schema);
     for (const char* text : c.yes) EXPECT_TRUE(walker.matches(text)) << c.schema << " and " << text;
     for (const char* text : c.no) EXPECT_FALSE(walker.matches(text)) << c.schema << " and " << text;
@@ -136,6 +204,20 @@ constexpr const char* kSchemas[] = {
         "maxItems":4})",
     R"({"oneOf":[{"type":"string","minLength":3,"maxLength":5},{"type":"integer","exclusiveMinimum":-5,"exclusiveMaximum":5}]})",
     R"({"type":"string","pattern":"[ac][x-z]?"})",
+    R"({"type":"string","pattern":"[ac][x-z]?","minLength":2,"maxLength":6,"not":{"pattern":"^a"}})",
+    R"({"type":"string","allOf":[{"not":{"const":"\n"}},{"not":{"enum":["","a"]}}],"maxLength":2})",
+    R"({"type":"integer","multipleOf":6,"minimum":-50,"maximum":5000})",
+    R"({"type":"number","multipleOf":0.05,"minimum":-1.3,"exclusiveMaximum":20})",
+    R"({"properties":{"ab":{"type":"integer"},"c":{"type":"null"}},"patternProperties":{"^a":{"minimum":3},"b$":{"maximum":40}},
+        "additionalProperties":{"type":"boolean"},"required":["ab"]})",
+    R"({"allOf":[{"properties":{"a":{"type":"integer"}},"required":["a"],"additionalProperties":{"type":["integer","null"]}},
+        {"properties":{"b":{"minimum":0}},"not":{"required":["c"]}}]})",
+    R"({"oneOf":[{"type":"object","properties":{"k":{"const":1},"x":{"type":"string","maxLength":3}},"required":["k"]},
+        {"type":"object","properties":{"k":{"const":2}},"required":["k"],"additionalProperties":{"type":"integer"}},{"type":"array","maxItems":2}]})",
+    R"({"type":"object","properties":{"a":{"type":"integer"},"b":{"type":"integer"}},
+        "oneOf":[{"required":["a"],"not":{"required":["b"]}},{"required":["b"],"not":{"required":["a"]}}]})",
+    R"({"$defs":{"t":{"allOf":[{"properties":{"v":{"type":"integer"}},"required":["v"]},
+        {"properties":{"next":{"anyOf":[{"$ref":"#/$defs/t"},{"type":"null"}]}}}]}},"$ref":"#/$defs/t"})",
 };
 
 // Whatever is drawn, byte by byte, is valid.
@@ -160,18 +242,47 @@ TEST(JsonSchema, EveryTextThatIsAllowedIsValid) {
   }
 }
 
+TEST(JsonSchema, MultiplesOfSteps) {
+  Rng rng(5);
+  for (int round = 0; round < 40; ++round) {
+    const int64_t step = rng.integer(1, 60), low = rng.integer(-300, 300), high = low + rng.integer(0, 500);
+    const Result<Grammar> grammar = parse_json_schema(
+        fmt::format(R"({{"type":"number","multipleOf":{},"minimum":{},"maximum":{}}})", static_cast<double>(step) / 100,
+                    static_cast<double>(low) / 100, static_cast<double>(high) / 100));
+    const bool any = low <= high - ((high % step) + step) % step;
+    ASSERT_EQ(grammar.ok(), any) << step << " in " << low << ".." << high;
+    if (!any) continue;
+    Walker walker(grammar.value());
+    for (int64_t i = -1000; i <= 1000; ++i) {
+      if (i == 0) continue;
+      const bool inside = i % step == 0 && low <= i && i <= high;
+      std::string text = fmt::format("{:.2f}", static_cast<double>(i) / 100);
+      while (text.back() == '0') text.pop_back();
+      if (text.back() == '.') text.pop_back();
+      EXPECT_EQ(walker.matches(text), inside) << text << " of " << step << " hundredths";
+    }
+  }
+}
+
 TEST(JsonSchema, RefusesByName) {
   for (const auto& [schema, part] : std::vector<std::pair<const char*, const char*>>{
-           {R"({"not":{}})", "\"not\""},
-           {R"({"properties":{"a":{"patternProperties":{}}}})", "#/properties/a: the keyword \"patternProperties\""},
-           {R"({"type":"integer","multipleOf":2})", "\"multipleOf\""},
-           {R"({"anyOf":[true],"type":"string"})", "beside \"anyOf\""},
+           {R"({"properties":{"a":{"minProperties":1}}})", "#/properties/a: the keyword \"minProperties\""},
+           {R"({"not":{"multipleOf":2}})", "#/not: \"not\" of the keyword \"multipleOf\""},
+           {R"({"not":{"items":{"type":"null"}},"type":"array"})", "\"not\" of the keyword \"items\""},
+           {R"({"type":"integer","not":{"const":2}})", "\"not\" of listed numbers"},
+           {R"({"multipleOf":1e-20})", "15 digits"},
+           {R"({"enum":[[1]],"minItems":1})", "\"enum\""},
+           {R"({"oneOf":[{"type":"string"},{"type":"string","format":"date"}]})", "schemas 0 and 1 may both hold"},
+           {R"({"oneOf":[{"type":"null"},{"type":"integer"},{"type":"number","minimum":2}]})", "schemas 1 and 2"},
+           // Without a type the second one also holds of strings.
+           {R"({"oneOf":[{"type":"string"},{"minimum":2}]})", "schemas 0 and 1"},
+           {R"({"oneOf":[{"properties":{"a":{"type":"integer"}}},{"properties":{"b":{"type":"integer"}}}]})",
+            "schemas 0 and 1"},
+           {R"-({"patternProperties":{"(?=a)":true}})-", "look-ahead"},
            {R"({"$ref":"other.json"})", "other.json"},
            {R"({"$ref":"#anchor"})", "#anchor"},
-           {R"({"allOf":[true,true]})", "\"allOf\" of several"},
            {R"({"type":"string","format":"hostname"})", "\"hostname\""},
            {R"-({"type":"string","pattern":"(?=a)"})-", "look-ahead"},
-           {R"({"type":"string","pattern":"a","minLength":1})", "a length beside"},
            {R"({"type":"array","uniqueItems":true})", "\"uniqueItems\""},
            {R"({"if":{}})", "\"if\""}}) {
     const Error error = error_of(schema);
@@ -181,13 +292,26 @@ TEST(JsonSchema, RefusesByName) {
 }
 
 TEST(JsonSchema, WhatCannotBeMetIsAnError) {
-  for (const char* schema :
-       {"false", R"({"type":"integer","minimum":3,"maximum":2})", R"({"type":"string","minLength":3,"maxLength":2})",
-        R"({"type":"array","minItems":2,"maxItems":1})", R"({"enum":[]})", R"({"type":"string","enum":[1]})",
-        R"({"properties":{"a":false},"required":["a"]})", R"({"$ref":"#"})",
-        R"({"properties":{"a":{"$ref":"#"}},"required":["a"]})",
-        R"({"type":"number","exclusiveMinimum":1,"maximum":1})",
-        R"({"required":["a"],"additionalProperties":false})"}) {
+  for (const char* schema : {"false",
+                             R"({"type":"integer","minimum":3,"maximum":2})",
+                             R"({"type":"string","minLength":3,"maxLength":2})",
+                             R"({"type":"array","minItems":2,"maxItems":1})",
+                             R"({"enum":[]})",
+                             R"({"type":"string","enum":[1]})",
+                             R"({"properties":{"a":false},"required":["a"]})",
+                             R"({"$ref":"#"})",
+                             R"({"properties":{"a":{"$ref":"#"}},"required":["a"]})",
+                             R"({"type":"number","exclusiveMinimum":1,"maximum":1})",
+                             R"({"required":["a"],"additionalProperties":false})",
+                             R"({"not":{}})",
+                             R"({"not":true})",
+                             R"({"not":{"$ref":"#"}})",
+                             R"({"allOf":[{"type":"string"},{"type":"null"}]})",
+                             R"({"allOf":[{"enum":[1,2]},{"enum":[3]}]})",
+                             R"({"type":"string","not":{"type":"string"}})",
+                             R"({"type":"integer","multipleOf":10,"minimum":1,"maximum":9})",
+                             R"({"type":"string","pattern":"^a","not":{"pattern":"a"}})",
+                             R"({"allOf":[{"$ref":"#"}],"type":"null"})"}) {
     const Error error = error_of(schema);
     EXPECT_EQ(error.kind(), ErrorKind::usage) << schema << ": " << error.message();
     EXPECT_NE(error.message().find("no text at all"), std::string::npos) << schema << ": " << error.message();
@@ -202,8 +326,8 @@ TEST(JsonSchema, RefusesWhatIsNoSchema) {
   for (const char* schema :
        {"1", "[]", R"({"type":"text"})", R"({"type":[]})", R"({"properties":[]})", R"({"enum":3})",
         R"({"required":[1]})", R"({"minLength":-1})", R"({"minItems":1.5})", R"({"pattern":"("})", R"({"minimum":"a"})",
-        R"({"minimum":1,"exclusiveMinimum":1})", R"({"$ref":"#/$defs/none"})", R"({"anyOf":[]})",
-        R"({"anyOf":[{"$ref":"#"},{"type":"null"}]} )"}) {
+        R"({"multipleOf":0})", R"({"not":1})", R"({"allOf":[]})", R"({"patternProperties":1})",
+        R"({"$ref":"#/$defs/none"})", R"({"anyOf":[]})", R"({"anyOf":[{"$ref":"#"},{"type":"null"}]} )"}) {
     const Result<Grammar> grammar = parse_json_schema(schema);
     // The last one is odd but means null.
     if (std::string_view(schema).find("anyOf\":[{") != std::string_view::npos) {
@@ -229,6 +353,8 @@ TEST(JsonSchema, HostileSchemasMeetALimit) {
   for (int i = 0; i < 5000; ++i) chain += fmt::format(R"("{}":{{"$ref":"#/$defs/{}"}},)", i, i + 1);
   EXPECT_EQ(error_of(chain + R"("5000":true}})").kind(), ErrorKind::limit);
   EXPECT_EQ(error_of(std::string(2 << 20, ' ')).kind(), ErrorKind::limit);
+  EXPECT_EQ(error_of(R"({"type":"integer","multipleOf":99991})").kind(), ErrorKind::limit);
+  EXPECT_EQ(error_of(R"({"type":"string","pattern":"a","minLength":60000})").kind(), ErrorKind::limit);
 }
 
 TEST(JsonSchema, AnyObject) {

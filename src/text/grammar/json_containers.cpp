@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "base/json.h"
-#include "text/grammar/json_strings.h"
 
 namespace sensorium::text::grammar {
 namespace {
@@ -62,13 +61,13 @@ Symbol JsonContainers::array(std::span<const Symbol> first, Symbol item, int64_t
   return builder_.sequence({builder_.literal("["), space(), rest, space(), builder_.literal("]")});
 }
 
-Symbol JsonContainers::object(std::span<const Property> properties, std::optional<Symbol> other) {
+Symbol JsonContainers::object(std::span<const Property> properties, std::span<const Others> others) {
   // From the end: what may follow when nothing is there yet, and when something is.
   Symbol nothing_yet = builder_.empty(), something = nothing_yet;
-  if (other) {
-    std::vector<std::string> names;
-    for (const Property& property : properties) names.push_back(property.name);
-    const Symbol one = pair(json_string_except(builder_, names), *other);
+  if (!others.empty()) {
+    std::vector<Symbol> choices;
+    for (const Others& other : others) choices.push_back(pair(other.name, other.value));
+    const Symbol one = builder_.choice(choices);
     something = builder_.repeat(builder_.sequence({comma(), one}), 0, GrammarBuilder::kUnlimited);
     nothing_yet = builder_.optional(builder_.sequence({one, something}));
   }

@@ -25,8 +25,11 @@ class JsonContainers {
 
   // `first`, in their order, then any number of `item`; `least` to `most` in all (GrammarBuilder::kUnlimited).
   Symbol array(std::span<const Symbol> first, Symbol item, int64_t least, int64_t most);
-  // The properties in their order, then any number of others with values of `other`, if it is given.
-  Symbol object(std::span<const Property> properties, std::optional<Symbol> other);
+  // The properties in their order, then any number of others, each with a name and a value of one of `others`.
+  struct Others {
+    Symbol name, value;
+  };
+  Symbol object(std::span<const Property> properties, std::span<const Others> others);
 
  private:
   Symbol space();

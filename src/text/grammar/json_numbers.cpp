@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "base/error.h"
+#include "text/grammar/json_multiples.h"
 
 namespace sensorium::text::grammar {
 namespace {
@@ -183,7 +184,23 @@ Decimal to_decimal(const OrderedJson& number) {
   return result;
 }
 
+int compare(const Decimal& a, const Decimal& b) {
+  const auto is_zero = [](const Decimal& value) { return value.whole == "0" && value.fraction.empty(); };
+  const bool a_negative = a.negative && !is_zero(a), b_negative = b.negative && !is_zero(b);
+  if (a_negative != b_negative) return a_negative ? -1 : 1;
+  int order = 0;
+  if (a.whole.size() != b.whole.size()) {
+    order = a.whole.size() < b.whole.size() ? -1 : 1;
+  } else if (a.whole != b.whole) {
+    order = a.whole < b.whole ? -1 : 1;
+  } else if (a.fraction != b.fraction) {
+    order = a.fraction < b.fraction ? -1 : 1;  // without trailing zeros the shorter one of equal beginnings is less
+  }
+  return a_negative ? -order : order;
+}
+
 Symbol integer_grammar(GrammarBuilder& builder, const NumberBounds& bounds) {
+  if (bounds.step) return multiples_grammar(builder, bounds, *bounds.step, Fractions::none);
   const int64_t low = lowest_integer(bounds), high = highest_integer(bounds);
   std::vector<Symbol> choices = {whole_between(builder, std::max<int64_t>(low, 0), std::min(high, kMost))};
   if (low < 0) {
@@ -194,6 +211,7 @@ Symbol integer_grammar(GrammarBuilder& builder, const NumberBounds& bounds) {
 }
 
 Symbol number_grammar(GrammarBuilder& builder, const NumberBounds& bounds) {
+  if (bounds.step) return multiples_grammar(builder, bounds, *bounds.step, Fractions::allowed);
   const Bound zero, most{{.whole = std::to_string(kMost), .fraction = {}}, false}, above_zero{{}, true};
   if (!bounds.low && !bounds.high) {
     const Symbol exponent = builder.sequence({builder.bytes(ByteSet().set('e').set('E')),

@@ -1,6 +1,7 @@
 // JSON numbers within bounds, as grammars.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -19,17 +20,28 @@ struct Decimal {
 // Throws Error(unsupported) for more than 15 digits behind the point.
 Decimal to_decimal(const OrderedJson& number);
 
+// -1, 0, 1 as `a` is less than `b`, the same, or more.
+int compare(const Decimal& a, const Decimal& b);
+
 struct Bound {
   Decimal value;
   bool exclusive = false;
 };
+// units / 10^digits
+struct Step {
+  int64_t units = 1;
+  int digits = 0;
+};
+
 struct NumberBounds {
   std::optional<Bound> low, high;
+  std::optional<Step> step;  // of which numbers are multiples
 };
 
 // Integers of up to 15 digits, all of which a double holds.
 Symbol integer_grammar(GrammarBuilder& builder, const NumberBounds& bounds);
-// Numbers of up to 15 digits before the point and 15 behind it; without bounds also with an exponent of two digits.
+// Numbers of up to 15 digits before the point and 15 behind it; without bounds also with an exponent of two digits; with a step of
+// up to 15 digits in all, no more behind the point than the step has.
 Symbol number_grammar(GrammarBuilder& builder, const NumberBounds& bounds);
 
 }  // namespace sensorium::text::grammar

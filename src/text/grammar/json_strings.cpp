@@ -66,6 +66,8 @@ constexpr std::array<Format, 2> kFormats = {{
 
 }  // namespace
 
+bool is_escaped(char32_t c) { return escaped().contains(c); }
+
 Symbol json_character(GrammarBuilder& builder, const CodePointSet& set) {
   std::vector<Symbol> choices;
   const CodePointSet plain = set.without(escaped()), special = set.intersection(escaped());

@@ -12,6 +12,8 @@ namespace sensorium::text::grammar {
 
 // One character of a set, as it is written inside a string: `"`, `\` and control characters as their shortest escape.
 Symbol json_character(GrammarBuilder& builder, const CodePointSet& set);
+// Whether a character is written as an escape: `"`, `\` and control characters.
+bool is_escaped(char32_t c);
 // Any character, also in the form of an escape (but for surrogate pairs, which are written as themselves).
 Symbol any_json_character(GrammarBuilder& builder);
 // A string, with its quotes, of `least` to `most` characters.
