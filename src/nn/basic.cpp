@@ -70,6 +70,12 @@ ConvNorm::ConvNorm(ParameterStore& store, const std::string& name, int64_t in, i
       groups(norm_groups),
       activation(activation_kind) {
   if (standardization == WeightStandardization::on) gain = store.add(name + ".gain", {out}, Init::ones);
+  // What came from a checkpoint does not learn: it is standardised here, once and not in every pass. Under a tap there may be
+  // nothing to read.
+  if (gain.defined() && !weight.requires_grad() && !gain.requires_grad() && !ParameterTap::active()) {
+    weight = ops::standardize_filters(weight, gain);
+    gain = {};
+  }
   norm_weight = store.add(name + ".norm.weight", {out}, Init::ones);
   norm_bias = store.add(name + ".norm.bias", {out}, Init::zeros);
 }

@@ -73,7 +73,7 @@ struct ConvNorm {
            int64_t groups, kernels::NormActivation activation, WeightStandardization standardization);
   // `pictures` is replaced by the sizes of the result.
   Tensor operator()(const Tensor& x_PC, ops::Pictures& pictures) const;
-  Tensor weight, gain, norm_weight, norm_bias;  // gain: standardised filters only
+  Tensor weight, gain, norm_weight, norm_bias;  // gain: of filters that every pass standardises, since they learn
   int64_t kernel = 3, stride = 1, groups = 1;
   kernels::NormActivation activation = kernels::NormActivation::relu;
 };

@@ -204,6 +204,28 @@ TEST(Modules, NamesAndShapesOfParameters) {
                [&] { nn::SelfAttention(store, "x", {.dim = 16, .heads = 3, .kv_heads = 2, .head_dim = 8}); });
 }
 
+// Filters from a checkpoint are standardised once, to what every pass makes of filters that learn.
+TEST(ConvNorm, LoadedFiltersAreStandardisedOnce) {
+  const auto make = [](nn::ParameterStore& store) {
+    return nn::ConvNorm(store, "stem", 3, 8, 3, 2, 2, kernels::NormActivation::relu, nn::WeightStandardization::on);
+  };
+  nn::ParameterStore fresh(3);
+  const nn::ConvNorm learning = make(fresh);
+  nn::ParameterStore checkpoint(
+      [&](const std::string& name, const Shape&) { return fresh.find(name).value.detach().to(DType::bf16); });
+  const nn::ConvNorm loaded = make(checkpoint);
+  EXPECT_TRUE(learning.gain.defined());
+  EXPECT_FALSE(loaded.gain.defined());
+  EXPECT_EQ(checkpoint.find("stem.weight").value.dtype(), DType::bf16) << "the parameter itself stays";
+  Tensor(learning.weight).copy_from(checkpoint.find("stem.weight").value);
+  const Tensor pixels_PC = random_tensor({9 * 7, 3}, 1);
+  const auto output = [&](const nn::ConvNorm& conv, DType compute) {
+    ops::Pictures sizes{{9}, {7}};
+    return conv(pixels_PC.to(compute), sizes).to_floats();
+  };
+  for (const DType compute : {DType::f32, DType::bf16}) EXPECT_EQ(output(loaded, compute), output(learning, compute));
+}
+
 TEST(EncoderBlock, GradientsAndBiases) {
   nn::ParameterStore store(1);
   const nn::AttentionConfig config{.dim = 16,
