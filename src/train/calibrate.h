@@ -9,7 +9,8 @@
 namespace sensorium::train {
 
 // For every kind of object, sets the threshold in the model's configuration that makes its counts exact for most pictures of the
-// validation parts of `sets` (of equal ones the middle). Kinds that no validation picture marks keep theirs.
+// validation parts of `sets`; of those that are as good within one standard error, the one whose counts err least (of equal ones the
+// middle). Kinds that no validation picture marks keep theirs.
 void calibrate_thresholds(models::SensoriumModel& model, const std::vector<SetRecipe>& sets, const Recipe& recipe);
 
 }  // namespace sensorium::train
