@@ -48,16 +48,14 @@ void show_depth(const AlignedScene& scene, Lesson& lesson) {
   const modality::DepthPicture depth{scene.picture.width, scene.picture.height, scene.distance_m};
   lesson.recording = shared(modality::depth_recording(depth));
   lesson.label = scene.name;
-  const auto ask = [&](const char* question, std::string_view fact) {
-    for (const std::string& measured : lesson.recording->facts) {
-      if (!measured.starts_with(fact)) continue;
-      std::string answer = measured.substr(fact.size());
-      if (answer.ends_with(" m")) answer.resize(answer.size() - 2);
-      lesson.exchanges.push_back({question, std::move(answer)});
-    }
-  };
-  ask("How far is the centre of the image, in metres?", "centre ");
-  ask("Which part of the scene is nearest to the camera (3x3 grid)?", "nearest ");
+  for (const data::QuestionAnswer& qa : data::depth_questions(scene))
+    lesson.exchanges.push_back({qa.question, qa.answer});
+  constexpr std::string_view kNearest = "nearest ";
+  for (const std::string& fact : lesson.recording->facts) {
+    if (fact.starts_with(kNearest))
+      lesson.exchanges.push_back(
+          {"Which part of the scene is nearest to the camera (3x3 grid)?", fact.substr(kNearest.size())});
+  }
 }
 
 modality::Recording heard(const AlignedScene& scene, std::span<const modality::Recording::Span> film) {

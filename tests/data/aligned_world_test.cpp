@@ -97,6 +97,24 @@ TEST(AlignedWorld, TheBoxIsNearWarmAndAlignedInAllPictures) {
   }
 }
 
+TEST(AlignedWorld, DepthTellsWhatIsNearestAndHowFar) {
+  int of_the_middle = 0;
+  for (uint64_t i = 0; i < 40; ++i) {
+    const AlignedScene scene = generate_aligned_scene(7, i, AlignedFilm::leave_out);
+    const std::vector<QuestionAnswer> questions = depth_questions(scene);
+    ASSERT_GE(questions.size(), 2u);
+    EXPECT_EQ(questions[0].answer, scene.name);
+    EXPECT_FLOAT_EQ(scene.thing_distance_m, *std::ranges::min_element(scene.distance_m));
+    EXPECT_NEAR(std::stod(questions[1].answer), scene.thing_distance_m, 0.0501);
+    if (questions.size() == 2) continue;
+    ++of_the_middle;
+    const size_t middle = scene.distance_m.size() / 2 + static_cast<size_t>(scene.picture.width) / 2;
+    EXPECT_NEAR(std::stod(questions[2].answer), scene.distance_m[middle], 0.0501);
+  }
+  EXPECT_GT(of_the_middle, 20);
+  EXPECT_LT(of_the_middle, 40) << "an edge goes through some middles";
+}
+
 TEST(AlignedWorld, FilmsDoWhatTheySay) {
   for (uint64_t i = 0; i < 40; ++i) {
     const AlignedScene scene = generate_aligned_scene(9, i);
@@ -158,7 +176,10 @@ TEST_F(AlignedSet, IsValidAndComplete) {
   EXPECT_TRUE(checked.ignored_fields.empty());
   std::map<PartKind, int> kinds;
   const auto set = open_dataset(folder_ / "train.jsonl");
-  for (int64_t i = 0; i < set->size(); ++i) ++kinds[set->get(i).media.front().kind];
+  for (int64_t i = 0; i < set->size(); ++i) {
+    ++kinds[set->get(i).media.front().kind];
+    EXPECT_FALSE(set->get(i).questions.empty()) << "line " << i + 1;
+  }
   EXPECT_EQ(kinds.size(), 6u);
   for (const auto& [kind, count] : kinds) EXPECT_EQ(count, 3) << field_name(kind);
   EXPECT_THROW(write_aligned_dataset(folder_, "../evil", 0, 1, 1), Error);

@@ -27,6 +27,11 @@ TEST(AlignedSource, ShowsEverySceneToEverySense) {
       if (senses.back() == "audio") {
         EXPECT_EQ(lesson.label, made.name);
       }
+      if (senses.back() == "depth") {
+        EXPECT_GE(lesson.exchanges.size(), 3u);
+        EXPECT_EQ(lesson.exchanges.at(0).answer, made.name);
+        EXPECT_TRUE(lesson.exchanges.back().question.starts_with("Which part of the scene is nearest"));
+      }
       if (senses.back() == "imu") {
         EXPECT_EQ(lesson.label, made.camera_motion);
       }

@@ -94,6 +94,22 @@ std::string warm_phrase_of(const AlignedScene& scene) {
   return (above > kWarmthSpread ? "a warm " : above < -kWarmthSpread ? "a cool " : "a ") + scene.name;
 }
 
+std::vector<QuestionAnswer> depth_questions(const AlignedScene& scene) {
+  const auto metres = [](float distance) { return fmt::format("{:.1f}", distance); };
+  std::vector<QuestionAnswer> questions = {
+      {"What is nearest to the camera?", scene.name},
+      {"How far is the nearest thing, in metres?", metres(scene.thing_distance_m)}};
+  const int width = scene.picture.width, height = scene.picture.height, half = height / 20;
+  std::vector<float> middle;
+  for (int y = height / 2 - half; y < height / 2 + half; ++y) {
+    for (int x = width / 2 - half; x < width / 2 + half; ++x)
+      middle.push_back(scene.distance_m[static_cast<size_t>(y * width + x)]);
+  }
+  const auto [nearest, farthest] = std::ranges::minmax(middle);
+  if (nearest == farthest) questions.push_back({"How far is the centre of the image, in metres?", metres(nearest)});
+  return questions;
+}
+
 std::string story_of(const AlignedScene& scene) {
   std::string story = phrase_of(scene) + " " + scene.thing_motion;
   story.front() = 'A';
@@ -151,6 +167,7 @@ AlignedScene generate_aligned_scene(uint64_t seed, uint64_t index, AlignedFilm f
       scene.heat.pixels[i] = static_cast<uint16_t>(std::lround((celsius + 273.15) * 100));
     }
   }
+  scene.thing_distance_m = stage.thing.distance_m;
   scene.picture = scene.film.front();
   if (film == AlignedFilm::leave_out) scene.film.clear();
   scene.sound = {kAlignedRateHz, 1,

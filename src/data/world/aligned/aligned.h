@@ -29,6 +29,7 @@ struct AlignedScene {
   media::Image picture;           // RGB: the film's first frame
   PixelBox box{};                 // of the thing in it
   std::vector<float> distance_m;  // of every pixel of the picture
+  float thing_distance_m = 0;     // of the thing, which is nearer than all else
   media::Image16 heat;            // of every pixel, in hundredths of a kelvin
   media::Audio sound;             // mono
   std::vector<media::Image> film;
@@ -59,6 +60,9 @@ WorldDatasetReport write_aligned_dataset(const std::filesystem::path& directory,
 std::string phrase_of(const AlignedScene& scene);
 // What a thermal picture tells of it: "a warm car", "a cool fish", "a key" (as warm as the room)
 std::string warm_phrase_of(const AlignedScene& scene);
+// What a depth picture tells: what is nearest, how far that is, and how far the middle of the picture is unless an edge goes through
+// it, in metres ("2.9").
+std::vector<QuestionAnswer> depth_questions(const AlignedScene& scene);
 // One sentence about the film: "A red car moves left while the camera shakes."
 std::string story_of(const AlignedScene& scene);
 

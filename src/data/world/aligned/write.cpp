@@ -13,6 +13,12 @@ namespace {
 
 Json question(const std::string& q, const std::string& a) { return {{"q", q}, {"a", a}}; }
 
+Json questions(const std::vector<QuestionAnswer>& all) {
+  Json list = Json::array();
+  for (const QuestionAnswer& one : all) list.push_back(question(one.question, one.answer));
+  return list;
+}
+
 }  // namespace
 
 std::vector<std::pair<std::string, std::string>> aligned_files(const AlignedScene& scene) {
@@ -47,7 +53,10 @@ std::vector<Json> aligned_records(const AlignedScene& scene, uint64_t index, con
        {"caption", warm_phrase_of(scene)},
        {"boxes", boxes},
        {"qa", Json::array({question("What is in the thermal image?", scene.name)})}},
-      {{"depth", media + "_depth.png"}, {"depth_unit", "mm"}, {"class", scene.name}},
+      {{"depth", media + "_depth.png"},
+       {"depth_unit", "mm"},
+       {"class", scene.name},
+       {"qa", questions(depth_questions(scene))}},
       {{"audio", media + ".wav"},
        {"class", scene.name},
        {"qa", Json::array({question("What do you hear?", scene.name)})}},
