@@ -228,7 +228,8 @@ TEST_F(Films, ThermalPicturesAreBroughtToTheScaleOfTheEyes) {
   EXPECT_EQ(Json::parse(one.out).at("answer"), Json::parse(thermal.out).at("answer"));
   // As a photograph it is nearly all one grey, and it is said.
   const Finished photo = ask({path});
-  EXPECT_EQ(photo.exit_code, 0);
+  ASSERT_EQ(photo.exit_code, 0) << photo.err;
+  EXPECT_FALSE(Json::parse(photo.out).at("answer").get<std::string>().empty());
   EXPECT_NE(photo.err.find("is grey of 16 bits, as thermal and depth cameras write it"), std::string::npos)
       << photo.err;
   const Finished chat = run_binary({"chat", "--max-tokens", "4"}, {.input = "/thermal " + path + "\nwhat?\n"});

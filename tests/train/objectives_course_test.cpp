@@ -40,7 +40,7 @@ TEST_F(ObjectivesCourse, EveryLossFalls) {
   const RunSummary summary = run("run", {"train.steps=40", "train.warmup_steps=5", "data.images_per_batch=12"});
   EXPECT_EQ(summary.steps, 40);
   const auto all = losses("run");
-  // What shuffled frames look like takes more steps than a test has; its loss is measured here and falls in the recipe.
+  // What shuffled frames look like takes more steps than this; FrameOrder.TheLossFallsOnUnseenFilms takes them.
   EXPECT_GT(all.at("frame_order").size(), 10u);
   const auto mean = [](const std::vector<double>& values, size_t begin, size_t end) {
     double sum = 0;

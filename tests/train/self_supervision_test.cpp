@@ -4,7 +4,9 @@
 
 #include <algorithm>
 
+#include "models/sensorium/objectives.h"
 #include "models/tiny_senses.h"
+#include "train/optimizer.h"
 
 namespace sensorium::train {
 namespace {
@@ -80,6 +82,34 @@ TEST(AskedOrder, HalfOfTheFilmsAreShuffled) {
   }
   EXPECT_NEAR(sorted, 100, 30);
   EXPECT_TRUE(asked_order(signal(0), rng).empty()) << "nothing moves";
+}
+
+// A square that drives past, in order or shuffled, in films that were not trained on.
+TEST(FrameOrder, TheLossFallsOnUnseenFilms) {
+  constexpr models::LossWeights kOrder{.label = 0, .detection = 0, .box = 0, .language = 0, .frame_order = 1};
+  const auto model = models::tiny_model(1, models::tiny_senses_config());
+  const models::ObjectiveHeads heads(model->store(), model->config(), kOrder);
+  const auto loss_of = [&](uint64_t seed, uint64_t films) {
+    Rng rng(seed);
+    models::TrainingBatch batch;
+    for (uint64_t i = 0; i < films; ++i) {
+      const modality::Recording film = models::tiny_film(1000 * seed + i, 5);
+      batch.recordings.push_back({.sense = film.sense, .signal = models::signals_of(film)[0], .facts = {}});
+      batch.recordings.back().order = asked_order(batch.recordings.back().signal, rng);
+    }
+    return models::training_loss(*model, batch, kOrder, DType::f32, &heads).total;
+  };
+  const auto unseen = [&] {
+    const NoGrad no_grad;
+    return loss_of(1, 32).item();
+  };
+  const float before = unseen();
+  AdamW optimizer(model->store(), {.weight_decay = 0});
+  for (uint64_t step = 0; step < 60; ++step) {
+    backward(loss_of(2 + step, 8));
+    optimizer.step(1e-2);
+  }
+  EXPECT_LT(unseen(), 0.7f * before);
 }
 
 }  // namespace
