@@ -1,5 +1,5 @@
 // Chat templates for checkpoints that bring none. Each takes texts and lists of parts, and writes <image> and a new line
-// for every image before the text of its turn, as LLaVA was trained.
+// for every image (<video> for every video) before the text of its turn, as LLaVA was trained.
 #include "text/chat_template.h"
 
 namespace sensorium::text {
@@ -10,6 +10,7 @@ namespace {
   "{%- macro body(content) -%}"                                                         \
   "{%- if content is string -%}{{ content }}{%- else -%}"                               \
   "{%- for part in content if part.type == 'image' -%}{{ '<image>\\n' }}{%- endfor -%}" \
+  "{%- for part in content if part.type == 'video' -%}{{ '<video>\\n' }}{%- endfor -%}" \
   "{%- for part in content if part.type == 'text' -%}{{ part.text }}{%- endfor -%}"     \
   "{%- endif -%}"                                                                       \
   "{%- endmacro -%}"

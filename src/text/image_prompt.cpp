@@ -4,8 +4,8 @@
 
 namespace sensorium::text {
 
-std::vector<int32_t> encode_with_images(const Tokenizer& tokenizer, std::string_view prompt,
-                                        std::span<const Span> user) {
+std::vector<int32_t> encode_with_images(const Tokenizer& tokenizer, std::string_view prompt, std::span<const Span> user,
+                                        std::span<const Placeholder> placeholders) {
   std::vector<int32_t> ids = leading_ids(tokenizer);
   const auto append = [&](size_t begin, size_t end) {
     std::vector<Span> inside;
@@ -19,16 +19,19 @@ std::vector<int32_t> encode_with_images(const Tokenizer& tokenizer, std::string_
   // The first part begins behind a BOS that the prompt writes itself, so that it has its prefix.
   size_t done = leading_length(tokenizer, prompt);
   if (!user.empty() && user.front().begin < done) done = 0;
-  for (size_t at = prompt.find(kImagePlaceholder); at != std::string_view::npos;) {
-    const size_t end = at + kImagePlaceholder.size();
+  for (size_t at = done; at < prompt.size();) {
+    const auto stands_here = [&](const Placeholder& known) { return prompt.substr(at).starts_with(known.text); };
+    const auto found = std::find_if(placeholders.begin(), placeholders.end(), stands_here);
+    const size_t end = at + (found == placeholders.end() ? 1 : found->text.size());
     const bool is_text =
         std::any_of(user.begin(), user.end(), [&](Span span) { return span.begin < end && span.end > at; });
-    if (!is_text) {
-      append(done, at);
-      ids.push_back(kImageId);
-      done = end;
+    if (found == placeholders.end() || is_text) {
+      ++at;
+      continue;
     }
-    at = prompt.find(kImagePlaceholder, is_text ? at + 1 : end);
+    append(done, at);
+    ids.push_back(found->id);
+    done = at = end;
   }
   append(done, prompt.size());
   return ids;

@@ -77,6 +77,105 @@ TEST(GoldenLayouts, OriginalLlavaNextWithItsTowerInside) {
   expect_llava_1_6(*load_model(golden_path("llava_next_original"), DType::f32));
 }
 
+// The golden LLaVA-OneVision as its own repository saves it: SigLIP with one block more in its own folder, or without it in the
+// model's files.
+enum class TowerPlace : uint8_t { inside, apart };
+
+void make_original_onevision(const ChangedFolder& folder, TowerPlace place) {
+  const fs::path tower = folder.path() / "siglip-tiny-patch7-21";
+  fs::create_directory(tower);
+  fs::rename(folder.path() / "preprocessor_config.json", tower / "preprocessor_config.json");
+  fs::remove(folder.path() / "chat_template.jinja");
+  std::vector<io::NamedTensor> outside;
+  folder.rewrite([&](io::NamedTensor& tensor) {
+    const auto replace = [&](const std::string& from, const std::string& to) {
+      if (!tensor.name.starts_with(from)) return;
+      tensor.name = to + tensor.name.substr(from.size());
+    };
+    replace("image_newline", "model.image_newline");
+    replace("language_model.model.", "model.");
+    replace("multi_modal_projector.linear_1.", "model.mm_projector.0.");
+    replace("multi_modal_projector.linear_2.", "model.mm_projector.2.");
+    replace("vision_tower.", "model.vision_tower.vision_tower.vision_model.");
+    const std::string prefix = "model.vision_tower.vision_tower.";
+    if (place == TowerPlace::inside || !tensor.name.starts_with(prefix)) return;
+    outside.push_back({tensor.name.substr(prefix.size()), tensor.tensor});
+    const std::string last = "vision_model.encoder.layers.1.";
+    if (outside.back().name.starts_with(last)) {  // the one that is not used, with other numbers
+      outside.push_back({"vision_model.encoder.layers.2." + outside.back().name.substr(last.size()),
+                         Tensor::full(tensor.tensor.shape(), 7.0f)});
+    }
+    tensor.name.clear();
+  });
+  if (place == TowerPlace::apart) {
+    outside.push_back({"vision_model.head.probe", Tensor::full({1, 1, 32}, 7.0f)});
+    io::write_safetensors(tower / "model.safetensors", outside, {{"format", "pt"}});
+  }
+  folder.configure([&](Json& config) {
+    Json vision = config.at("vision_config");
+    vision["num_hidden_layers"] = 3;
+    write_file_atomic(tower / "config.json", Json{{"model_type", "siglip"}, {"vision_config", vision}}.dump());
+    Json text = config.at("text_config");
+    Json grids = Json::array();
+    for (const Json& pair : config.at("image_grid_pinpoints")) grids.push_back({pair[1], pair[0]});
+    text.update({{"model_type", "llava"},
+                 {"architectures", {"LlavaQwenForCausalLM"}},
+                 {"mm_vision_tower", "somebody/siglip-tiny-patch7-21"},
+                 {"mm_projector_type", "mlp2x_gelu"},
+                 {"mm_vision_select_layer", -2},
+                 {"mm_vision_select_feature", "patch"},
+                 {"mm_patch_merge_type", "spatial_unpad"},
+                 {"image_aspect_ratio", "anyres_max_2"},
+                 {"image_grid_pinpoints", grids}});
+    config = text;
+  });
+}
+
+TEST(GoldenLayouts, OriginalLlavaOnevision) {
+  const GoldenFolder golden("llava_onevision");
+  const LoadOptions options{.compute = DType::f32, .chat_template = "qwen"};
+  const auto reference = load_model(golden.path(), options);
+  std::vector<std::shared_ptr<const media::Image>> frames;
+  for (int i = 0; i < 3; ++i) {
+    frames.push_back(std::make_shared<media::Image>(media::load_image(golden.path() / fmt::format("frame{}.png", i))));
+  }
+  for (const TowerPlace place : {TowerPlace::inside, TowerPlace::apart}) {
+    const ChangedFolder folder("llava_onevision");
+    make_original_onevision(folder, place);
+    const auto model = load_model(folder.path(), DType::f32);
+    const auto& llava = dynamic_cast<const LlavaModel&>(*model);
+    EXPECT_EQ(model->describe().at("chat_template"), "qwen");
+    for (int i = 0; i < 3; ++i) {
+      expect_close(llava.read_picture(*golden.picture(i)), golden.expected(fmt::format("features{}", i)));
+    }
+    expect_close(llava.read_video(frames), golden.expected("video.features"));
+    // One picture, several, a film between two texts.
+    for (const ChatMessage& message :
+         {user({{.image = golden.picture(0)}, {.text = kQuestion}}),
+          user({{.image = golden.picture(0)}, {.image = golden.picture(1)}, {.text = kQuestion}}),
+          user({{.frames = frames}, {.text = kQuestion}})}) {
+      const auto session = model->start({&message, 1}), same = reference->start({&message, 1});
+      EXPECT_EQ(session->prompt_tokens(), same->prompt_tokens());
+      expect_close(as_tensor(session->logits()), as_tensor(same->logits()), 1e-6);
+    }
+  }
+  // All grids from the first to the last.
+  const ChangedFolder folder("llava_onevision");
+  make_original_onevision(folder, TowerPlace::inside);
+  folder.configure([](Json& config) { config["image_grid_pinpoints"] = "(1x1),...,(3x3)"; });
+  const auto model = load_model(folder.path(), DType::f32);
+  expect_close(dynamic_cast<const LlavaModel&>(*model).read_picture(*golden.picture(0)), golden.expected("features0"));
+  const auto error_with = [](const char* key, const Json& value) {
+    const ChangedFolder other("llava_onevision");
+    make_original_onevision(other, TowerPlace::inside);
+    other.configure([&](Json& config) { config[key] = value; });
+    return other.error().message();
+  };
+  expect_contains(error_with("image_grid_pinpoints", "(1x1)"), {"image_grid_pinpoints", "(1x1),...,(6x6)"});
+  expect_contains(error_with("mm_newline_position", "grid"), {"mm_newline_position", "grid", "one_token"});
+  expect_contains(error_with("image_aspect_ratio", "anyres_max_x"), {"anyres_max_x"});
+}
+
 TEST(GoldenLayouts, GgufPairAsFolderAndAsFile) {
   const fs::path folder = golden_path("llava_gguf");
   expect_llava_1_5(*load_model(folder, DType::f32));

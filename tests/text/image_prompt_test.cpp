@@ -116,6 +116,16 @@ TEST(ImagePrompt, EveryPartIsReadByItself) {
   EXPECT_EQ(encode_with_images(*tokenizer, ""), std::vector<int32_t>{*tokenizer->token_id("<s>")});
 }
 
+TEST(ImagePrompt, VideosStandApartWhereTheModelReadsThem) {
+  const auto tokenizer = load_tokenizer(kFolder / "sp_llama");
+  std::vector<int32_t> expected = {*tokenizer->token_id("<s>"), kVideoId, kImageId};
+  for (const int32_t id : tokenizer->encode("\nHi")) expected.push_back(id);
+  EXPECT_EQ(encode_with_images(*tokenizer, "<video><image>\nHi", {}, kPlaceholders), expected);
+  const auto ids = encode_with_images(*tokenizer, "<video><image>\nHi");
+  EXPECT_EQ(std::count(ids.begin(), ids.end(), kVideoId), 0);
+  EXPECT_EQ(std::count(ids.begin(), ids.end(), kImageId), 1);
+}
+
 TEST(ImagePrompt, TheBeginningIsNotDoubled) {
   const auto tokenizer = load_tokenizer(kFolder / "sp_llama");
   EXPECT_EQ(encode_with_images(*tokenizer, "<s>USER: <image> Hi"), encode_with_images(*tokenizer, "USER: <image> Hi"));

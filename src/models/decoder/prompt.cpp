@@ -176,7 +176,11 @@ std::vector<int32_t> ChatPromptWriter::ids_of(std::span<const ChatMessage> messa
       template_->render(write_messages(messages, marker), {.add_generation_prompt = ending == Ending::unanswered})
           .value();
   if (content_ == Content::text) prompt = place_pictures(prompt, marker, pictures_.placeholder);
-  if (pictures_.place == Place::cut) return text::encode_with_images(tokenizer_, prompt.text, prompt.user);
+  if (pictures_.place == Place::cut) {
+    const std::span<const text::Placeholder> placeholders(text::kPlaceholders);
+    return text::encode_with_images(tokenizer_, prompt.text, prompt.user,
+                                    placeholders.first(pictures_.video_placeholder.empty() ? 1 : 2));
+  }
   std::vector<int32_t> ids = text::encode_chat(tokenizer_, prompt);
   if (adds_beginning_) text::prepend_leading_ids(tokenizer_, ids);
   return ids;

@@ -34,7 +34,7 @@ class ChatPromptWriter {
                    Pictures pictures);
 
   // The token ids of the turns and of the beginning of the assistant's next one, with one id per picture or video: the
-  // special token's, or text::kImageId. Where a picture stands in its turn is the template's to say. What users write never
+  // special token's, or text::kImageId and kVideoId. Where a picture stands in its turn is the template's to say. What users write never
   // becomes a control token or a picture. Throws Error: usage (an unknown role, a picture or video that the model does not
   // read), and what the template throws.
   std::vector<int32_t> write(std::span<const ChatMessage> messages) const;

@@ -109,6 +109,7 @@ LlavaConfig LlavaConfig::read(const Checkpoint& checkpoint) {
   config.vision.post_norm = checkpoint.layout() != Checkpoint::Layout::gguf;  // its converters may leave it out
   if (checkpoint.layout() != Checkpoint::Layout::huggingface) {
     config.image_token = text::kImageId;
+    if (reads_videos) config.video_token = text::kVideoId;
     return config;
   }
   const char* key = reader.has("image_token_id") ? "image_token_id" : "image_token_index";

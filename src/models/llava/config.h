@@ -19,8 +19,9 @@ struct LlavaConfig {
   DecoderConfig decoder;
   std::string decoder_type;     // model_type of the "text_config"
   int32_t image_token = 32000;  // text::kImageId where no token stands for a picture
-  int32_t video_token = -1;     // -1: the family reads no videos
+  int32_t video_token = -1;     // text::kVideoId where no token stands for a video; -1: the family reads none
 
+  bool reads_videos() const { return video_token != -1; }
   // Decoder rows that one view of a picture makes.
   int64_t view_tokens() const { return vision.tokens() - (drop_class_token && vision.class_token ? 1 : 0); }
 

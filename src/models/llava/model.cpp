@@ -48,11 +48,14 @@ LlavaModel::LlavaModel(const Checkpoint& checkpoint, DType compute, std::string 
 // The original layout's prompts are cut where a picture stands; Hugging Face's have a token for it.
 ChatPromptWriter::Pictures LlavaModel::find_places(const Checkpoint& checkpoint) const {
   using Place = ChatPromptWriter::Pictures::Place;
-  if (config_.image_token == text::kImageId) return {Place::cut, std::string(text::kImagePlaceholder)};
+  if (config_.image_token == text::kImageId) {
+    return {Place::cut, std::string(text::kImagePlaceholder),
+            config_.reads_videos() ? std::string(text::kVideoPlaceholder) : ""};
+  }
   for (const text::SpecialToken& special : tokenizer_->special_tokens()) {
     if (special.id != config_.image_token) continue;
-    const bool video = config_.video_token >= 0;
-    return {Place::token, special.text, video ? std::string(tokenizer_->token_bytes(config_.video_token)) : ""};
+    return {Place::token, special.text,
+            config_.reads_videos() ? std::string(tokenizer_->token_bytes(config_.video_token)) : ""};
   }
   fail(ErrorKind::invalid_data,
        "{}: token {}, which stands for a picture, is none of the tokenizer's special tokens: it belongs to another "
@@ -165,13 +168,13 @@ std::vector<int32_t> LlavaModel::write_tokens(std::span<const ChatMessage> messa
             places, what, given);
   };
   require_all(config_.image_token, "pictures", picture_rows.size());
-  if (config_.video_token >= 0) require_all(config_.video_token, "videos", video_rows.size());
+  if (config_.reads_videos()) require_all(config_.video_token, "videos", video_rows.size());
   std::vector<int32_t> tokens;
   size_t picture = 0, video = 0;
   for (const int32_t id : prompt) {
-    const int64_t count = id == config_.image_token                               ? picture_rows[picture++]
-                          : config_.video_token >= 0 && id == config_.video_token ? video_rows[video++]
-                                                                                  : 1;
+    const int64_t count = id == config_.image_token   ? picture_rows[picture++]
+                          : id == config_.video_token ? video_rows[video++]
+                                                      : 1;
     tokens.insert(tokens.end(), static_cast<size_t>(count), id);
   }
   return tokens;
@@ -270,9 +273,11 @@ void LlavaModel::require_room(int64_t length, std::span<const int64_t> picture_r
 }
 
 OrderedJson LlavaModel::describe() const {
+  OrderedJson senses = {"text", "image"};
+  if (config_.reads_videos()) senses.push_back("video");
   return {{"name", name_},
           {"family", family_},
-          {"modalities_in", {"text", "image"}},
+          {"modalities_in", senses},
           {"modalities_out", {"text"}},
           {"image_encoder", describe_vision(config_.vision)},
           {"decoder_type", config_.decoder_type},

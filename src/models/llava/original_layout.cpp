@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
+#include <optional>
 
 #include "io/checkpoint_folder.h"
 #include "models/checkpoint/names.h"
+#include "models/llava/original_tower.h"
 #include "text/registry.h"
 
 namespace sensorium::models {
@@ -24,52 +27,66 @@ constexpr std::array<NamePair, 6> kNames = {{
 
 struct DecoderRow {
   const char* model_type;
+  const char* architecture;  // where that says "llava" only
   const char* decoder;
 };
-constexpr std::array<DecoderRow, 4> kDecoders = {{
-    {"llava", "llama"},
-    {"llava_llama", "llama"},
-    {"llava_mistral", "mistral"},
-    {"llava_qwen", "qwen2"},
+constexpr std::array<DecoderRow, 3> kDecoders = {{
+    {"llava_llama", "LlavaLlamaForCausalLM", "llama"},
+    {"llava_mistral", "LlavaMistralForCausalLM", "mistral"},
+    {"llava_qwen", "LlavaQwenForCausalLM", "qwen2"},
 }};
-
-// Towers of the released models whose weights are inside: their own folder is then not needed for its sizes.
-struct TowerRow {
-  const char* name;
-  int64_t image_size;
-};
-constexpr std::array<TowerRow, 2> kClipLarge = {{
-    {"clip-vit-large-patch14-336", 336},
-    {"clip-vit-large-patch14", 224},
-}};
-
-std::string last_component(const std::string& tower) {
-  const fs::path path = fs::path(tower).lexically_normal();
-  return (path.has_filename() ? path : path.parent_path()).filename().string();
-}
 
 bool is_there(const fs::path& path) {
   std::error_code code;
   return fs::exists(path, code);
 }
 
-// What the pictures' way into the tower is called in "image_aspect_ratio".
-enum class Aspect : uint8_t { crop, pad, anyres };
+// How pictures come into the tower, and what is made of their tiles: "image_aspect_ratio" and "mm_patch_merge_type".
+struct Aspect {
+  bool pads = false;
+  const char* family = "llava";
+  std::string limit;  // "anyres_max_9"
+};
 
 Aspect read_aspect(ConfigReader& reader, const std::string& where) {
   const std::string aspect = reader.get_or<std::string>("image_aspect_ratio", "square");
-  if (aspect == "square") return Aspect::crop;
-  if (aspect == "pad") return Aspect::pad;
-  require(aspect == "anyres", ErrorKind::unsupported,
-          "{}: \"image_aspect_ratio\" is \"{}\", supported are square, pad, anyres", where, aspect);
+  if (aspect == "square" || aspect == "pad") return {.pads = aspect == "pad"};
+  const bool limited = aspect.starts_with("anyres_max_");
+  require(limited || aspect == "anyres", ErrorKind::unsupported,
+          "{}: \"image_aspect_ratio\" is \"{}\", supported are square, pad, anyres, anyres_max_9 and other numbers",
+          where, aspect);
   const std::string merge = reader.get_or<std::string>("mm_patch_merge_type", "flat");
   require(merge == "spatial_unpad", ErrorKind::unsupported,
-          "{}: \"mm_patch_merge_type\" is \"{}\", supported for anyres is spatial_unpad", where, merge);
-  return Aspect::anyres;
+          "{}: \"mm_patch_merge_type\" is \"{}\", supported for {} is spatial_unpad", where, merge, aspect);
+  if (!limited) return {.family = "llava_next"};
+  // Of films.
+  const std::string newline = reader.get_or<std::string>("mm_newline_position", "one_token");
+  require(newline == "one_token", ErrorKind::unsupported,
+          "{}: \"mm_newline_position\" is \"{}\", supported is one_token", where, newline);
+  require(!reader.get_or<bool>("add_faster_video", false), ErrorKind::unsupported,
+          "{}: \"add_faster_video\" is set, films of two speeds are not supported", where);
+  return {.family = "llava_onevision", .limit = aspect};
+}
+
+// "(1x1),...,(6x6)": all grids from the first to the last, in views of `size` pixels.
+Json grids_between(const std::string& text, int64_t size, const std::string& where) {
+  std::array<int64_t, 4> ends{};  // width, height of the first, of the last
+  int used = 0;
+  const bool fits =
+      std::sscanf(text.c_str(), "(%ldx%ld),...,(%ldx%ld)%n", &ends[0], &ends[1], &ends[2], &ends[3], &used) == 4 &&
+      static_cast<size_t>(used) == text.size() && ends[0] >= 1 && ends[1] >= 1 && ends[2] <= 64 && ends[3] <= 64;
+  require(fits, ErrorKind::invalid_data, "{}: \"image_grid_pinpoints\" is \"{}\", expected (1x1),...,(6x6)", where,
+          text);
+  Json grids = Json::array();
+  for (int64_t width = ends[0]; width <= ends[2]; ++width) {
+    for (int64_t height = ends[1]; height <= ends[3]; ++height) grids.push_back({height * size, width * size});
+  }
+  return grids;
 }
 
 // [[width, height], ..] of the original -> [[height, width], ..].
-Json turn_pinpoints(const Json& pinpoints, const std::string& where) {
+Json turn_pinpoints(const Json& pinpoints, int64_t size, const std::string& where) {
+  if (pinpoints.is_string()) return grids_between(pinpoints.get<std::string>(), size, where);
   Json turned = Json::array();
   require(pinpoints.is_array(), ErrorKind::invalid_data, "{}: \"image_grid_pinpoints\" is {}, expected a list", where,
           pinpoints.type_name());
@@ -87,8 +104,7 @@ class OriginalLlava : public Checkpoint {
       : Checkpoint(Layout::original_llava, folder, options), where_file_((folder / "config.json").string()) {
     const Json given = without_nulls(read_json_file(folder / "config.json"));
     ConfigReader reader(given, where_file_);
-    tower_name_ = reader.get<std::string>("mm_vision_tower");
-    tower_ = find_tower();
+    tower_.emplace(folder, reader.get<std::string>("mm_vision_tower"), options.tower);
     aspect_ = read_aspect(reader, where_file_);
     const std::string projector = reader.get_or<std::string>("mm_projector_type", "linear");
     require(projector == "mlp2x_gelu", ErrorKind::unsupported,
@@ -98,16 +114,23 @@ class OriginalLlava : public Checkpoint {
             "{}: \"mm_use_im_start_end\" or \"mm_use_im_patch_token\" is set, as no model since 1.5 has it",
             where_file_);
 
-    Json config = {{"model_type", aspect_ == Aspect::anyres ? "llava_next" : "llava"},
+    const std::string feature = select_strategy(reader.get_or<std::string>("mm_vision_select_feature", "patch"));
+    Json config = {{"model_type", aspect_.family},
                    {"text_config", given},
-                   {"vision_config", tower_config()},
+                   {"vision_config", tower_->config()},
                    {"vision_feature_layer", reader.get_or<int64_t>("mm_vision_select_layer", -2)},
-                   {"vision_feature_select_strategy",
-                    select_strategy(reader.get_or<std::string>("mm_vision_select_feature", "patch"))},
+                   {"vision_feature_select_strategy", feature},
                    {"projector_hidden_act", "gelu"}};
-    config["text_config"]["model_type"] = decoder_type(reader.get_or<std::string>("model_type", "llava"));
+    // The original's SigLIP heeds neither key.
+    if (tower_->is_siglip()) {
+      config["vision_feature_layer"] = -1;
+      config["vision_feature_select_strategy"] = "full";
+    }
+    if (!aspect_.limit.empty()) config["vision_aspect_ratio"] = aspect_.limit;
+    config["text_config"]["model_type"] = decoder_type(reader);
     if (given.contains("image_grid_pinpoints")) {
-      config["image_grid_pinpoints"] = turn_pinpoints(given.at("image_grid_pinpoints"), where_file_);
+      const int64_t size = ConfigReader(tower_->config(), where_file_).get_int_or("image_size", 224, 1, 1 << 14);
+      config["image_grid_pinpoints"] = turn_pinpoints(given.at("image_grid_pinpoints"), size, where_file_);
     }
     set_config(std::move(config), where_file_);
   }
@@ -118,17 +141,9 @@ class OriginalLlava : public Checkpoint {
   std::optional<text::ChatTemplate> chat_template() const override { return std::nullopt; }
 
   modality::LocatedJson image_processor() const override {
-    modality::LocatedJson processor{{}, where_file_};
-    if (!tower_.empty() && is_there(tower_ / "preprocessor_config.json")) {
-      processor = modality::read_processor_json(tower_);
-      require(processor.json.is_object(), ErrorKind::invalid_data, "{}: expected a JSON object, found {}",
-              processor.where, processor.json.type_name());
-    } else {
-      const int64_t size = config().at("vision_config").at("image_size").get<int64_t>();
-      processor.json = {{"size", {{"shortest_edge", size}}}, {"crop_size", {{"height", size}, {"width", size}}}};
-    }
+    modality::LocatedJson processor = tower_->image_processor(where_file_);
     processor.json["image_processor_type"] = "LlavaImageProcessor";
-    processor.json["do_pad"] = aspect_ == Aspect::pad;
+    processor.json["do_pad"] = aspect_.pads;
     return processor;
   }
 
@@ -149,61 +164,22 @@ class OriginalLlava : public Checkpoint {
       has_tower = has_tower || ours.starts_with("vision_tower.");
       files.add(ours, folder.tensor(name), name);
     }
-    if (!has_tower) add_tower(files);
+    if (!has_tower) tower_->add_weights(files);
     return files;
   }
 
  private:
-  // "" if there is none: files that hold the tower's weights may do without.
-  fs::path find_tower() const {
-    if (!options().tower.empty()) {
-      require(is_there(options().tower / "config.json"), ErrorKind::not_found,
-              "{}: no vision tower there (expected a folder with config.json)", options().tower.string());
-      return options().tower;
-    }
-    for (const fs::path& place : tower_places()) {
-      if (is_there(place / "config.json")) return place;
-    }
-    return {};
-  }
-
-  std::array<fs::path, 2> tower_places() const {
-    const std::string name = last_component(tower_name_);
-    return {path() / name, fs::absolute(path()).lexically_normal() / ".." / name};
-  }
-
-  [[noreturn]] void fail_without_tower(const char* lacks) const {
-    const auto places = tower_places();
-    fail(ErrorKind::not_found,
-         "{}: the vision tower \"{}\" is missing ({}): put its folder at {} or {}, or give --tower DIR",
-         path().string(), tower_name_, lacks, places[0].string(), places[1].lexically_normal().string());
-  }
-
-  Json tower_config() const {
-    if (!tower_.empty()) {
-      const Json config = without_nulls(read_json_file(tower_ / "config.json"));
-      require(config.is_object(), ErrorKind::invalid_data, "{}: expected a JSON object, found {}",
-              (tower_ / "config.json").string(), config.type_name());
-      Json vision = config.contains("vision_config") ? config.at("vision_config") : config;
-      // A file of both towers may name the vision tower's class by its own model_type only.
-      if (!vision.contains("model_type")) vision["model_type"] = "clip_vision_model";
-      return vision;
-    }
-    const std::string name = last_component(tower_name_);
-    const auto known =
-        std::find_if(kClipLarge.begin(), kClipLarge.end(), [&](const auto& row) { return row.name == name; });
-    if (known == kClipLarge.end()) fail_without_tower("nothing says its sizes");
-    return {
-        {"model_type", "clip_vision_model"}, {"hidden_size", 1024},     {"intermediate_size", 4096}, {"patch_size", 14},
-        {"image_size", known->image_size},   {"num_hidden_layers", 24}, {"num_attention_heads", 16}};
-  }
-
-  std::string decoder_type(const std::string& model_type) const {
-    std::string names;
+  std::string decoder_type(ConfigReader& reader) const {
+    const std::string model_type = reader.get_or<std::string>("model_type", "llava");
+    std::vector<std::string> architectures;
+    if (reader.has("architectures")) architectures = reader.get<std::vector<std::string>>("architectures");
+    std::string names = "llava";
     for (const DecoderRow& row : kDecoders) {
-      if (model_type == row.model_type) return row.decoder;
-      names += fmt::format("{}{}", names.empty() ? "" : ", ", row.model_type);
+      const bool named = std::find(architectures.begin(), architectures.end(), row.architecture) != architectures.end();
+      if (model_type == row.model_type || (model_type == "llava" && named)) return row.decoder;
+      names += fmt::format(", {}", row.model_type);
     }
+    if (model_type == "llava") return kDecoders[0].decoder;
     fail(ErrorKind::unsupported, "{}: model_type \"{}\" with \"mm_vision_tower\", supported are {}", where_file_,
          model_type, names);
   }
@@ -214,20 +190,9 @@ class OriginalLlava : public Checkpoint {
     return feature == "patch" ? "default" : "full";
   }
 
-  // The tower's own files may hold a text tower as well.
-  void add_tower(TensorFiles& files) const {
-    if (tower_.empty()) fail_without_tower("the model's files hold no weights of it");
-    const io::CheckpointFolder folder = io::CheckpointFolder::open(tower_);
-    for (const std::string& name : folder.names()) {
-      if (name.starts_with("vision_model.")) {
-        files.add("vision_tower." + name, folder.tensor(name), (tower_ / name).string());
-      }
-    }
-  }
-
-  std::string where_file_, tower_name_;
-  fs::path tower_;
-  Aspect aspect_ = Aspect::crop;
+  std::string where_file_;
+  std::optional<OriginalTower> tower_;
+  Aspect aspect_;
 };
 
 }  // namespace
