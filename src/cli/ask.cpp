@@ -13,6 +13,7 @@
 #include "generate/generate.h"
 #include "media/draw.h"
 #include "media/encode.h"
+#include "models/open.h"
 
 namespace sensorium::cli {
 namespace {
@@ -123,7 +124,9 @@ void ask(const AskOptions& options) {
   std::vector<std::string> pictures;  // their files
   models::ChatMessage message{.role = "user", .parts = {}};
   MediaFlags media = options.media;
-  if (!options.files.empty()) media.family = &models::family_of(find_model(options.model), options.load);
+  const std::unique_ptr<models::Checkpoint> checkpoint =
+      models::Checkpoint::open(find_model(options.model), options.load);
+  media.family = &models::family_of(*checkpoint);
   for (const std::string& file : options.files) {
     for (models::ChatPart& part : load_media_parts(file, media)) {
       if (part.image != nullptr) {
@@ -137,7 +140,7 @@ void ask(const AskOptions& options) {
   std::optional<AnnotatedPictures> annotated;
   if (!options.annotate.empty()) annotated.emplace(options.annotate, images.size());
   const Clock::time_point decoded = Clock::now();
-  const std::unique_ptr<models::Model> model = open_model(options.model, options.load);
+  const std::unique_ptr<models::Model> model = models::load_model(*checkpoint);
   model->configure_cache(cache_options(options.generate));
   const generate::GenerateOptions generate = generate_options(options.generate, model->tokenizer());
   const Clock::time_point loaded = Clock::now();

@@ -11,6 +11,7 @@
 #include "cli/media_files.h"
 #include "cli/options.h"
 #include "generate/generate.h"
+#include "models/open.h"
 
 namespace sensorium::cli {
 namespace {
@@ -168,12 +169,14 @@ bool obey(Conversation& conversation, const std::string& line) {
 
 void chat(const ChatOptions& options) {
   check_generate_flags(options.generate);  // wrong settings are said once, not at every answer
-  const std::unique_ptr<models::Model> model = open_model(options.model, options.load);
+  const std::unique_ptr<models::Checkpoint> checkpoint =
+      models::Checkpoint::open(find_model(options.model), options.load);
+  const std::unique_ptr<models::Model> model = models::load_model(*checkpoint);
   model->configure_cache(cache_options(options.generate));
   generate::GenerateOptions generate = generate_options(options.generate, model->tokenizer());
   const bool terminal = ::isatty(STDIN_FILENO) != 0;
   if (terminal) std::fputs(fmt::format("Chat with {}.\n{}", options.model, commands_help()).c_str(), stdout);
-  Conversation conversation(*model, models::family_of(find_model(options.model), options.load), std::move(generate));
+  Conversation conversation(*model, models::family_of(*checkpoint), std::move(generate));
   for (std::string line; !interrupted();) {
     if (terminal) std::fputs("> ", stdout), std::fflush(stdout);
     if (!std::getline(std::cin, line)) break;

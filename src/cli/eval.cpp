@@ -8,6 +8,7 @@
 #include "eval/compare.h"
 #include "eval/suite.h"
 #include "eval/tasks/task.h"
+#include "models/open.h"
 
 namespace sensorium::cli {
 namespace {
@@ -61,9 +62,12 @@ void print_table(const eval::EvalReport& report) {
 }
 
 void run_comparison(const EvalCommand& command) {
-  const std::unique_ptr<models::Model> model = open_model(command.model, command.load);
+  const std::unique_ptr<models::Checkpoint> checkpoint =
+      models::Checkpoint::open(find_model(command.model), command.load);
+  const std::unique_ptr<models::Model> model = models::load_model(*checkpoint);
   const std::unique_ptr<models::Model> reference = models::load_model(find_model(command.compare), DType::f32);
-  eval::CompareOptions options{.data = command.options.data, .prompts = command.options.limit};
+  eval::CompareOptions options{
+      .data = command.options.data, .family = &models::family_of(*checkpoint), .prompts = command.options.limit};
   eval::Comparison comparison;
   {
     Progress progress;
@@ -95,7 +99,10 @@ void run_eval(EvalCommand command) {
             "--name {}: expected CLASS=NAME, for example \"dog bark=dog\"", name);
     command.options.names[name.substr(0, at)] = name.substr(at + 1);
   }
-  const std::unique_ptr<models::Model> model = open_model(command.model, command.load);
+  const std::unique_ptr<models::Checkpoint> checkpoint =
+      models::Checkpoint::open(find_model(command.model), command.load);
+  const std::unique_ptr<models::Model> model = models::load_model(*checkpoint);
+  command.options.family = &models::family_of(*checkpoint);
   eval::EvalReport report;
   {
     Progress progress;

@@ -43,23 +43,14 @@ models::ChatPart load_picture(const std::string& file, const modality::PictureKi
   return part;
 }
 
-// Films as the model's family watches them.
-std::vector<models::ChatPart> load_recordings(const std::string& file, const modality::SenseKind& sense,
-                                              const modality::RecordingOptions& options,
-                                              const models::ModelFamily* family) {
-  if (family != nullptr && family->read_film != nullptr && sense.name == "video")
-    return family->read_film(file, options.ffmpeg);
-  return models::load_recordings(file, sense, options);
-}
-
 // As what the name says, or as `kind` where that is a name of one.
 std::vector<models::ChatPart> load_as(const std::string& file, const std::string& kind,
                                       const modality::RecordingOptions& options, const models::ModelFamily* family) {
   if (const modality::SenseKind* sense = modality::find_sense(kind))
-    return load_recordings(file, *sense, options, family);
+    return models::load_recordings(file, *sense, options, family);
   if (const modality::PictureKind* picture = modality::find_picture_kind(kind)) return {load_picture(file, *picture)};
   if (const modality::SenseKind* sense = modality::sense_of_file(file))
-    return load_recordings(file, *sense, options, family);
+    return models::load_recordings(file, *sense, options, family);
   require(modality::lower_extension(file) != ".npy", ErrorKind::usage,
           "{}: an array of what? Say it with --as, for motion sensors: --as imu, for distances: --as depth", file);
   return {load_picture(file, modality::picture_kinds().front())};

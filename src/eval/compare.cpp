@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <vector>
 
 #include "base/interrupt.h"
@@ -34,8 +35,12 @@ int32_t likeliest(std::span<const float> logits) {
   return static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
 }
 
+void append(std::vector<models::ChatPart>& parts, std::vector<models::ChatPart> more) {
+  std::move(more.begin(), more.end(), std::back_inserter(parts));
+}
+
 // The conversation up to its last question, each question about the picture, or the text as a user's message.
-std::vector<Conversation> prompts_of(const data::Record& record) {
+std::vector<Conversation> prompts_of(const data::Record& record, const models::ModelFamily* family) {
   std::vector<Conversation> prompts;
   const auto last = std::find_if(record.messages.rbegin(), record.messages.rend(),
                                  [](const data::Message& message) { return message.role == "user"; });
@@ -48,7 +53,7 @@ std::vector<Conversation> prompts_of(const data::Record& record) {
         if (part.kind == data::PartKind::text) {
           turn.parts.push_back({.text = part.value});
         } else {
-          turn.parts.push_back(models::load_part(part));
+          append(turn.parts, models::load_parts(part, family));
         }
       }
     }
@@ -56,8 +61,7 @@ std::vector<Conversation> prompts_of(const data::Record& record) {
   const auto ask = [&](const std::string& text) {
     models::ChatMessage& turn = prompts.emplace_back().emplace_back();
     turn.role = "user";
-    if (models::ChatPart percept = models::load_percept(record); percept.image || percept.recording)
-      turn.parts.push_back(std::move(percept));
+    append(turn.parts, models::load_percepts(record, family));
     turn.parts.push_back({.text = text});
   };
   for (const data::QuestionAnswer& question : record.questions) ask(question.question);
@@ -126,7 +130,7 @@ Comparison compare_models(const models::Model& reference, const models::Model& o
   for (int64_t i = 0; i < dataset->size() && !full(); ++i) {
     const data::Record record = dataset->get(i);
     try {
-      for (const Conversation& prompt : prompts_of(record)) {
+      for (const Conversation& prompt : prompts_of(record, options.family)) {
         if (full()) break;
         comparer.add(prompt);
       }

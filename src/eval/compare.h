@@ -13,6 +13,7 @@ namespace sensorium::eval {
 
 struct CompareOptions {
   std::string data;                                              // data set with questions, conversations or texts
+  const models::ModelFamily* family = nullptr;                   // the models', which says how they watch films
   int64_t prompts = 100;                                         // at most; 0: all
   int64_t tokens = 32;                                           // of each continuation, at most
   std::function<void(int64_t done, int64_t total)> on_progress;  // in records; may be empty

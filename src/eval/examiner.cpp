@@ -42,7 +42,8 @@ models::ChatPart Examiner::percept() {
 }
 
 const std::vector<models::ChatPart>& Examiner::recordings() {
-  if (recordings_.empty()) recordings_ = load_at(record_->where, [&] { return models::load_percepts(*record_); });
+  if (recordings_.empty())
+    recordings_ = load_at(record_->where, [&] { return models::load_percepts(*record_, family_); });
   return recordings_;
 }
 
@@ -82,10 +83,12 @@ models::ChatAnswer Examiner::answer(std::span<const data::Message> messages) {
     models::ChatMessage& turn = conversation.emplace_back();
     turn.role = message.role;
     for (const data::MessagePart& part : message.parts) {
-      if (part.kind != data::PartKind::text) {
-        turn.parts.push_back(load_at(record_->where, [&] { return models::load_part(part); }));
-      } else {
+      if (part.kind == data::PartKind::text) {
         turn.parts.push_back({.text = part.value, .image = nullptr});
+        continue;
+      }
+      for (models::ChatPart& loaded : load_at(record_->where, [&] { return models::load_parts(part, family_); })) {
+        turn.parts.push_back(std::move(loaded));
       }
     }
   }

@@ -18,7 +18,9 @@ namespace sensorium::eval {
 
 class Examiner {
  public:
-  Examiner(const models::Model& model, int64_t max_tokens) : model_(model), max_tokens_(max_tokens) {}
+  // `family`: the model's, which says how it watches films; nullptr: as the sense of films does.
+  Examiner(const models::Model& model, const models::ModelFamily* family, int64_t max_tokens)
+      : model_(model), family_(family), max_tokens_(max_tokens) {}
 
   // The record that the following calls are about; it must stay alive until the next open().
   void open(const data::Record& record);
@@ -50,6 +52,7 @@ class Examiner {
   models::ChatAnswer run(models::ChatSession& session) const;
 
   const models::Model& model_;
+  const models::ModelFamily* family_;
   int64_t max_tokens_;
   const data::Record* record_ = nullptr;
   std::string picture_path_;

@@ -109,7 +109,7 @@ EvalReport evaluate(const models::Model& model, const std::string& model_name, c
   const std::span<const data::Record> records(all.data(), count);
   std::vector<RunningTask> tasks = choose_tasks(model, options, records, overview);
 
-  Examiner examiner(model, options.max_tokens);
+  Examiner examiner(model, options.family, options.max_tokens);
   for (size_t i = 0; i < records.size(); ++i) {
     check_interrupted();
     examiner.open(records[i]);

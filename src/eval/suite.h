@@ -16,10 +16,11 @@
 namespace sensorium::eval {
 
 struct EvalOptions {
-  std::filesystem::path data;                // any format of data::open_dataset
-  std::vector<std::filesystem::path> with;   // further data sets, whose records count as the first one's
-  std::map<std::string, std::string> names;  // classes that are called otherwise: {"dog bark": "dog"}
-  std::string task;                          // one name of task_table(); "": every task that the records carry
+  std::filesystem::path data;                   // any format of data::open_dataset
+  std::vector<std::filesystem::path> with;      // further data sets, whose records count as the first one's
+  std::map<std::string, std::string> names;     // classes that are called otherwise: {"dog bark": "dog"}
+  std::string task;                             // one name of task_table(); "": every task that the records carry
+  const models::ModelFamily* family = nullptr;  // the model's, which says how it watches films
   double validation = 0;    // only the part that training with this validation_fraction leaves out; 0: all
   int64_t limit = 0;        // the first records only; 0: all
   int64_t max_tokens = 48;  // of an answer

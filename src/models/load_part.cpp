@@ -8,6 +8,8 @@ ChatPart of_picture(const modality::PictureKind& kind, const std::string& path) 
           .picture = &kind == &modality::picture_kinds().front() ? nullptr : &kind};
 }
 
+bool watches(const ModelFamily* family) { return family != nullptr && family->read_film != nullptr; }
+
 }  // namespace
 
 ChatPart load_part(const data::MessagePart& part) {
@@ -16,10 +18,16 @@ ChatPart load_part(const data::MessagePart& part) {
   return {.recording = std::make_shared<modality::Recording>(modality::sense_kind(name).load(part.value))};
 }
 
+std::vector<ChatPart> load_parts(const data::MessagePart& part, const ModelFamily* watcher) {
+  if (part.kind == data::PartKind::video && watches(watcher)) return watcher->read_film(part.value, {});
+  return {load_part(part)};
+}
+
 ChatPart load_picture(const data::Record& record) { return load_part({record.picture_kind, record.image}); }
 
 std::vector<ChatPart> load_recordings(const std::string& path, const modality::SenseKind& sense,
-                                      const modality::RecordingOptions& options) {
+                                      const modality::RecordingOptions& options, const ModelFamily* watcher) {
+  if (sense.name == "video" && watches(watcher)) return watcher->read_film(path, options.ffmpeg);
   const auto recording = std::make_shared<const modality::Recording>(sense.load(path, options));
   std::vector<ChatPart> parts = {{.recording = recording}};
   if (sense.load_sound_track == nullptr) return parts;
@@ -28,11 +36,11 @@ std::vector<ChatPart> load_recordings(const std::string& path, const modality::S
   return parts;
 }
 
-std::vector<ChatPart> load_percepts(const data::Record& record) {
+std::vector<ChatPart> load_percepts(const data::Record& record, const ModelFamily* watcher) {
   const data::MessagePart* media = record.image.empty() ? data::recording_of(record) : nullptr;
   if (media != nullptr && record.frames.empty()) {
     return load_recordings(media->value, modality::sense_kind(data::field_name(media->kind)),
-                           {.depth_unit_m = record.depth_unit_m});
+                           {.depth_unit_m = record.depth_unit_m}, watcher);
   }
   ChatPart part = load_percept(record);
   return part.image || part.recording ? std::vector<ChatPart>{std::move(part)} : std::vector<ChatPart>();

@@ -11,7 +11,7 @@
 #include "models/llava/model.h"
 #include "models/llava_next/model.h"
 #include "models/llava_onevision/model.h"
-#include "models/model.h"
+#include "models/open.h"
 #include "models/qwen2/qwen2.h"
 #include "models/sensorium/chat.h"
 #include "models/siglip/siglip.h"
@@ -63,13 +63,13 @@ const Row& find_row(const std::array<Row, N>& table, const std::string& type, co
        near.empty() ? fmt::format(" ({})", fmt::join(known, ", ")) : fmt::format("; did you mean \"{}\"?", near));
 }
 
-const ModelFamily& family_of(const Checkpoint& checkpoint) {
-  return find_row(kFamilies, checkpoint.config().at("model_type").get<std::string>(), checkpoint.where());
-}
-
 }  // namespace
 
 std::span<const ModelFamily> model_families() { return kFamilies; }
+
+const ModelFamily& family_of(const Checkpoint& checkpoint) {
+  return find_row(kFamilies, checkpoint.config().at("model_type").get<std::string>(), checkpoint.where());
+}
 
 const DecoderFamily& decoder_family(const std::string& model_type, const std::string& where) {
   return find_row(kDecoders, model_type, where);
@@ -83,9 +83,12 @@ const ModelFamily& family_of(const std::filesystem::path& path, const LoadOption
   return family_of(*Checkpoint::open(path, options));
 }
 
+std::unique_ptr<Model> load_model(const Checkpoint& checkpoint) {
+  return family_of(checkpoint).load(checkpoint, checkpoint.options().compute);
+}
+
 std::unique_ptr<Model> load_model(const std::filesystem::path& path, const LoadOptions& options) {
-  const std::unique_ptr<Checkpoint> checkpoint = Checkpoint::open(path, options);
-  return family_of(*checkpoint).load(*checkpoint, options.compute);
+  return load_model(*Checkpoint::open(path, options));
 }
 
 bool is_native(const std::filesystem::path& path) {
