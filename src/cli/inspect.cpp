@@ -3,7 +3,7 @@
 
 #include "cli/command.h"
 #include "cli/options.h"
-#include "models/checkpoint/checkpoint.h"
+#include "models/open.h"
 
 namespace sensorium::cli {
 namespace {
@@ -27,8 +27,8 @@ OrderedJson describe(const models::Model& model, const std::string& path) {
   for (const nn::PackedParameter& parameter : model.store().packed()) {
     const int64_t elements = parameter.value.shape().elements();
     parts[parameter.name.substr(0, parameter.name.find('.'))] += elements;
-    dtypes[kernels::name_of(parameter.value.layout)] += elements;
-    bytes += parameter.value.layout.bytes();
+    dtypes[ops::name_of(parameter.value)] += elements;
+    bytes += static_cast<int64_t>(parameter.value.bytes.bytes());
   }
   json["parameters"] = model.store().total_elements();
   json["parameters_by_part"] = parts;
@@ -80,9 +80,10 @@ void add_inspect(CLI::App& app) {
   command->footer("Example:\n  sensorium inspect default --tensors");
   command->callback([options] {
     const std::filesystem::path path = find_model(options->model);
-    const std::unique_ptr<models::Model> model = models::load_model(path, options->load);
+    const std::unique_ptr<models::Checkpoint> checkpoint = models::Checkpoint::open(path, options->load);
+    const std::unique_ptr<models::Model> model = models::load_model(*checkpoint);
     OrderedJson json = describe(*model, path.string());
-    if (const auto blocks = count_blocks(*models::Checkpoint::open(path, options->load)); !blocks.empty()) {
+    if (const auto blocks = count_blocks(*checkpoint); !blocks.empty()) {
       json["blocks_in_the_file"] = blocks;
     }
     if (options->tensors) {
@@ -91,8 +92,7 @@ void add_inspect(CLI::App& app) {
         tensors[parameter.name] = fmt::format("{} {}", name_of(parameter.value.dtype()), parameter.value.shape().str());
       }
       for (const nn::PackedParameter& parameter : model->store().packed()) {
-        tensors[parameter.name] =
-            fmt::format("{} {}", kernels::name_of(parameter.value.layout), parameter.value.shape().str());
+        tensors[parameter.name] = fmt::format("{} {}", ops::name_of(parameter.value), parameter.value.shape().str());
       }
       json["tensor_list"] = tensors;
     }

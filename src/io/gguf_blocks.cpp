@@ -289,6 +289,38 @@ void read_integers(GgufType type, std::span<const std::byte> blocks, std::span<i
   }
 }
 
+bool has_levels(GgufType type) { return type == GgufType::q4_1 || type == GgufType::q4_k; }
+
+void read_levels(GgufType type, std::span<const std::byte> blocks, std::span<int8_t> values, std::span<f16> scales,
+                 std::span<float> offsets) {
+  const GgufTypeInfo& info = info_of(type);
+  require(has_levels(type), ErrorKind::unsupported, "{} has no levels of 4 bits with an offset", info.name);
+  const size_t count = count_blocks(info, values.size(), blocks.size()),
+               groups = values.size() / static_cast<size_t>(kBlock);
+  require(scales.size() == groups && offsets.size() == groups, ErrorKind::shape,
+          "{} scales and {} offsets for {} groups", scales.size(), offsets.size(), groups);
+  const auto set = [&](size_t group, float scale, float least, const auto& level) {
+    for (int i = 0; i < kBlock; ++i)
+      values[group * kBlock + static_cast<size_t>(i)] = static_cast<int8_t>(level(i) - 8);
+    scales[group] = f16(scale);
+    offsets[group] = 8 * scale + least;
+  };
+  const auto* block = reinterpret_cast<const uint8_t*>(blocks.data());
+  for (size_t b = 0; b < count; ++b, block += info.block_bytes) {
+    const float d = load_f16(block), second = load_f16(block + 2);
+    if (type == GgufType::q4_1) {
+      set(b, d, second, [&](int i) { return nibble(block + 4, i); });
+      continue;
+    }
+    for (int j = 0; j < kSuperBlock / kBlock; ++j) {
+      const ScaleAndMin packed = scale_and_min(block + 4, j);
+      const uint8_t* bytes = block + 16 + j / 2 * kBlock;
+      set(b * (kSuperBlock / kBlock) + static_cast<size_t>(j), d * packed.scale, -second * packed.min,
+          [&](int i) { return j % 2 == 0 ? bytes[i] & 0x0F : bytes[i] >> 4; });
+    }
+  }
+}
+
 bool can_quantize(GgufType type) {
   const Codec* codec = codec_of(type);
   return codec != nullptr && codec->encode != nullptr;

@@ -21,6 +21,13 @@ bool has_integers(GgufType type);
 // The integers and scales of whole blocks of such a type. Throws Error: shape, unsupported.
 void read_integers(GgufType type, std::span<const std::byte> blocks, std::span<int8_t> values, std::span<f16> scales);
 
+// Whether values are levels 0..15 times a scale, and an offset, per 32: Q4_1, Q4_K.
+bool has_levels(GgufType type);
+// Whole blocks of such a type as value = scale x integer + offset, the integers -8..7; the scales of Q4_K are rounded to f16.
+// Throws Error: shape, unsupported.
+void read_levels(GgufType type, std::span<const std::byte> blocks, std::span<int8_t> values, std::span<f16> scales,
+                 std::span<float> offsets);
+
 // Whether quantize() makes the type: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K, Q6_K.
 bool can_quantize(GgufType type);
 // f32 to whole blocks. A block type needs finite values whose scale fits an f16. Throws Error: shape if the sizes do

@@ -64,6 +64,33 @@ TEST(GgufBlocks, RoundTripWithinAStep) {
   }
 }
 
+// Scale x integer + offset is the block's value, but for a scale of Q4_K that is rounded to f16.
+TEST(GgufBlocks, LevelsAndOffsetsGiveTheValues) {
+  Rng rng(8);
+  std::vector<float> values(512);
+  for (float& value : values) value = static_cast<float>(0.3 + rng.normal());
+  for (const GgufTypeInfo& info : gguf_types()) {
+    std::vector<int8_t> levels(values.size());
+    std::vector<f16> scales(values.size() / 32);
+    std::vector<float> offsets(values.size() / 32);
+    if (!has_levels(info.type)) {
+      EXPECT_THROW(read_levels(info.type, {}, levels, scales, offsets), Error) << info.name;
+      continue;
+    }
+    std::vector<std::byte> blocks(values.size() / static_cast<size_t>(info.block_elements) * info.block_bytes);
+    quantize(info.type, values, blocks);
+    std::vector<float> wanted(values.size());
+    dequantize(info.type, blocks, wanted);
+    read_levels(info.type, blocks, levels, scales, offsets);
+    for (size_t i = 0; i < wanted.size(); ++i) {
+      ASSERT_TRUE(levels[i] >= -8 && levels[i] <= 7);
+      const float scale = static_cast<float>(scales[i / 32]);
+      ASSERT_NEAR(scale * static_cast<float>(levels[i]) + offsets[i / 32], wanted[i], 0.005f * scale) << info.name << i;
+    }
+    EXPECT_THROW(read_levels(info.type, blocks, levels, scales, std::span(offsets).first(3)), Error);
+  }
+}
+
 TEST(GgufBlocks, ExtremesOfFloats) {
   constexpr float kTiny = std::numeric_limits<float>::denorm_min(), kMax = std::numeric_limits<float>::max();
   for (const GgufType type : {GgufType::q8_0, GgufType::q4_0, GgufType::q4_1, GgufType::q5_0, GgufType::q5_1}) {

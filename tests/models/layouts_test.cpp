@@ -245,8 +245,10 @@ TEST(Layouts, QuantisedGguf) {
     io::GgufType type;
     const char* held;
     bool exact;
-  } cases[] = {
-      {io::GgufType::q8_0, "q8/32", true}, {io::GgufType::q5_1, "q8/32", false}, {io::GgufType::q4_0, "q4/32", true}};
+  } cases[] = {{io::GgufType::q8_0, "q8/32", true},
+               {io::GgufType::q5_1, "q8/32", false},
+               {io::GgufType::q4_0, "q4/32", true},
+               {io::GgufType::q4_1, "q4/32 + offsets", false}};
   for (const auto& c : cases) {
     write_quantised(packed_file, golden_path("gguf") / "llama.gguf", c.type);
     write_quantised(plain_file, packed_file, io::GgufType::f32);
@@ -256,7 +258,7 @@ TEST(Layouts, QuantisedGguf) {
     const TensorFiles files = Checkpoint::open(packed_file, {})->weights();
     int compared = 0;
     for (const nn::PackedParameter& parameter : model->store().packed()) {
-      EXPECT_EQ(kernels::name_of(parameter.value.layout), c.held) << parameter.name;
+      EXPECT_EQ(ops::name_of(parameter.value), c.held) << parameter.name;
       if (!parameter.name.ends_with("0.attention.qkv.weight") || !c.exact) continue;
       const std::string layer = "model.layers.0.self_attn.";
       const Tensor wanted = joined(files, {layer + "q_proj.weight", layer + "k_proj.weight", layer + "v_proj.weight"});
@@ -274,7 +276,7 @@ TEST(Layouts, MemoryOfQuantisedGgufIsPredicted) {
   write_quantised(file, golden_path("gguf") / "llama.gguf", io::GgufType::q4_0);
   int64_t held = 0;
   for (const nn::PackedParameter& parameter : load_model(file)->store().packed()) {
-    held += parameter.value.layout.bytes();
+    held += static_cast<int64_t>(parameter.value.bytes.bytes());
   }
   EXPECT_GT(held, 0);
   const Error error = error_of([&] { load_model(file, LoadOptions{.memory_limit = held}); });

@@ -62,12 +62,13 @@ TEST_P(Repack, KeepsTheNumbersOfJoinedParts) {
   const Blocks first(GetParam(), 70, 1), second(GetParam(), 50, 2);
   const MatrixParts parts = {&first.entry, &second.entry};
   const ops::PackedWeight packed = repack(parts, {120, kColumns});
-  const bool four = GetParam() == GgufType::q4_0;
-  EXPECT_EQ(kernels::name_of(packed.layout), four ? "q4/32" : "q8/32");
+  const bool four = GetParam() == GgufType::q4_0, shifted = io::has_levels(GetParam());
+  EXPECT_EQ(ops::name_of(packed), four ? "q4/32" : shifted ? "q4/32 + offsets" : "q8/32");
+  EXPECT_EQ(repacked_bytes(parts, {120, kColumns}), static_cast<int64_t>(packed.bytes.bytes()));
   std::vector<float> wanted = first.values;
   wanted.insert(wanted.end(), second.values.begin(), second.values.end());
   const double error = largest_error(ops::unpack(packed, DType::f32), wanted);
-  // Half a step, and a scale that is rounded to f16.
+  // Half a step (of the offsets: of the largest in 1024 values), and a scale that is rounded to f16.
   EXPECT_LE(error, io::has_integers(GetParam()) ? 0.0 : 0.5 / 127 + 1.0 / 2048);
   EXPECT_LE(largest_error(unpack_to_brain(parts, {120, kColumns}).to(DType::f32), wanted), 1.0 / 256);
 }
@@ -81,11 +82,19 @@ TEST(Repack, PartsOfSeveralTypesGetOneThatHoldsAll) {
   const Blocks four(GgufType::q4_0, 64, 3), six(GgufType::q6_k, 64, 4), eight(GgufType::q8_0, 64, 5);
   const MatrixParts exact = {&four.entry, &eight.entry};
   const ops::PackedWeight packed = repack(exact, {128, kColumns});
-  EXPECT_EQ(kernels::name_of(packed.layout), "q8/32");
+  EXPECT_EQ(ops::name_of(packed), "q8/32");
   std::vector<float> wanted = four.values;
   wanted.insert(wanted.end(), eight.values.begin(), eight.values.end());
   EXPECT_EQ(largest_error(ops::unpack(packed, DType::f32), wanted), 0.0);
+  const Shape shape = {128, kColumns};
   EXPECT_EQ(kernels::name_of(repacked_type({&four.entry, &six.entry}).value()), "q8/32");
+  const Blocks scaled(GgufType::q4_k, 64, 6);
+  EXPECT_EQ(ops::name_of(repack({&six.entry, &scaled.entry}, shape)), "q8/32");
+  const ops::PackedWeight mixed = repack({&four.entry, &scaled.entry}, shape);
+  EXPECT_EQ(ops::name_of(mixed), "q4/32 + offsets");
+  wanted.resize(four.values.size());
+  wanted.insert(wanted.end(), scaled.values.begin(), scaled.values.end());
+  EXPECT_LE(largest_error(ops::unpack(mixed, DType::f32), wanted), 0.5 / 127 + 1.0 / 2048);
   const TensorFiles::Entry plain{.shape = {64, kColumns}};
   EXPECT_FALSE(repacked_type({&four.entry, &plain}).has_value());
 }

@@ -30,10 +30,33 @@ TEST(PackedLinear, ApproximatesTheProduct) {
   }
 }
 
+// One row takes another way than several.
+TEST(PackedLinear, OffsetsAreAddedToTheValuesOfTheirGroups) {
+  const Tensor w = random_tensor({130, 704}, 1), offsets = random_tensor({130, 22}, 4), b = random_tensor({130}, 3);
+  const ops::PackedWeight plain = packed(w, "q4/32"), p = ops::with_offsets(plain, offsets);
+  EXPECT_EQ(ops::name_of(p), "q4/32 + offsets");
+  EXPECT_EQ(p.bytes.elements(), plain.layout.bytes() + ops::offset_layout(plain.layout).bytes());
+  const std::vector<float> values = ops::unpack(plain, DType::f32).to_floats(),
+                           all = ops::unpack(p, DType::f32).to_floats(),
+                           added = ops::unpack(packed(offsets, "q8/32"), DType::f32).to_floats();
+  for (size_t i = 0; i < all.size(); ++i) ASSERT_FLOAT_EQ(all[i], values[i] + added[i / 704 * 22 + i % 704 / 32]) << i;
+  for (const int64_t rows : {1, 2, 40}) {
+    const Tensor x = random_tensor({rows, 704}, 2);
+    const Tensor exact = ops::linear(x, ops::unpack(p, DType::f32), b);
+    for (const DType dtype : {DType::f32, DType::bf16}) {
+      const Tensor y = ops::packed_linear(x.to(dtype), p, b);
+      EXPECT_EQ(y.dtype(), dtype);
+      EXPECT_LT(relative_error(y, exact), 0.012) << rows;
+    }
+  }
+}
+
 TEST(PackedLinear, RowsAreThoseOfTheMatrix) {
   const Tensor w = random_tensor({70, 96}, 1);
-  for (const char* type : {"bf16", "q8", "q4"}) {
-    const ops::PackedWeight p = packed(w, type);
+  for (const char* type : {"bf16", "q8", "q4", "shifted"}) {
+    const bool with_offsets = std::string_view(type) == "shifted";
+    const ops::PackedWeight p =
+        with_offsets ? ops::with_offsets(packed(w, "q4/32"), random_tensor({70, 3}, 5)) : packed(w, type);
     const std::vector<float> all = ops::unpack(p, DType::f32).to_floats();
     const Tensor rows = ops::packed_rows(p, Tensor::from(std::vector<int32_t>{69, -1, 3}, {3}), DType::f32);
     std::vector<float> wanted(all.begin() + 69 * 96, all.begin() + 70 * 96);
@@ -47,16 +70,19 @@ TEST(PackedLinear, RowsAreThoseOfTheMatrix) {
 
 // The gradient of the product with the weights' values, which the rounded activations do not change.
 TEST(PackedLinear, Gradients) {
-  const ops::PackedWeight p = packed(random_tensor({9, 40}, 1), "q4");
-  const Tensor w = ops::unpack(p, DType::f32);
-  for (const int64_t rows : {7, 0}) {
-    Tensor x = random_tensor({rows, 40}, 2), b = random_tensor({9}, 3), x2 = x.clone(), b2 = b.clone();
-    for (Tensor* leaf : {&x, &b, &x2, &b2}) leaf->set_requires_grad(true);
-    const Tensor one = Tensor::zeros({1, 9});
-    backward(ops::mean(ops::concat_rows({ops::packed_linear(x, p, b), one})));
-    backward(ops::mean(ops::concat_rows({ops::linear(x2, w, b2), one})));
-    expect_values(x.grad(), x2.grad().to_floats());
-    expect_values(b.grad(), b2.grad().to_floats());
+  for (const bool with_offsets : {false, true}) {
+    ops::PackedWeight p = packed(random_tensor({9, 40}, 1), "q4/32");
+    if (with_offsets) p = ops::with_offsets(p, random_tensor({9, 2}, 7));
+    const Tensor w = ops::unpack(p, DType::f32);
+    for (const int64_t rows : {7, 0}) {
+      Tensor x = random_tensor({rows, 40}, 2), b = random_tensor({9}, 3), x2 = x.clone(), b2 = b.clone();
+      for (Tensor* leaf : {&x, &b, &x2, &b2}) leaf->set_requires_grad(true);
+      const Tensor one = Tensor::zeros({1, 9});
+      backward(ops::mean(ops::concat_rows({ops::packed_linear(x, p, b), one})));
+      backward(ops::mean(ops::concat_rows({ops::linear(x2, w, b2), one})));
+      expect_values(x.grad(), x2.grad().to_floats());
+      expect_values(b.grad(), b2.grad().to_floats());
+    }
   }
 }
 

@@ -54,7 +54,7 @@ DecoderWork decoder_work(const nn::ParameterStore& store) {
     if (p.value.rank() == 2) add(p.name, static_cast<double>(p.value.elements()), static_cast<double>(p.value.bytes()));
   }
   for (const nn::PackedParameter& p : store.packed()) {
-    add(p.name, static_cast<double>(p.value.shape().elements()), static_cast<double>(p.value.layout.bytes()));
+    add(p.name, static_cast<double>(p.value.shape().elements()), static_cast<double>(p.value.bytes.bytes()));
     if (p.name.starts_with("decoder.") && p.value.layout.type != kernels::PackedType::bf16) work.peak = Peak::int8;
   }
   return work;

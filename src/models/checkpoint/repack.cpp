@@ -1,6 +1,7 @@
 #include "models/checkpoint/repack.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/threads.h"
 #include "io/gguf_blocks.h"
@@ -18,6 +19,13 @@ const TensorFiles::Entry& part_with(const MatrixParts& parts, int64_t& row) {
     row -= part->shape[0];
   }
   fail(ErrorKind::shape, "a row behind the last one");
+}
+
+bool has_levels(const TensorFiles::Entry* part) { return io::has_levels(part->blocks->type); }
+
+// 4 bits hold levels only.
+bool needs_offsets(const MatrixParts& parts, const kernels::PackedLayout& layout) {
+  return layout.type == kernels::PackedType::q4 && std::ranges::any_of(parts, has_levels);
 }
 
 void drop_pages_of(const MatrixParts& parts) {
@@ -44,8 +52,8 @@ void read_row(const TensorFiles::Entry& part, int64_t row, std::span<int8_t> val
 std::optional<kernels::PackedLayout> repacked_type(const MatrixParts& parts) {
   const auto has_blocks = [](const TensorFiles::Entry* part) { return part->blocks != nullptr; };
   if (parts.empty() || !std::ranges::all_of(parts, has_blocks)) return std::nullopt;
-  const bool four =
-      std::ranges::all_of(parts, [](const TensorFiles::Entry* part) { return part->blocks->type == GgufType::q4_0; });
+  const bool four = std::ranges::all_of(
+      parts, [](const TensorFiles::Entry* part) { return part->blocks->type == GgufType::q4_0 || has_levels(part); });
   return kernels::PackedLayout{.type = four ? kernels::PackedType::q4 : kernels::PackedType::q8, .group = kGroup};
 }
 
@@ -56,15 +64,27 @@ kernels::PackedLayout repacked_layout(const MatrixParts& parts, const Shape& sha
   return layout;
 }
 
+int64_t repacked_bytes(const MatrixParts& parts, const Shape& shape) {
+  const kernels::PackedLayout layout = repacked_layout(parts, shape);
+  return layout.bytes() + (needs_offsets(parts, layout) ? ops::offset_layout(layout).bytes() : 0);
+}
+
 ops::PackedWeight repack(const MatrixParts& parts, const Shape& shape) {
   const kernels::PackedLayout layout = repacked_layout(parts, shape);
   const auto k = static_cast<size_t>(layout.k), groups = static_cast<size_t>(layout.groups());
+  const bool shifts = needs_offsets(parts, layout);
+  const Tensor offsets_NG = shifts ? Tensor::zeros({layout.n, layout.groups()}) : Tensor();
   ops::PackedWeight packed = ops::pack_integers(
       [&](int64_t row, int8_t* values, f16* scales) {
+        float* offsets = shifts ? offsets_NG.data<float>() + row * layout.groups() : nullptr;
         const TensorFiles::Entry& part = part_with(parts, row);
-        read_row(part, row, {values, k}, {scales, groups});
+        if (!shifts || !has_levels(&part)) return read_row(part, row, {values, k}, {scales, groups});
+        io::read_levels(part.blocks->type, part.blocks->blocks(row), {values, k}, {scales, groups}, {offsets, groups});
+        const bool finite = std::all_of(offsets, offsets + groups, [](float offset) { return std::isfinite(offset); });
+        require(finite, ErrorKind::numeric, "tensor {}: an offset that is no finite number", part.file_name);
       },
       layout);
+  if (shifts) packed = ops::with_offsets(packed, offsets_NG);
   drop_pages_of(parts);
   return packed;
 }

@@ -193,9 +193,9 @@ ops::PackedWeight CheckpointWeights::plan_packed(const std::string& name, const 
   const MatrixParts blocks = blocks_of(name, shape);
   if (blocks.empty()) return read_packed(name, shape);
   for (const std::string& theirs : locate(name)) planned_.insert(theirs);
-  const kernels::PackedLayout layout = repacked_layout(blocks, shape);
-  needs_.copied += layout.bytes();
-  return {layout, Tensor::borrow(this, {layout.bytes()}, DType::u8, nullptr)};
+  const int64_t bytes = repacked_bytes(blocks, shape);
+  needs_.copied += bytes;
+  return {repacked_layout(blocks, shape), Tensor::borrow(this, {bytes}, DType::u8, nullptr)};
 }
 
 MatrixParts CheckpointWeights::blocks_of(const std::string& name, const Shape& shape) const {
