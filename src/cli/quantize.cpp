@@ -9,14 +9,12 @@ namespace sensorium::cli {
 namespace {
 
 struct QuantizeCommand {
-  std::string from, to, towers;
+  std::string from, to;
   models::QuantizeOptions options;
   bool json = false;
 };
 
 void quantize(QuantizeCommand command) {
-  const bool plain = command.options.type == "bf16";
-  command.options.towers = !command.towers.empty() ? command.towers : plain ? "bf16" : "q8";
   const bool terminal = isatty(STDERR_FILENO) != 0;
   if (terminal) {
     command.options.progress = [](int64_t done, int64_t all) {
@@ -52,12 +50,12 @@ void add_quantize(CLI::App& app) {
   verb->add_option("model", command->from, "Folder of the model, or \"default\"")->required();
   verb->add_option("folder", command->to, "New folder for the quantised model")->required();
   verb->add_option(
-          "--type,-t", command->options.type,
-          "Weights of the decoder: q4, q8 or bf16; with another group of values per scale as in q4/32 (a multiple "
-          "of 32 up to 256). The matrix of the logits has 8 bits with q4")
-      ->capture_default_str();
+      "--type,-t", command->options.type,
+      "Weights of the decoder: q4 (the default), q8 or bf16; with another group of values per scale as in q4/32 (a "
+      "multiple of 32 up to 256). The matrix of the logits has 8 bits with q4. Of a model without a decoder: of its "
+      "towers, q8/256 by default");
   verb->add_option(
-      "--towers", command->towers,
+      "--towers", command->options.towers,
       "Weights of the vision and text towers, projectors and task heads: q8, bf16, q4 (default: q8; bf16 with "
       "--type bf16)");
   verb->add_flag("--json", command->json,

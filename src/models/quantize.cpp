@@ -37,10 +37,16 @@ struct Types {
   }
 };
 
-Types read_types(const QuantizeOptions& options) {
-  Types types{.decoder = kernels::parse_packed_type(options.type),
-              .output = {},
-              .towers = kernels::parse_packed_type(options.towers)};
+Types read_types(const fs::path& from, const QuantizeOptions& options) {
+  const std::string type = options.type.empty() ? "q4" : options.type;
+  std::string towers = options.towers;
+  if (towers.empty() && family_of(from).kind == FamilyKind::embeds) {
+    // A tower computes many rows at once, where the sums of each group cost time: groups are large.
+    towers = options.type.empty() ? "q8/256" : options.type;
+  } else if (towers.empty()) {
+    towers = type == "bf16" ? "bf16" : "q8";
+  }
+  Types types{.decoder = kernels::parse_packed_type(type), .output = {}, .towers = kernels::parse_packed_type(towers)};
   // Every logit is one row of this matrix: nothing averages its error out.
   types.output = types.decoder.type == PackedType::q4 ? kernels::parse_packed_type("q8") : types.decoder;
   return types;
@@ -128,7 +134,7 @@ void copy_descriptions(const fs::path& from, const fs::path& to) {
   }
 }
 
-Json quantized_config(const fs::path& from, const Types& types) {
+Json unquantised_config(const fs::path& from) {
   const fs::path path = from / "config.json";
   require(fs::is_directory(from), ErrorKind::not_found, "{}: {}", from.string(),
           fs::exists(from) ? "is a file; make a folder of it first: sensorium convert FILE FOLDER --to safetensors"
@@ -137,6 +143,10 @@ Json quantized_config(const fs::path& from, const Types& types) {
   require(config.is_object(), ErrorKind::invalid_data, "{}: expected an object", path.string());
   require(!config.contains(kQuantization), ErrorKind::usage,
           "{}: is quantised already; start from the model that it was made of", from.string());
+  return config;
+}
+
+Json quantized_config(Json config, const Types& types) {
   config[kQuantization] = {{"decoder", kernels::name_of(types.decoder)},
                            {"output", kernels::name_of(types.output)},
                            {"towers", kernels::name_of(types.towers)}};
@@ -146,8 +156,9 @@ Json quantized_config(const fs::path& from, const Types& types) {
 }  // namespace
 
 QuantizeReport quantize_model(const fs::path& from, const fs::path& to, const QuantizeOptions& options) {
-  const Types types = read_types(options);
-  const Json config = quantized_config(from, types);
+  const Json source = unquantised_config(from);
+  const Types types = read_types(from, options);
+  const Json config = quantized_config(source, types);
   NewFolder folder(to.lexically_normal().has_filename() ? to.lexically_normal() : to.lexically_normal().parent_path());
   QuantizeReport report;
 

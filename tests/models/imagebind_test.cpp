@@ -175,6 +175,18 @@ TEST(Imagebind, QuantisingTakesTheTokenizerAlong) {
   EXPECT_EQ(load_model(folder.path() / "q8")->embedder()->embed({&text, 1}).shape(), (Shape{1, 24}));
 }
 
+TEST(Imagebind, IsAllTowersToQuantising) {
+  const GoldenFolder golden("imagebind");
+  const TemporaryFolder folder;
+  const auto towers = [&](const std::string& name, const QuantizeOptions& options) {
+    quantize_model(golden.path(), folder.path() / name, options);
+    return read_json_file(folder.path() / name / "config.json").at("quantization").at("towers").get<std::string>();
+  };
+  EXPECT_EQ(towers("plain", {}), "q8/256");
+  EXPECT_EQ(towers("four", {.type = "q4"}), "q4/64");
+  EXPECT_EQ(towers("mixed", {.type = "q4", .towers = "bf16"}), "bf16");
+}
+
 TEST(Imagebind, EveryInputKeepsItsPlace) {
   const GoldenFolder golden("imagebind");
   std::vector<EmbedInput> inputs = {load_input(golden.path() / "short.wav", InputSense::audio),

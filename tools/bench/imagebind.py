@@ -103,7 +103,7 @@ def main(args):
         write_checkpoint(args.reference, released)
         shutil.copy(pathlib.Path(args.reference) / "imagebind/bpe/bpe_simple_vocab_16e6.txt.gz", folder)
     for made, command in {"bf16": ["convert", released, folder / "bf16", "--to", "safetensors", "--type", "bf16"],
-                          "q8": ["quantize", folder / "bf16", folder / "q8", "--type", "q8"]}.items():
+                          "q8": ["quantize", folder / "bf16", folder / "q8"]}.items():
         if not (folder / made).exists():
             subprocess.run([args.binary, *map(str, command)], check=True, stdout=subprocess.DEVNULL)
     rows = {}

@@ -60,11 +60,20 @@ DecoderWork decoder_work(const nn::ParameterStore& store) {
   return work;
 }
 
-std::string text_of_tokens(const models::Model& model, size_t tokens) {
+// A question whose whole prompt, what the model's template writes around it included, takes `tokens` tokens, or the most below.
+struct Prompt {
+  models::ChatMessage message;
+  int64_t tokens = 0;
+};
+Prompt prompt_of(const models::Model& model, size_t tokens) {
   const std::string sentence = "the cat sat on the mat and looked at the rain. ";
   std::string text;
   while (model.tokenizer().encode(text).size() < tokens) text += sentence;
-  return text;
+  for (;; text.pop_back()) {
+    models::ChatMessage message{.role = "user", .parts = {{.text = text, .image = nullptr}}};
+    const int64_t taken = model.begin({&message, 1})->prompt_tokens();
+    if (text.empty() || taken <= static_cast<int64_t>(tokens)) return {std::move(message), taken};
+  }
 }
 
 using Load = std::function<SharedModel()>;
@@ -73,17 +82,18 @@ BenchCase prefill_case(const Load& load, size_t tokens) {
   return {.name = fmt::format("decode/prefill{}", tokens),
           .count =
               [=](BenchCase& test) {
-                const DecoderWork work = decoder_work(load()->store());
-                test.operations = 2 * (work.elements - work.output_elements) * static_cast<double>(tokens);
+                const SharedModel model = load();
+                const DecoderWork work = decoder_work(model->store());
+                test.operations =
+                    2 * (work.elements - work.output_elements) * static_cast<double>(prompt_of(*model, tokens).tokens);
                 test.peak = work.peak;
               },
           .prepare = [=]() -> std::function<void()> {
             const SharedModel model = load();
-            const std::string text = text_of_tokens(*model, tokens);
+            const Prompt prompt = prompt_of(*model, tokens);
             return [=] {
-              const models::ChatMessage message{.role = "user", .parts = {{.text = text, .image = nullptr}}};
               model->configure_cache({});  // or only the first round would compute the prompt
-              model->start({&message, 1});
+              model->start({&prompt.message, 1});
             };
           }};
 }
