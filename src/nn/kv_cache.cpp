@@ -77,13 +77,13 @@ void KvCache::truncate(int64_t length) {
   pages_.resize(blocks_.size());
 }
 
-void KvCache::adopt(std::shared_ptr<KvBlock> block) {
-  require(
-      length_ % kRows == 0 && static_cast<int64_t>(blocks_.size()) == length_ / kRows && length_ + kRows <= capacity_,
-      ErrorKind::shape, "a cache of {} tokens of {} takes no whole block", length_, capacity_);
+void KvCache::adopt(std::shared_ptr<KvBlock> block, int64_t tokens) {
+  const bool at_border = length_ % kRows == 0 && static_cast<int64_t>(blocks_.size()) == length_ / kRows;
+  require(at_border && tokens > 0 && tokens <= kRows && length_ + tokens <= capacity_, ErrorKind::shape,
+          "a cache of {} tokens of {} takes no {} of a block", length_, capacity_, tokens);
   pages_.push_back(block->data());
   blocks_.push_back(std::move(block));
-  length_ += kRows;
+  length_ += tokens;
 }
 
 KvBatch::KvBatch(std::span<KvCache* const> caches, const ops::Sequences& sequences)

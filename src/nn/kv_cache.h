@@ -33,8 +33,9 @@ class KvCache {
   // Forgets all tokens from `length` on.
   void truncate(int64_t length);
 
-  // Takes a block of 64 tokens that another sequence with the same tokens has written; the cache must end at a block's border.
-  void adopt(std::shared_ptr<KvBlock> block);
+  // Takes the first `tokens` (1..64) of a block that another sequence with the same tokens has written; the cache must end at a
+  // block's border.
+  void adopt(std::shared_ptr<KvBlock> block, int64_t tokens);
   const std::vector<std::shared_ptr<KvBlock>>& blocks() const { return blocks_; }
   // The blocks' memory, in the order of their tokens: what KvPages takes.
   std::span<const void* const> pages() const { return pages_; }

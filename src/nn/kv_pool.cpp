@@ -44,7 +44,7 @@ bool KvPool::evict_one() {
   for (auto it = kept_.end(); it != kept_.begin();) {
     --it;
     if (it->block.use_count() > 1) continue;
-    by_key_.erase(it->key);
+    for (const KvKey& key : it->keys) by_key_.erase(key);
     kept_.erase(it);
     ++counts_.evicted;
     return true;
@@ -75,11 +75,15 @@ std::shared_ptr<KvBlock> KvPool::find(const KvKey& key) {
   return found->second->block;
 }
 
-void KvPool::keep(const KvKey& key, std::shared_ptr<KvBlock> block) {
+void KvPool::keep(std::span<const KvKey> keys, std::shared_ptr<KvBlock> block) {
   const std::lock_guard lock(mutex_);
-  if (by_key_.contains(key)) return;
-  kept_.push_front({key, std::move(block)});
-  by_key_.emplace(key, kept_.begin());
+  std::vector<KvKey> fresh;
+  for (const KvKey& key : keys) {
+    if (!by_key_.contains(key)) fresh.push_back(key);
+  }
+  if (fresh.empty()) return;
+  kept_.push_front({fresh, std::move(block)});
+  for (const KvKey& key : fresh) by_key_.emplace(key, kept_.begin());
 }
 
 void KvPool::clear() {

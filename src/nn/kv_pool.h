@@ -9,6 +9,8 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <span>
+#include <vector>
 
 #include "base/sha256.h"
 #include "tensor/tensor.h"
@@ -19,6 +21,8 @@ namespace sensorium::nn {
 // [kv_heads, 64] behind them (kernels/attention.h: KvPages).
 struct KvLayout {
   static constexpr int64_t kBlockTokens = 64;
+  // A part of a block is found again too, if it is so many of its first tokens, or a multiple.
+  static constexpr int64_t kKeyTokens = 16;
 
   int64_t layers = 0, kv_heads = 0, head_dim = 0;
   DType dtype = DType::bf16;  // f32, bf16, f16, or i8 with a scale per head and token
@@ -36,7 +40,7 @@ struct KvLayout {
 
 class KvBlock;
 
-// What the tokens of a block and all before it are: the name under which a block is kept.
+// What some first tokens of a block and all before the block are: a name under which the block is kept.
 using KvKey = Sha256Digest;
 
 // Thread-safe. Blocks may outlive the pool.
@@ -51,8 +55,9 @@ class KvPool {
   std::shared_ptr<KvBlock> allocate();
   // The block kept under a key, or null.
   std::shared_ptr<KvBlock> find(const KvKey& key);
-  // Keeps a block whose tokens are all written and will not change.
-  void keep(const KvKey& key, std::shared_ptr<KvBlock> block);
+  // Keeps a block under the keys of its first tokens, which are written and will not change; keys that another block has stay its
+  // own.
+  void keep(std::span<const KvKey> keys, std::shared_ptr<KvBlock> block);
   // Forgets what no sequence uses.
   void clear();
 
@@ -65,7 +70,7 @@ class KvPool {
 
  private:
   struct Kept {
-    KvKey key;
+    std::vector<KvKey> keys;
     std::shared_ptr<KvBlock> block;
   };
   bool evict_one();

@@ -54,6 +54,31 @@ TEST_P(Sessions, APromptFoundAgainGivesTheSameBits) {
   EXPECT_EQ(chat->start(std::vector<ChatMessage>{user({{"cat " + text, nullptr}})})->reused_tokens(), 0);
 }
 
+// Sixteen tokens at a time, and whatever others wrote behind them meanwhile.
+TEST_P(Sessions, ShortPromptsAreFoundAgainToo) {
+  const auto chat = fresh();
+  const std::string picture_of = words(20, 1);
+  const auto ask = [&](const Model& model, const std::string& question) {
+    return model.start(std::vector<ChatMessage>{user({{picture_of + question, nullptr}})});
+  };
+  const auto once = ask(*chat, "how many dogs are there?");
+  ASSERT_LT(once->prompt_tokens(), nn::KvLayout::kBlockTokens);
+  for (int i = 0; i < 3; ++i) once->accept(40);
+  const std::vector<float> said = floats(once->logits());
+  const auto other = ask(*chat, "three red cats and a helmet?");
+  EXPECT_GE(other->reused_tokens(), 16);
+  EXPECT_LE(other->reused_tokens(), other->prompt_tokens() - 16);
+  EXPECT_EQ(floats(other->logits()), floats(ask(*fresh(), "three red cats and a helmet?")->logits()));
+  for (int i = 0; i < 3; ++i) other->accept(41);
+  // Nobody wrote into what the others read.
+  const auto again = ask(*chat, "how many dogs are there?"), alone = ask(*fresh(), "how many dogs are there?");
+  EXPECT_GE(again->reused_tokens(), 16);
+  EXPECT_EQ(floats(again->logits()), floats(alone->logits()));
+  for (int i = 0; i < 3; ++i) again->accept(40);
+  EXPECT_EQ(floats(again->logits()), said);
+  EXPECT_EQ(floats(once->logits()), said);
+}
+
 TEST_P(Sessions, PromptsReadInPartsGiveTheSameBits) {
   const std::vector<ChatMessage> prompt = {user({{words(300, 1), nullptr}})};
   const auto chat = fresh();
@@ -249,26 +274,25 @@ TEST(AnswerStream, TellsWhatReadReads) {
 TEST(PromptRows, KeysNameAllThatComesBefore) {
   PromptRows prompt;
   for (int32_t i = 0; i < 200; ++i) prompt.tokens.push_back(i);
-  const std::vector<nn::KvKey> plain = block_keys(prompt, 3);
-  EXPECT_EQ(std::set<nn::KvKey>(plain.begin(), plain.end()).size(), 3u);
+  const std::vector<nn::KvKey> plain = prompt_keys(prompt);
+  EXPECT_EQ(std::set<nn::KvKey>(plain.begin(), plain.end()).size(), 12u);  // of 16, 32 .. 192 rows
   PromptRows changed = prompt;
   changed.tokens[70] = 1;
-  const std::vector<nn::KvKey> other = block_keys(changed, 3);
-  EXPECT_EQ(other[0], plain[0]);
-  EXPECT_NE(other[1], plain[1]);
-  EXPECT_NE(other[2], plain[2]);
-  // A picture over the border of two blocks: its content and the place of each row count.
+  const std::vector<nn::KvKey> other = prompt_keys(changed);
+  for (size_t i = 0; i < 12; ++i) EXPECT_EQ(other[i] == plain[i], i < 4) << i;
+  // A picture over the border of two parts: its content and the place of each row count.
   const auto with_picture = [&](int64_t begin, int64_t end, const std::string& content) {
     PromptRows rows = prompt;
     std::fill(rows.tokens.begin() + 50, rows.tokens.begin() + 80, -1);
     rows.pictures.push_back({begin, end, sha256(content)});
-    return block_keys(rows, 3);
+    return prompt_keys(rows);
   };
   const std::vector<nn::KvKey> picture = with_picture(50, 80, "a");
   EXPECT_EQ(picture, with_picture(50, 80, "a"));
-  EXPECT_NE(picture[0], with_picture(50, 80, "b")[0]);
-  EXPECT_NE(picture[1], with_picture(50, 80, "b")[1]);
-  EXPECT_NE(picture[0], with_picture(49, 80, "a")[0]);
+  EXPECT_EQ(picture[2], with_picture(50, 80, "b")[2]);
+  EXPECT_NE(picture[3], with_picture(50, 80, "b")[3]);
+  EXPECT_NE(picture[4], with_picture(50, 80, "b")[4]);
+  EXPECT_NE(picture[3], with_picture(49, 80, "a")[3]);
   EXPECT_EQ(error_of([&] { with_picture(50, 79, "a"); }).kind(), ErrorKind::shape);
 }
 

@@ -121,6 +121,7 @@ TEST(KvCache, AForkSharesWhatBothHave) {
   EXPECT_EQ(pool->statistics().bytes, 2 * layout.block_bytes());
 }
 
+using Keys = std::vector<nn::KvKey>;
 nn::KvKey key_of(const std::string& text) { return sha256(text); }
 
 TEST(KvPool, ForgetsTheBlocksUsedLongestAgo) {
@@ -128,7 +129,7 @@ TEST(KvPool, ForgetsTheBlocksUsedLongestAgo) {
   const auto pool = pool_of(layout, 3 * layout.block_bytes());
   KvCache cache(pool, 1000);
   append_random(cache, 3 * kBlock, 1);
-  for (size_t i = 0; i < 3; ++i) pool->keep(key_of(std::to_string(i)), cache.blocks()[i]);
+  for (size_t i = 0; i < 3; ++i) pool->keep(Keys{key_of(std::to_string(i))}, cache.blocks()[i]);
   // All are in use: nothing can go.
   expect_error(ErrorKind::limit, [&] { append_random(cache, 1, 2); });
   EXPECT_EQ(cache.length(), 3 * kBlock);
@@ -158,30 +159,61 @@ TEST(KvPool, ABlockInUseStaysThoughItWasUsedLongestAgo) {
   const auto pool = pool_of(layout, 2 * layout.block_bytes());
   KvCache first(pool, 1000);
   append_random(first, kBlock, 1);
-  pool->keep(key_of("first"), first.blocks()[0]);
+  pool->keep(Keys{key_of("first")}, first.blocks()[0]);
   {
     KvCache second(pool, 1000);
     append_random(second, kBlock, 2);
-    pool->keep(key_of("second"), second.blocks()[0]);
+    pool->keep(Keys{key_of("second")}, second.blocks()[0]);
   }
   append_random(first, 1, 3);
   EXPECT_TRUE(pool->find(key_of("first")));
   EXPECT_FALSE(pool->find(key_of("second")));
 }
 
-TEST(KvCache, AdoptsWholeBlocksAtABorder) {
+TEST(KvPool, FindsABlockByEachOfItsKeys) {
+  const KvLayout layout{.layers = 1, .kv_heads = 1, .head_dim = 8, .dtype = DType::f32};
+  const auto pool = pool_of(layout);
+  KvCache cache(pool, 200);
+  append_random(cache, 2 * kBlock, 1);
+  pool->keep(Keys{key_of("a"), key_of("b")}, cache.blocks()[0]);
+  // A key that is taken stays; a block without a key of its own is not kept.
+  pool->keep(Keys{key_of("b"), key_of("c")}, cache.blocks()[1]);
+  pool->keep(Keys{key_of("a")}, cache.blocks()[1]);
+  EXPECT_EQ(pool->find(key_of("a")), cache.blocks()[0]);
+  EXPECT_EQ(pool->find(key_of("b")), cache.blocks()[0]);
+  EXPECT_EQ(pool->find(key_of("c")), cache.blocks()[1]);
+  EXPECT_EQ(pool->statistics().kept, 2u);
+  cache = KvCache();
+  pool->clear();
+  for (const char* key : {"a", "b", "c"}) EXPECT_FALSE(pool->find(key_of(key))) << key;
+}
+
+TEST(KvCache, AdoptsBlocksAtABorder) {
   const KvLayout layout{.layers = 1, .kv_heads = 1, .head_dim = 8, .dtype = DType::f32};
   const auto pool = pool_of(layout);
   KvCache first(pool, 200), second(pool, 100);
   append_random(first, 130, 1);
-  second.adopt(first.blocks()[0]);
+  second.adopt(first.blocks()[0], kBlock);
   EXPECT_EQ(second.length(), kBlock);
-  expect_error(ErrorKind::shape, [&] { second.adopt(first.blocks()[1]); });  // beyond its capacity
+  expect_error(ErrorKind::shape, [&] { second.adopt(first.blocks()[1], kBlock); });  // beyond its capacity
   append_random(second, 5, 2);
   EXPECT_EQ(first.blocks()[0], second.blocks()[0]);
+  // Of another's block some tokens: what is written behind them goes into a copy.
+  KvCache part(pool, 300);
+  const std::vector<float> before = rows_of(first, 0, true);
+  for (const int64_t tokens : {int64_t{0}, kBlock + 1})
+    expect_error(ErrorKind::shape, [&] { part.adopt(first.blocks()[0], tokens); });
+  part.adopt(first.blocks()[0], 16);
+  expect_error(ErrorKind::shape, [&] { part.adopt(first.blocks()[1], 16); });
+  append_random(part, 60, 4);
+  EXPECT_EQ(part.length(), 76);
+  EXPECT_EQ(rows_of(first, 0, true), before);
+  const std::vector<float> own = rows_of(part, 0, true);
+  EXPECT_TRUE(std::equal(own.begin(), own.begin() + 16 * 8, before.begin()));
+  EXPECT_NE(own[16 * 8], before[16 * 8]);
   KvCache third(pool, 500);
   append_random(third, 5, 2);
-  expect_error(ErrorKind::shape, [&] { third.adopt(first.blocks()[0]); });
+  expect_error(ErrorKind::shape, [&] { third.adopt(first.blocks()[0], kBlock); });
 }
 
 struct TinyStack {

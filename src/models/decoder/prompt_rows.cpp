@@ -14,14 +14,15 @@ void add(Sha256& hash, const T& value) {
 
 }  // namespace
 
-std::vector<nn::KvKey> block_keys(const PromptRows& prompt, int64_t count) {
-  constexpr int64_t kRows = nn::KvLayout::kBlockTokens;
+std::vector<nn::KvKey> prompt_keys(const PromptRows& prompt) {
+  constexpr int64_t kRows = nn::KvLayout::kKeyTokens;
+  const int64_t count = static_cast<int64_t>(prompt.tokens.size()) / kRows;
   std::vector<nn::KvKey> keys;
   size_t picture = 0;
-  for (int64_t block = 0; block < count; ++block) {
+  for (int64_t part = 0; part < count; ++part) {
     Sha256 hash;
     if (!keys.empty()) hash.update(keys.back());
-    for (int64_t row = block * kRows; row < (block + 1) * kRows; ++row) {
+    for (int64_t row = part * kRows; row < (part + 1) * kRows; ++row) {
       const int32_t token = prompt.tokens[static_cast<size_t>(row)];
       add(hash, token);
       if (token >= 0) continue;
@@ -29,7 +30,7 @@ std::vector<nn::KvKey> block_keys(const PromptRows& prompt, int64_t count) {
       require(picture < prompt.pictures.size() && prompt.pictures[picture].begin <= row, ErrorKind::shape,
               "row {} of the prompt has neither a token nor a picture", row);
       const PictureRows& shown = prompt.pictures[picture];
-      // The content once for every block, then which of its rows this is.
+      // The content once for every part, then which of its rows this is.
       if (row == shown.begin || row % kRows == 0) hash.update(shown.content);
       add(hash, row - shown.begin);
     }

@@ -27,8 +27,8 @@ struct PromptRows {
   std::vector<MediumSpan> media = {};
 };
 
-// The keys of the prompt's first `count` blocks of nn::KvLayout::kBlockTokens rows: each of all rows up to its end, tokens by
-// their ids, pictures by their content. Throws Error(shape) if rows without a token are no picture's.
-std::vector<nn::KvKey> block_keys(const PromptRows& prompt, int64_t count);
+// The keys of the prompt's beginnings: of its first nn::KvLayout::kKeyTokens rows, of twice as many, and so on; tokens count by their
+// ids, pictures by their content. Throws Error(shape) if rows without a token are no picture's.
+std::vector<nn::KvKey> prompt_keys(const PromptRows& prompt);
 
 }  // namespace sensorium::models

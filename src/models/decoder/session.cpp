@@ -12,6 +12,7 @@ constexpr int64_t kMostRows = 512;
 // Rows that are computed even if the pool has the whole prompt: the last one's logits are needed, and fewer rows than this would
 // take the kernels of single steps, whose sums have another order.
 constexpr int64_t kLeastRows = 16;
+constexpr int64_t kBlockRows = nn::KvLayout::kBlockTokens, kPartRows = nn::KvLayout::kKeyTokens;
 
 class DecodedStream : public AnswerStream {
  public:
@@ -22,6 +23,20 @@ class DecodedStream : public AnswerStream {
  private:
   text::StreamDecoder decoder_;
   TrimStart trim_;
+};
+
+// Tokens behind others of the same text: none is its first, whose spaces an encoder may have made.
+class ContinuedStream : public AnswerStream {
+ public:
+  explicit ContinuedStream(const text::Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
+  std::string push(int32_t token) override {
+    return tokenizer_.is_control(token) ? std::string() : utf8_.push(tokenizer_.token_bytes(token));
+  }
+  std::string finish() override { return utf8_.finish(); }
+
+ private:
+  const text::Tokenizer& tokenizer_;
+  Utf8Stream utf8_;
 };
 
 }  // namespace
@@ -56,26 +71,48 @@ void DecoderSession::set_prompt(PromptRows prompt) {
           options_.capacity);
   prompt_ids_ = prompt.tokens;
   cache_ = nn::KvCache(pool_, options_.capacity);
-  keys_ = block_keys(prompt, length / nn::KvLayout::kBlockTokens);
+  keys_ = prompt_keys(prompt);
   if (prompt.media_SC.defined())
     media_ = std::make_shared<const CrossContext>(decoder_.read_media(prompt.media_SC, std::move(prompt.media)));
   unread_ = std::move(prompt);
 }
 
+// Takes the rows behind those of the session that the pool has, but for the last: their logits are needed.
+void DecoderSession::adopt_kept(int64_t prompt_rows) {
+  while (cache_.length() == static_cast<int64_t>(kept_) * kBlockRows) {
+    const int64_t begin = cache_.length();
+    int64_t rows = std::min(kBlockRows, (prompt_rows - kLeastRows - begin) / kPartRows * kPartRows);
+    std::shared_ptr<nn::KvBlock> block;
+    for (; rows > 0; rows -= kPartRows) {
+      block = pool_->find(keys_[static_cast<size_t>((begin + rows) / kPartRows) - 1]);
+      if (block) break;
+    }
+    if (!block) return;
+    cache_.adopt(std::move(block), rows);
+    reused_rows_ += rows;
+    if (rows == kBlockRows) ++kept_;
+  }
+}
+
+// Gives the pool the blocks that are full, and at the prompt's end the last one: the answer goes into a copy of it.
+void DecoderSession::keep_read(int64_t prompt_rows) {
+  const int64_t read = cache_.length();
+  const std::span<const nn::KvKey> keys(keys_);
+  for (int64_t begin = static_cast<int64_t>(kept_) * kBlockRows; begin < read; begin += kBlockRows) {
+    const int64_t rows = std::min(read - begin, kBlockRows);
+    if (rows < kBlockRows && read < prompt_rows) return;
+    pool_->keep(keys.subspan(static_cast<size_t>(begin / kPartRows), static_cast<size_t>(rows / kPartRows)),
+                cache_.blocks()[static_cast<size_t>(begin / kBlockRows)]);
+    if (rows == kBlockRows) ++kept_;
+  }
+}
+
 bool DecoderSession::read_prompt(int64_t most_rows) {
   if (!unread_.x_TC.defined()) return true;
   const NoGrad no_grad;
-  constexpr int64_t kBlock = nn::KvLayout::kBlockTokens;
   const int64_t length = unread_.x_TC.dim(0);
   // At every part anew: another session may have read the same meanwhile.
-  while (cache_.length() == static_cast<int64_t>(kept_) * kBlock && kept_ < keys_.size() &&
-         cache_.length() + kBlock + kLeastRows <= length) {
-    std::shared_ptr<nn::KvBlock> block = pool_->find(keys_[kept_]);
-    if (!block) break;
-    cache_.adopt(std::move(block));
-    ++kept_;
-    reused_rows_ += kBlock;
-  }
+  adopt_kept(length);
   // In passes of nearly equal length, so that the last is no small one.
   const int64_t begin = cache_.length(), rest = length - begin, most = std::max(most_rows, kLeastRows);
   const int64_t passes = (rest + most - 1) / most, even = (rest + passes - 1) / passes;
@@ -85,9 +122,7 @@ bool DecoderSession::read_prompt(int64_t most_rows) {
   const CrossContext* const media = media_.get();
   const Tensor hidden_TC = decoder_.cached(unread_.x_TC.slice(begin, begin + rows), {{0, static_cast<int32_t>(rows)}},
                                            {&cache, 1}, {&media, 1});
-  for (; kept_ < keys_.size() && static_cast<int64_t>(kept_ + 1) * kBlock <= cache_.length(); ++kept_) {
-    pool_->keep(keys_[kept_], cache_.blocks()[kept_]);
-  }
+  keep_read(length);
   if (begin + rows < length) return false;
   logits_ = decoder_.logits(hidden_TC.slice(rows - 1, rows));
   unread_ = {};
@@ -129,13 +164,22 @@ bool DecoderSession::is_end(int32_t token) const {
 }
 
 ChatAnswer DecoderSession::read(std::span<const int32_t> tokens) const {
+  if (options_.form == Form::continuation) {
+    ContinuedStream stream(tokenizer_);
+    std::string text;
+    for (const int32_t token : tokens) text += stream.push(token);
+    return {.text = text + stream.finish(), .boxes = {}};
+  }
   ChatAnswer answer{.text = tokenizer_.decode(tokens), .boxes = {}};
   const auto first = answer.text.find_first_not_of(' ');
   answer.text.erase(0, first == std::string::npos ? answer.text.size() : first);
   return answer;
 }
 
-std::unique_ptr<AnswerStream> DecoderSession::stream() const { return std::make_unique<DecodedStream>(tokenizer_); }
+std::unique_ptr<AnswerStream> DecoderSession::stream() const {
+  if (options_.form == Form::continuation) return std::make_unique<ContinuedStream>(tokenizer_);
+  return std::make_unique<DecodedStream>(tokenizer_);
+}
 
 std::vector<double> DecoderSession::score(std::span<const std::string> answers) {
   const NoGrad no_grad;

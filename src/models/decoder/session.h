@@ -24,10 +24,13 @@ class TrimStart {
 // `decoder` and `tokenizer` must outlive the session.
 class DecoderSession : public ChatSession {
  public:
+  // What the answer's tokens are: a turn, a text by itself; or more of the prompt's text, with the spaces between.
+  enum class Form : uint8_t { turn, continuation };
   struct Options {
     DType compute = DType::bf16;
     int64_t capacity = 0;             // tokens of prompt and answer; at most the decoder's context
     std::vector<int32_t> end_tokens;  // the first one ends the answers that score() is given
+    Form form = Form::turn;
   };
   DecoderSession(const Decoder& decoder, const text::Tokenizer& tokenizer, std::shared_ptr<nn::KvPool> pool,
                  Options options)
@@ -42,16 +45,17 @@ class DecoderSession : public ChatSession {
   void accept_all(std::span<ChatSession* const> sessions, std::span<const int32_t> tokens) override;
   std::unique_ptr<ChatSession> fork() const override { return std::make_unique<DecoderSession>(*this); }
   bool is_end(int32_t token) const override;
-  // The tokens as text, without spaces in front.
+  // The tokens as text; of a turn without spaces in front.
   ChatAnswer read(std::span<const int32_t> tokens) const override;
   std::unique_ptr<AnswerStream> stream() const override;
   // A model without an end token scores the tokens alone.
   std::vector<double> score(std::span<const std::string> answers) override;
 
+  DType compute() const { return options_.compute; }
   // Takes the prompt, which read_prompt() runs; once, before everything else. Throws Error(limit) if it does not fit the capacity.
   void set_prompt(PromptRows prompt);
-  // Blocks that the pool has of another prompt with the same beginning are not computed again, and this one's are kept: the
-  // logits are the same bits either way, and whatever the lengths of the parts.
+  // What the pool has of another prompt with the same beginning is not computed again, and this one's is kept: the logits are the
+  // same bits either way, and whatever the lengths of the parts.
   bool read_prompt(int64_t most_rows) override;
   // Rows of the prompt that did not have to be computed.
   int64_t reused_tokens() const override { return reused_rows_; }
@@ -62,14 +66,17 @@ class DecoderSession : public ChatSession {
   virtual void accepted(int32_t /*token*/) {}
 
  private:
+  void adopt_kept(int64_t prompt_rows);
+  void keep_read(int64_t prompt_rows);
+
   const Decoder& decoder_;
   const text::Tokenizer& tokenizer_;
   Options options_;
   std::shared_ptr<nn::KvPool> pool_;
   std::vector<int32_t> prompt_ids_;
   PromptRows unread_;            // the prompt, until it has been read
-  std::vector<nn::KvKey> keys_;  // of its blocks
-  size_t kept_ = 0;              // blocks that the pool has
+  std::vector<nn::KvKey> keys_;  // of its beginnings
+  size_t kept_ = 0;              // blocks that the pool has whole
   int64_t reused_rows_ = 0;
   nn::KvCache cache_;
   std::shared_ptr<const CrossContext> media_;  // none: the prompt has none, or the decoder reads none
