@@ -114,6 +114,12 @@ class Model {
   virtual std::unique_ptr<ChatSession> start(std::span<const ChatMessage> messages) const = 0;
   // The same without running a long prompt at once: ChatSession::read_prompt() does that, a part in each call.
   virtual std::unique_ptr<ChatSession> begin(std::span<const ChatMessage> messages) const { return start(messages); }
+  // The token ids of a prompt without turns: names of control tokens in it are those tokens, and what the model wants before every
+  // text (BOS) stands in front, once.
+  virtual std::vector<int32_t> encode_prompt(std::string_view prompt) const;
+  // As begin(), for token ids that are gone on with as they stand. Throws Error: usage (none, one that is no token or a picture's
+  // place), unsupported (the model answers nothing), limit.
+  virtual std::unique_ptr<ChatSession> begin_tokens(std::span<const int32_t> ids) const;
   virtual const text::Tokenizer& tokenizer() const = 0;
   virtual const nn::ParameterStore& store() const = 0;
   // For `inspect`: family, modalities, layers, context, licence, trained on; the order is the order of the output.

@@ -68,6 +68,23 @@ TEST_P(GoldenText, PromptsOfOneTurnAndOfSeveral) {
   EXPECT_EQ(prompts.write(turns), golden.ids("long_ids"));
 }
 
+// A prompt that its writer wrote whole is read as the reference reads it, and gone on with.
+TEST_P(GoldenText, PromptsWithoutTurns) {
+  const GoldenFolder golden(GetParam());
+  const auto model = load_model(golden.path(), DType::f32);
+  const std::vector<int32_t> ids = golden.ids("ids");
+  const auto session = model->begin_tokens(ids);
+  while (!session->read_prompt(64)) {
+  }
+  EXPECT_EQ(session->prompt_tokens(), static_cast<int64_t>(ids.size()));
+  expect_close(as_tensor(session->logits()), last_row(golden.expected("logits")));
+  expect_continuation(*session, golden.ids("tokens"));
+  const auto own = Checkpoint::open(golden.path(), {})->chat_template();
+  if (!own) return;  // Mistral's folder has none
+  const OrderedJson turns = OrderedJson::array({{{"role", "user"}, {"content", kQuestion}}});
+  EXPECT_EQ(model->encode_prompt(own->render(turns).value().text), ids);
+}
+
 // bf16 rounds every activation: near, not equal.
 TEST_P(GoldenText, InBf16) {
   const GoldenFolder golden(GetParam());

@@ -193,6 +193,39 @@ TEST(Published, ControlTokensInAQuestionStayText) {
   EXPECT_EQ(std::count(tokens.begin(), tokens.end(), *model->tokenizer().token_id("<s>")), 1);
 }
 
+TEST(Published, ContinuationsKeepTheirSpaces) {
+  for (const char* family : {"llama", "mistral", "qwen2"}) {
+    const auto model = load_model(GoldenFolder(family).path(), DType::f32);
+    const std::vector<int32_t> tokens = model->tokenizer().encode(" dogs");
+    std::string bytes;
+    for (const int32_t token : tokens) bytes += model->tokenizer().token_bytes(token);
+    ASSERT_TRUE(bytes.starts_with(' ')) << family;
+    const auto goes_on = model->begin_tokens(model->encode_prompt("How many"));
+    EXPECT_EQ(goes_on->read(tokens).text, bytes) << family;
+    const auto stream = goes_on->fork()->stream();
+    std::string streamed;
+    for (const int32_t token : tokens) streamed += stream->push(token);
+    EXPECT_EQ(streamed + stream->finish(), bytes) << family;
+    const ChatMessage message = user({{.text = "How many"}});
+    EXPECT_EQ(model->start({&message, 1})->read(tokens).text, "dogs") << family;
+  }
+}
+
+TEST(Published, PromptsThatNothingCanGoOnWith) {
+  const auto llama = load_model(GoldenFolder("llama").path()), llava = load_model(GoldenFolder("llava").path());
+  const auto error = [](const Model& model, const std::vector<int32_t>& ids) {
+    return error_of([&] { model.begin_tokens(ids); });
+  };
+  EXPECT_EQ(error(*llama, {}).kind(), ErrorKind::usage);
+  for (const int32_t id : {-1, 1 << 20}) {
+    EXPECT_EQ(error(*llama, {id}).kind(), ErrorKind::usage);
+    expect_contains(error(*llama, {id}).message(), {std::to_string(id), "outside the vocabulary"});
+  }
+  EXPECT_EQ(error(*llama, std::vector<int32_t>(100'000, 5)).kind(), ErrorKind::limit);
+  expect_contains(error(*llava, llava->encode_prompt("<image> a dog")).message(), {"a place for a picture"});
+  EXPECT_EQ(error(*load_model(GoldenFolder("clip").path()), {1}).kind(), ErrorKind::unsupported);
+}
+
 TEST(Published, TextModelsRefusePictures) {
   const auto model = load_model(GoldenFolder("llama").path());
   const ChatMessage message = user({{.image = std::make_shared<media::Image>(tiny_image(1))}, {.text = kQuestion}});

@@ -4,6 +4,7 @@
 
 #include "models/adapter/lora.h"
 #include "models/checkpoint/weights.h"
+#include "models/decoder/continuation.h"
 #include "models/decoder/prompt.h"
 #include "models/decoder/published.h"
 #include "models/decoder/session.h"
@@ -36,16 +37,24 @@ void TextModel::map_names(CheckpointWeights& weights) {
   weights.ignore("*.rotary_emb.inv_freq");
 }
 
+DecoderSession::Options TextModel::session_options(int64_t prompt_tokens) const {
+  return {
+      .compute = compute_, .capacity = session_capacity(decoder_.config(), prompt_tokens), .end_tokens = end_tokens_};
+}
+
 std::unique_ptr<ChatSession> TextModel::begin(std::span<const ChatMessage> messages) const {
   const NoGrad no_grad;
   const std::vector<int32_t> prompt = prompts_.write(messages);
   const auto length = static_cast<int64_t>(prompt.size());
-  auto session = std::make_unique<DecoderSession>(
-      decoder_, *tokenizer_, cache_.pool(decoder_, compute_),
-      DecoderSession::Options{
-          .compute = compute_, .capacity = session_capacity(decoder_.config(), length), .end_tokens = end_tokens_});
+  auto session =
+      std::make_unique<DecoderSession>(decoder_, *tokenizer_, cache_.pool(decoder_, compute_), session_options(length));
   session->set_prompt({decoder_.embed(Tensor::from(prompt, {length}), compute_), prompt, {}});
   return session;
+}
+
+std::unique_ptr<ChatSession> TextModel::begin_tokens(std::span<const int32_t> ids) const {
+  return continue_tokens(decoder_, *tokenizer_, cache_.pool(decoder_, compute_),
+                         session_options(static_cast<int64_t>(ids.size())), ids);
 }
 
 OrderedJson TextModel::describe() const {

@@ -34,6 +34,7 @@ class TextModel : public Model {
     return with_prompt_read(begin(messages));
   }
   std::unique_ptr<ChatSession> begin(std::span<const ChatMessage> messages) const override;
+  std::unique_ptr<ChatSession> begin_tokens(std::span<const int32_t> ids) const override;
   void configure_cache(const CacheOptions& options) override { cache_.configure(options); }
   const text::Tokenizer& tokenizer() const override { return *tokenizer_; }
   const nn::ParameterStore& store() const override { return store_; }
@@ -44,6 +45,8 @@ class TextModel : public Model {
   std::vector<float> classify(const media::Image& image, std::span<const std::string> labels) const override;
 
  private:
+  DecoderSession::Options session_options(int64_t prompt_tokens) const;
+
   std::string name_, type_;
   DType compute_;
   std::shared_ptr<const text::Tokenizer> tokenizer_;

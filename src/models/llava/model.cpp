@@ -3,9 +3,11 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 
 #include "models/adapter/lora.h"
+#include "models/decoder/continuation.h"
 #include "models/decoder/published.h"
 #include "models/decoder/session.h"
 #include "models/decoder/text_model.h"
@@ -205,6 +207,16 @@ Tensor LlavaModel::embed(std::span<const int32_t> tokens, const Tensor& picture_
   return ops::add(text_TC, ops::gather_rows(rows_RC, Tensor::from(rows, {length})));
 }
 
+DecoderSession::Options LlavaModel::session_options(int64_t prompt_tokens) const {
+  return {.compute = compute_, .capacity = session_capacity(config_.decoder, prompt_tokens), .end_tokens = end_tokens_};
+}
+
+std::unique_ptr<ChatSession> LlavaModel::begin_tokens(std::span<const int32_t> ids) const {
+  const std::array places = {config_.image_token, config_.video_token};
+  return continue_tokens(decoder_, *tokenizer_, cache_.pool(decoder_, compute_),
+                         session_options(static_cast<int64_t>(ids.size())), ids, places);
+}
+
 std::unique_ptr<ChatSession> LlavaModel::begin(std::span<const ChatMessage> messages) const {
   const NoGrad no_grad;
   std::vector<std::shared_ptr<const media::Image>> images;
@@ -232,10 +244,8 @@ std::unique_ptr<ChatSession> LlavaModel::begin(std::span<const ChatMessage> mess
   const std::vector<int32_t> tokens = write_tokens(messages, picture_rows, video_rows);
   const auto length = static_cast<int64_t>(tokens.size());
   require_room(length, picture_rows, video_rows);
-  auto session = std::make_unique<DecoderSession>(
-      decoder_, *tokenizer_, cache_.pool(decoder_, compute_),
-      DecoderSession::Options{
-          .compute = compute_, .capacity = session_capacity(config_.decoder, length), .end_tokens = end_tokens_});
+  auto session =
+      std::make_unique<DecoderSession>(decoder_, *tokenizer_, cache_.pool(decoder_, compute_), session_options(length));
   PromptRows prompt{embed(tokens, pictures.empty() ? Tensor() : ops::concat_rows(pictures),
                           videos.empty() ? Tensor() : ops::concat_rows(videos)),
                     tokens,

@@ -65,6 +65,7 @@ class LlavaModel : public Model {
     return with_prompt_read(begin(messages));
   }
   std::unique_ptr<ChatSession> begin(std::span<const ChatMessage> messages) const override;
+  std::unique_ptr<ChatSession> begin_tokens(std::span<const int32_t> ids) const override;
   void configure_cache(const CacheOptions& options) override { cache_.configure(options); }
   const text::Tokenizer& tokenizer() const override { return *tokenizer_; }
   const nn::ParameterStore& store() const override { return store_; }
@@ -94,6 +95,7 @@ class LlavaModel : public Model {
 
  private:
   ChatPromptWriter::Pictures find_places(const Checkpoint& checkpoint) const;
+  DecoderSession::Options session_options(int64_t prompt_tokens) const;
   // Throws Error(limit) that says how many tokens each picture takes.
   void require_room(int64_t length, std::span<const int64_t> picture_rows, std::span<const int64_t> video_rows) const;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "models/decoder/continuation.h"
 #include "models/decoder/session.h"
 #include "models/heat.h"
 #include "models/load_part.h"
@@ -196,14 +197,17 @@ class Conversation {
   std::string question_;
 };
 
+DecoderSession::Options session_options(const SensoriumModel& model, DType compute) {
+  const SpecialTokens& special = model.prompt().special();
+  return {.compute = compute,
+          .capacity = model.config().decoder.context,
+          .end_tokens = {special.end, special.bos, special.user}};
+}
+
 class Session : public DecoderSession, public HeatSource {
  public:
   Session(const SensoriumModel& model, DType compute, std::shared_ptr<nn::KvPool> pool, Conversation conversation)
-      : DecoderSession(model.decoder(), model.tokenizer(), std::move(pool),
-                       {.compute = compute,
-                        .capacity = model.config().decoder.context,
-                        .end_tokens = {model.prompt().special().end, model.prompt().special().bos,
-                                       model.prompt().special().user}}),
+      : DecoderSession(model.decoder(), model.tokenizer(), std::move(pool), session_options(model, compute)),
         model_(model),
         conversation_(std::move(conversation)),
         grounding_(model.tokenizer(), model.prompt().special(), conversation_.last_evidence()) {
@@ -284,6 +288,17 @@ class SensoriumChat : public Model {
     const NoGrad no_grad;
     return std::make_unique<Session>(model_, compute_, cache_.pool(model_.decoder(), compute_),
                                      Conversation(model_, compute_, perceptions_, messages));
+  }
+  // Its tokenizer's file names no BOS.
+  std::vector<int32_t> encode_prompt(std::string_view prompt) const override {
+    std::vector<int32_t> ids = Model::encode_prompt(prompt);
+    const int32_t bos = model_.prompt().special().bos;
+    if (ids.empty() || ids.front() != bos) ids.insert(ids.begin(), bos);
+    return ids;
+  }
+  std::unique_ptr<ChatSession> begin_tokens(std::span<const int32_t> ids) const override {
+    return continue_tokens(model_.decoder(), model_.tokenizer(), cache_.pool(model_.decoder(), compute_),
+                           session_options(model_, compute_), ids, {&model_.prompt().special().image, 1});
   }
   void configure_cache(const CacheOptions& options) override { cache_.configure(options); }
   const text::Tokenizer& tokenizer() const override { return model_.tokenizer(); }
