@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "base/file.h"
+#include "generate/generate.h"
 #include "server/running_server.h"
 
 namespace sensorium::server {
@@ -17,24 +18,88 @@ std::string chat_text(const RunningServer& server, const std::string& text = "ho
   return server.chat({}, text).json().at("choices").at(0).at("message").at("content");
 }
 
-TEST(Completions, AnswersPrompts) {
+// What the tiny model goes on with, asked directly: 12 tokens, as tiny_options() has it.
+std::string continued(const std::string& prompt) {
+  const std::unique_ptr<models::Model> model = shared_tiny_model();
+  const auto session = model->begin_tokens(model->encode_prompt(prompt));
+  while (!session->read_prompt(64)) {
+  }
+  return generate::generate(*session, tiny_options().defaults).answer.text;
+}
+
+TEST(Completions, GoOnWithPromptsAsTheyStand) {
   const RunningServer server;
+  const text::Tokenizer& tokenizer = *models::tiny_tokenizer();
   Json body = kAsk;
-  body["prompt"] = {"how many dogs?", "what is it?"};
+  body["prompt"] = {"how many dogs?", "three"};
   const Json json = server.post("/v1/completions", body).json();
-  EXPECT_EQ(json.at("choices").at(0).at("text"), chat_text(server));
-  EXPECT_EQ(json.at("choices").at(1).at("text"), chat_text(server, "what is it?"));
+  EXPECT_EQ(json.at("choices").at(0).at("text"), continued("how many dogs?"));
+  EXPECT_EQ(json.at("choices").at(1).at("text"), continued("three"));
   EXPECT_EQ(json.at("choices").at(1).at("index"), 1);
   EXPECT_EQ(json.at("usage").at("completion_tokens"), 24);
-  body["prompt"] = "how many dogs?";
-  body["echo"] = body["stream"] = true;
-  std::string streamed;
-  for (const Json& event : events_of(server.post("/v1/completions", body)))
-    streamed += event.at("choices").at(0).at("text");
-  EXPECT_EQ(streamed, "how many dogs?" + chat_text(server));
-  for (const Json& prompt : {Json(3), Json::array(), Json::array({1, 2})}) {
+  // Of each the token that begins a text, and its own.
+  EXPECT_EQ(json.at("usage").at("prompt_tokens"),
+            2 + tokenizer.encode("how many dogs?").size() + tokenizer.encode("three").size());
+  // Whoever writes the turns with their control tokens gets what the chat answers, but for the spaces in front.
+  body["prompt"] = "<|user|>how many dogs?<|end|><|assistant|>";
+  const Json turns = server.post("/v1/completions", body).json();
+  std::string text = turns.at("choices").at(0).at("text");
+  text.erase(0, text.find_first_not_of(' '));
+  EXPECT_EQ(text, chat_text(server));
+  EXPECT_EQ(turns.at("usage").at("prompt_tokens"), server.chat().json().at("usage").at("prompt_tokens"));
+  // Tokens are taken as they are.
+  const std::vector<int32_t> ids = shared_tiny_model()->encode_prompt("how many dogs?");
+  for (const Json& prompt : {Json(ids), Json::array({ids})}) {
     body["prompt"] = prompt;
-    EXPECT_EQ(server.post("/v1/completions", body).status, 400) << prompt;
+    const Json same = server.post("/v1/completions", body).json();
+    EXPECT_EQ(same.at("choices"), Json::array({json.at("choices").at(0)}));
+    EXPECT_EQ(same.at("usage").at("prompt_tokens"), ids.size());
+  }
+}
+
+TEST(Completions, StreamTheirPromptAndLogProbabilities) {
+  const RunningServer server;
+  Json body = kAsk;
+  body["prompt"] = "wie viele Hüte?";
+  body["echo"] = true;
+  body["logprobs"] = 2;
+  body["n"] = 2;
+  body["temperature"] = 1;
+  body["seed"] = 5;
+  const Json whole = server.post("/v1/completions", body).json();
+  body["stream"] = true;
+  std::vector<Json> streamed(2, {{"text", ""}, {"offsets", Json::array()}, {"tokens", Json::array()}});
+  for (const Json& event : events_of(server.post("/v1/completions", body))) {
+    const Json& choice = event.at("choices").at(0);
+    Json& sum = streamed[choice.at("index").get<size_t>()];
+    sum["text"] = sum["text"].get<std::string>() + choice.at("text").get<std::string>();
+    if (choice.at("logprobs").is_null()) continue;
+    for (const Json& offset : choice.at("logprobs").at("text_offset")) sum["offsets"].push_back(offset);
+    for (const Json& token : choice.at("logprobs").at("tokens")) sum["tokens"].push_back(token);
+  }
+  for (size_t i = 0; i < 2; ++i) {
+    const Json& choice = whole.at("choices").at(i);
+    EXPECT_EQ(streamed[i]["text"], choice.at("text"));
+    EXPECT_EQ(streamed[i]["offsets"], choice.at("logprobs").at("text_offset"));
+    EXPECT_EQ(streamed[i]["tokens"], choice.at("logprobs").at("tokens"));
+    EXPECT_TRUE(choice.at("text").get<std::string>().starts_with("wie viele Hüte?"));
+    EXPECT_EQ(choice.at("logprobs").at("text_offset").at(0), 15);  // characters, which are 16 bytes
+    EXPECT_EQ(choice.at("logprobs").at("tokens").size(), 12U);
+  }
+  EXPECT_NE(streamed[0]["text"], streamed[1]["text"]);
+}
+
+TEST(Completions, RefuseWhatIsNoPrompt) {
+  const RunningServer server;
+  Json body = kAsk;
+  const int32_t picture = models::tiny_tokenizer()->token_id("<|image|>").value();
+  for (const Json& prompt : {Json(3), Json::array(), Json::array({Json::array()}), Json::array({1, "a"}),
+                             Json::array({-1}), Json::array({1'000'000}), Json::array({picture}), Json::array({{1.5}}),
+                             Json("a dog <|image|>"), Json::array({true})}) {
+    body["prompt"] = prompt;
+    const Answer answer = server.post("/v1/completions", body);
+    EXPECT_EQ(answer.status, 400) << prompt;
+    EXPECT_TRUE(answer.json().at("error").at("message").is_string()) << prompt;
   }
 }
 
@@ -271,6 +336,10 @@ TEST(Ollama, ChatsInLines) {
                 .json()
                 .at("response"),
             chat_text(server));
+  Json raw = {{"model", "tiny"}, {"prompt", "how many dogs?"}, {"stream", false}, {"raw", true}};
+  EXPECT_EQ(server.post("/api/generate", raw).json().at("response"), continued("how many dogs?"));
+  raw["system"] = "Be brief.";
+  EXPECT_EQ(server.post("/api/generate", raw).status, 400);
   EXPECT_EQ(ask_once(server.port(), "GET", "/api/tags").json().at("models").at(0).at("name"), "tiny");
   EXPECT_TRUE(
       server.post("/api/chat", {{"model", "other"}, {"messages", Json::array()}}).json().at("error").is_string());

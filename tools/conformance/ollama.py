@@ -49,4 +49,7 @@ def ollama_generate_and_version():
     assert lines[-1]["done"] and lines[-1]["eval_count"] > 0
     whole = ollama("/api/generate", {**ask, "stream": False})[0]
     assert "".join(line["response"] for line in lines) == whole["response"]
+    raw = ollama("/api/generate", {**ask, "stream": False, "raw": True})[0]
+    same = client.completions.create(model=MODEL, prompt=ask["prompt"], max_tokens=8)
+    assert raw["response"] == same.choices[0].text and raw["prompt_eval_count"] == same.usage.prompt_tokens
     assert ollama("/api/version")[0]["version"]

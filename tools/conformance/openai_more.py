@@ -17,6 +17,13 @@ def openai_completions():
     pieces = [chunk.choices[0].text for chunk in client.completions.create(model=MODEL, prompt="What is a helmet?", max_tokens=8, stream=True)
               if chunk.choices]
     assert "What is a helmet?" + "".join(pieces) == answer.choices[0].text
+    # The prompt as it stands: the token that begins a text, and its own; a chat puts more around it.
+    in_chat = client.chat.completions.create(model=MODEL, messages=user("What is a helmet?"), max_tokens=1)
+    assert answer.usage.prompt_tokens < in_chat.usage.prompt_tokens, (answer.usage, in_chat.usage)
+    likely = client.completions.create(model=MODEL, prompt=["A helmet", "A dog"], max_tokens=4, n=2, temperature=1, seed=3, logprobs=2)
+    assert [choice.index for choice in likely.choices] == [0, 1, 2, 3]
+    assert all(len(choice.logprobs.tokens) <= 4 for choice in likely.choices if choice.logprobs)
+    expect(openai.BadRequestError, lambda: client.completions.create(model=MODEL, prompt=[10**9], max_tokens=4))
 
 
 @check

@@ -88,7 +88,7 @@ void submit(Call& call, Ask ask, std::shared_ptr<JobSink> sink) {
   } catch (const Error& error) {
     throw ApiError(400, error.message(), "invalid_value");
   }
-  if (!ask.job.task && ask.job.messages.empty())
+  if (!ask.job.task && !ask.job.prompt && ask.job.messages.empty())
     throw ApiError(400, "the conversation is empty", "invalid_value", "messages");
   // The request's bytes have been read; its answer may take long.
   call.body = {};

@@ -1,4 +1,4 @@
-// POST /v1/completions, the older API of texts without roles.
+// POST /v1/completions, the older API: a text is gone on with, without roles.
 #pragma once
 
 #include <array>
@@ -10,8 +10,11 @@ namespace sensorium::server {
 inline constexpr std::array kCompletionFields = std::to_array<Field>({
     {"model", kString, true, "as in a chat"},
     {"prompt", kString | kArray, true,
-     "a text, or a list of texts that are answered one by one; the models are chat models, so a prompt is what a user "
-     "says"},
+     "a text that the model goes on with as it stands: no chat template is put around it, names of control tokens in "
+     "it are "
+     "those tokens, and the token that begins a text stands in front; or token ids, which are taken as they are; or a "
+     "list "
+     "of such, gone on with one by one"},
     {"stream", kBoolean, false, "as in a chat; of one prompt"},
     {"stream_options", kObject, false, "as in a chat"},
     {"max_tokens", kInteger, false, "longest answer"},

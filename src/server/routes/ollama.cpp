@@ -165,12 +165,20 @@ void ollama_generate(Call& call) {
   Ask ask = begin_ask(call, model);
   const std::string prompt = string_or(body, "prompt", ""), system = string_or(body, "system", "");
   if (prompt.empty()) throw ApiError(400, "\"prompt\" is missing", "missing_required_parameter", "prompt");
-  if (!system.empty()) ask.job.messages.push_back({.role = "system", .parts = {{.text = system}}});
-  models::ChatMessage message{.role = "user"};
-  size_t media_count = 0;
-  add_images(call, ask, body, message, media_count);
-  add_text(message, prompt);
-  ask.job.messages.push_back(std::move(message));
+  if (bool_or(body, "raw", false)) {
+    const OrderedJson* images = member(body, "images");
+    if (!system.empty() || (images != nullptr && !images->empty()))
+      throw ApiError(400, "a prompt that is \"raw\" stands alone, without \"system\" and \"images\"", "invalid_value",
+                     "raw");
+    ask.job.prompt = prompt;
+  } else {
+    if (!system.empty()) ask.job.messages.push_back({.role = "system", .parts = {{.text = system}}});
+    models::ChatMessage message{.role = "user"};
+    size_t media_count = 0;
+    add_images(call, ask, body, message, media_count);
+    add_text(message, prompt);
+    ask.job.messages.push_back(std::move(message));
+  }
   read_options(body, ask);
   auto sink =
       std::make_shared<OllamaSink>(call, OllamaSink::Form::generate, model, bool_or(body, "stream", true), nullptr);

@@ -20,6 +20,8 @@ inline constexpr std::array kOllamaChatFields = std::to_array<Field>({
 inline constexpr std::array kOllamaGenerateFields = std::to_array<Field>({
     {"model", kString, true, "a name of GET /api/tags"},
     {"prompt", kString, false, "what a user says"},
+    {"raw", kBoolean, false,
+     "true: the prompt is gone on with as it stands, as in /v1/completions; without system and images then"},
     {"system", kString, false, "what the model is told before"},
     {"images", kArray, false, "pictures in base64"},
     {"stream", kBoolean, false, "as in /api/chat"},

@@ -64,7 +64,8 @@ OrderedJson operation_json(const Route& route) {
     }
     operation["requestBody"] = {{"required", true}, {"content", {{"application/json", {{"schema", schema}}}}}};
   }
-  operation["responses"] = {{"200", {{"description", "done"}}},
+  const char* const outcome = route.status == 200 ? "done" : "always: no model of this version can do it";
+  operation["responses"] = {{std::to_string(route.status), {{"description", outcome}}},
                             {"default", {{"description", "an error in the API's own form"}}}};
   if (route.access == Route::Access::key) operation["security"] = OrderedJson::array({{{"key", OrderedJson::array()}}});
   return operation;

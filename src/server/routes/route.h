@@ -60,6 +60,8 @@ struct Route {
   std::span<const Field> fields;
   // Answers, or hands the exchange on to whoever will. Throws Error.
   void (*handle)(Call& call);
+  // What it answers to a request with which nothing is wrong.
+  int status = 200;
 };
 std::span<const Route> routes();
 

@@ -4,9 +4,11 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "generate/generate.h"
@@ -49,10 +51,14 @@ class ModelTask {
   virtual bool step(const std::shared_ptr<const models::Model>& model) = 0;
 };
 
+// A prompt that is gone on with as it stands, without turns: a text, or token ids.
+using RawPrompt = std::variant<std::string, std::vector<int32_t>>;
+
 struct Job {
   std::string model;   // a name of the pool
   std::string client;  // clients take turns
   std::vector<models::ChatMessage> messages;
+  std::optional<RawPrompt> prompt;    // instead of messages
   bool tell_heats = false;            // the sink wants to hear heats()
   bool mark_media = false;            // add the note of media_note.h for models with a chat template
   std::shared_ptr<ModelTask> task;    // instead of messages; done() says that it is over
