@@ -4,8 +4,9 @@
     deploy/check.py build/release/sensorium
 
 Flags that they pass exist, probes ask routes that there are and that need no key, times for ending are longer than the program's own,
-what the image copies is there, and the packages of its second stage hold every library that the program is linked with. Prints what is
-wrong; exit code 1 then, 77: python3-yaml is not installed.
+what the image copies is there, and the packages of its second stage hold every library that the program is linked with. Where the Python
+package kubernetes-validate is installed, the manifest is held against the schemas of Kubernetes' API. Prints what is wrong; exit code 1
+then, 77: python3-yaml is not installed.
 """
 import json
 import pathlib
@@ -20,6 +21,10 @@ try:
 except ImportError:
     print("not installed: python3-yaml")
     sys.exit(77)
+try:
+    import kubernetes_validate
+except ImportError:
+    kubernetes_validate = None
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -116,6 +121,11 @@ def check_libraries(commands):
 
 def check_kubernetes():
     documents = list(yaml.safe_load_all((HERE / "kubernetes.yaml").read_text()))
+    for document in documents if kubernetes_validate else []:
+        try:
+            kubernetes_validate.validate(document, kubernetes_validate.latest_version(), strict=True)
+        except kubernetes_validate.ValidationError as error:
+            require(False, f"kubernetes.yaml: {document['kind']}: {error.message}")
     kinds = {document["kind"]: document for document in documents}
     require({"Deployment", "Service", "PersistentVolumeClaim"} <= set(kinds), f"kubernetes.yaml: kinds {sorted(kinds)}")
     spec = kinds["Deployment"]["spec"]
@@ -154,5 +164,7 @@ check_kubernetes()
 check_unit()
 for fault in faults:
     print(fault)
+if kubernetes_validate is None:
+    print("not held against Kubernetes' schemas: kubernetes-validate is not installed")
 print("the files fit the program" if not faults else f"{len(faults)} faults")
 sys.exit(1 if faults else 0)
