@@ -127,7 +127,10 @@ def check_kubernetes():
         except kubernetes_validate.ValidationError as error:
             require(False, f"kubernetes.yaml: {document['kind']}: {error.message}")
     kinds = {document["kind"]: document for document in documents}
-    require({"Deployment", "Service", "PersistentVolumeClaim"} <= set(kinds), f"kubernetes.yaml: kinds {sorted(kinds)}")
+    missing = {"Deployment", "Service", "PersistentVolumeClaim"} - set(kinds)
+    require(not missing, f"kubernetes.yaml: no {', '.join(sorted(missing))}")
+    if missing:
+        return
     spec = kinds["Deployment"]["spec"]
     pod = spec["template"]["spec"]
     labels = spec["template"]["metadata"]["labels"]

@@ -22,10 +22,12 @@ std::vector<int32_t> encode_with_images(const Tokenizer& tokenizer, std::string_
   for (size_t at = done; at < prompt.size();) {
     const auto stands_here = [&](const Placeholder& known) { return prompt.substr(at).starts_with(known.text); };
     const auto found = std::find_if(placeholders.begin(), placeholders.end(), stands_here);
-    const size_t end = at + (found == placeholders.end() ? 1 : found->text.size());
-    const bool is_text =
-        std::any_of(user.begin(), user.end(), [&](Span span) { return span.begin < end && span.end > at; });
-    if (found == placeholders.end() || is_text) {
+    if (found == placeholders.end()) {
+      ++at;
+      continue;
+    }
+    const size_t end = at + found->text.size();
+    if (std::any_of(user.begin(), user.end(), [&](Span span) { return span.begin < end && span.end > at; })) {
       ++at;
       continue;
     }
