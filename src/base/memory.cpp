@@ -9,6 +9,7 @@
 #include <charconv>
 #include <fstream>
 #include <limits>
+#include <new>
 #include <sstream>
 
 namespace sensorium {
@@ -90,6 +91,24 @@ std::optional<int64_t> available_memory(const fs::path& root) {
   if (least == std::numeric_limits<int64_t>::max()) return std::nullopt;
   return least;
 }
+
+namespace {
+
+constexpr size_t kBlockAlignment = 64, kHugePage = size_t{2} << 20;
+
+std::align_val_t alignment_of(size_t bytes) {
+  return std::align_val_t{bytes >= kHugePage ? kHugePage : kBlockAlignment};
+}
+
+}  // namespace
+
+void* allocate_block(size_t bytes) noexcept {
+  void* block = ::operator new(bytes, alignment_of(bytes), std::nothrow);
+  if (block != nullptr && bytes >= kHugePage) ::madvise(block, bytes, MADV_HUGEPAGE);  // a wish: small pages do as well
+  return block;
+}
+
+void free_block(void* block, size_t bytes) noexcept { ::operator delete(block, alignment_of(bytes)); }
 
 void drop_pages(std::span<const std::byte> bytes) {
   const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/memory.h"
 
 namespace sensorium {
 namespace {
@@ -221,10 +222,6 @@ class ThreadPool {
   void* context_ = nullptr;
 };
 
-struct FreeDeleter {
-  void operator()(void* pointer) const { ::operator delete (pointer, std::align_val_t{64}); }
-};
-
 }  // namespace
 
 SerialRegion::SerialRegion() : outer_(std::exchange(in_parallel_region, true)) {}
@@ -243,18 +240,21 @@ void detail::parallel_for_impl(int64_t count, int64_t grain, RangeFn fn, void* c
 
 void* thread_scratch(size_t bytes, int slot) {
   struct Buffer {
-    std::unique_ptr<void, FreeDeleter> memory;
+    void* memory = nullptr;
     size_t capacity = 0;
+    ~Buffer() { free_block(memory, capacity); }
   };
   thread_local std::array<Buffer, 8> buffers;
   Buffer& buffer = buffers.at(static_cast<size_t>(slot));
   if (buffer.capacity < bytes) {
     const size_t capacity = (bytes + 4095) / 4096 * 4096;
-    buffer.memory.reset();
-    buffer.memory.reset(::operator new (capacity, std::align_val_t{64}));
+    free_block(buffer.memory, buffer.capacity);
+    buffer.capacity = 0;
+    buffer.memory = allocate_block(capacity);
+    if (buffer.memory == nullptr) throw std::bad_alloc();
     buffer.capacity = capacity;
   }
-  return buffer.memory.get();
+  return buffer.memory;
 }
 
 }  // namespace sensorium

@@ -52,8 +52,8 @@ void add_quantize(CLI::App& app) {
   verb->add_option(
       "--type,-t", command->options.type,
       "Weights of the decoder: q4 (the default), q8 or bf16; with another group of values per scale as in q4/32 (a "
-      "multiple of 32 up to 256). The matrix of the logits has 8 bits with q4. Of a model without a decoder: of its "
-      "towers, q8/256 by default");
+      "multiple of 32 up to 640). The matrix of the logits has 8 bits with q4. Of a model without a decoder: of its "
+      "towers, q8/640 by default");
   verb->add_option(
       "--towers", command->options.towers,
       "Weights of the vision and text towers, projectors and task heads: q8, bf16, q4 (default: q8; bf16 with "

@@ -22,7 +22,7 @@ struct TypeName {
 };
 constexpr std::array<TypeName, 3> kTypes = {
     {{PackedType::bf16, "bf16", 0}, {PackedType::q8, "q8", 128}, {PackedType::q4, "q4", 64}}};
-constexpr int64_t kGroupStep = 32, kLargestGroup = 256;
+constexpr int64_t kGroupStep = 32, kLargestGroup = 640;
 constexpr int kBlock = 8;  // lanes of sums, in a fixed order on every machine
 
 float value_at(ConstView w, int64_t index) {
@@ -217,7 +217,7 @@ void check_layout(const PackedLayout& layout) {
   require(
       plain ? layout.group == 0 : layout.group > 0 && layout.group % kGroupStep == 0 && layout.group <= kLargestGroup,
       ErrorKind::usage, "groups of {} values; expected {}", layout.group,
-      plain ? "none for bf16" : "a multiple of 32 up to 256");
+      plain ? "none for bf16" : "a multiple of 32 up to 640");
 }
 
 std::string name_of(const PackedLayout& layout) {

@@ -17,9 +17,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "kernels/elementwise.h"
 #include "kernels/view.h"
 
 namespace sensorium::kernels {
@@ -70,16 +72,17 @@ void pack_weight(ConstView w, int64_t row_stride, const PackedLayout& layout, st
 using ReadIntegers = std::function<void(int64_t row, int8_t* values, f16* scales)>;
 void pack_integers(const ReadIntegers& read, const PackedLayout& layout, std::byte* out);
 
-// y_TN = x_TK w_NK^T + bias_N, with the arithmetic described above; bf16 weights: x is rounded to bf16, sums are f32. The
-// result does not depend on the number of threads, nor a row's on the other rows.
+// y_TN = activation(x_TK w_NK^T + bias_N), with the arithmetic described above; bf16 weights: x is rounded to bf16, sums are f32,
+// and so is what the activation takes. The result does not depend on the number of threads, nor a row's on the other rows.
 struct PackedLinearArgs {
   int64_t m = 0;
   ConstView x;           // f32 or bf16
   int64_t x_stride = 0;  // elements
   PackedWeightView w;
   const float* bias = nullptr;  // N, or none
-  View y;                       // f32 or bf16
-  int64_t y_stride = 0;         // elements
+  std::optional<Unary> activation;
+  View y;                // f32 or bf16
+  int64_t y_stride = 0;  // elements
 };
 
 // out[i] = the row `rows[i]` of w (-1: zeros), or row i if there is no `rows`.

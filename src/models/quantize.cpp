@@ -42,7 +42,7 @@ Types read_types(const fs::path& from, const QuantizeOptions& options) {
   std::string towers = options.towers;
   if (towers.empty() && family_of(from).kind == FamilyKind::embeds) {
     // A tower computes many rows at once, where the sums of each group cost time: groups are large.
-    towers = options.type.empty() ? "q8/256" : options.type;
+    towers = options.type.empty() ? "q8/640" : options.type;
   } else if (towers.empty()) {
     towers = type == "bf16" ? "bf16" : "q8";
   }

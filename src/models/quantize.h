@@ -13,7 +13,7 @@ struct QuantizeOptions {
   // Names of kernels::parse_packed_type. What a decoder multiplies; the matrix of its logits is kept in 8 bits at least. Empty: q4.
   std::string type;
   // Everything else that multiplies: vision and text towers, projectors, task heads. Empty: q8, or bf16 beside a decoder in bf16.
-  // A model without a decoder is all towers: they are `type` then, or, if both are empty, q8/256.
+  // A model without a decoder is all towers: they are `type` then, or, if both are empty, q8/640.
   std::string towers;
   // After each tensor that was written; may be empty.
   std::function<void(int64_t done, int64_t all)> progress;

@@ -26,6 +26,11 @@ Tensor Linear::operator()(const Tensor& x_TK) const {
   return y_TN;
 }
 
+Tensor Linear::activated(const Tensor& x_TK, kernels::Unary activation) const {
+  if (!packed.defined() || !changes.empty()) return ops::unary(activation, (*this)(x_TK));
+  return ops::packed_linear(x_TK, packed, bias, x_TK.dtype(), activation);
+}
+
 Tensor look_up_rows(const Tensor& table_RC, const Tensor& index_T, DType dtype) {
   if (table_RC.dtype() != DType::f16) return ops::gather_rows(table_RC, index_T, dtype);
   const int64_t rows = index_T.elements(), columns = table_RC.dim(1);

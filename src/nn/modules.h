@@ -35,6 +35,8 @@ struct Linear {
   Linear() = default;
   Linear(ParameterStore& store, const std::string& name, int64_t in, int64_t out, Bias bias, float init_scale = 1.0f);
   Tensor operator()(const Tensor& x_TK) const;
+  // activation(linear(x)): in one pass where the weight is packed.
+  Tensor activated(const Tensor& x_TK, kernels::Unary activation) const;
   int64_t inputs() const { return packed.defined() ? packed.layout.k : weight.dim(1); }
   int64_t outputs() const { return packed.defined() ? packed.layout.n : weight.dim(0); }
   Tensor weight;             // undefined where the weight is packed
@@ -140,7 +142,7 @@ struct Mlp {
   Mlp() = default;
   Mlp(ParameterStore& store, const std::string& name, int64_t in, int64_t width, int64_t out, float out_scale = 1.0f,
       kernels::Unary activation = kernels::Unary::gelu_erf, Bias bias = Bias::zeros);
-  Tensor operator()(const Tensor& x_TC) const { return fc2(ops::unary(activation, fc1(x_TC))); }
+  Tensor operator()(const Tensor& x_TC) const { return fc2(fc1.activated(x_TC, activation)); }
   Linear fc1, fc2;
   kernels::Unary activation = kernels::Unary::gelu_erf;
 };

@@ -1,5 +1,6 @@
 // Legend: T rows, K input features, N output features, G groups along K.
 #include <algorithm>
+#include <optional>
 
 #include "base/threads.h"
 #include "ops/common.h"
@@ -12,7 +13,8 @@ using kernels::KernelTable;
 
 namespace {
 
-Tensor multiply(const Tensor& x_TK, const PackedWeight& w, const Tensor& bias_N, DType dtype) {
+Tensor multiply(const Tensor& x_TK, const PackedWeight& w, const Tensor& bias_N, DType dtype,
+                std::optional<kernels::Unary> activation = {}) {
   const Tensor y_TN = Tensor::empty({x_TK.dim(0), w.layout.n}, dtype, x_TK.device());
   launch(&KernelTable::packed_linear, x_TK, "packed_linear",
          {.m = x_TK.dim(0),
@@ -20,6 +22,7 @@ Tensor multiply(const Tensor& x_TK, const PackedWeight& w, const Tensor& bias_N,
           .x_stride = x_TK.dim(1),
           .w = w.view(),
           .bias = f32_data(bias_N),
+          .activation = activation,
           .y = view(y_TN),
           .y_stride = w.layout.n});
   return y_TN;
@@ -135,7 +138,8 @@ PackedWeight view_packed(const Tensor& bytes, const kernels::PackedLayout& layou
   return {layout, bytes};
 }
 
-Tensor packed_linear(const Tensor& x_TK, const PackedWeight& w, const Tensor& bias_N, DType dtype) {
+Tensor packed_linear(const Tensor& x_TK, const PackedWeight& w, const Tensor& bias_N, DType dtype,
+                     std::optional<kernels::Unary> activation) {
   require_activation(x_TK, "packed_linear", "x");
   require_rank(x_TK, 2, "packed_linear", "x");
   require(w.defined() && x_TK.dim(1) == w.layout.k, ErrorKind::shape, "packed_linear: x {} does not fit weight {}",
@@ -144,11 +148,14 @@ Tensor packed_linear(const Tensor& x_TK, const PackedWeight& w, const Tensor& bi
           name_of(dtype));
   const int64_t rows = x_TK.dim(0), out = w.layout.n;
   if (bias_N.defined()) require_shape(bias_N, {out}, "packed_linear", "the bias");
+  if (activation && (will_record({x_TK, bias_N}) || (has_offsets(w) && rows > 1))) {
+    return unary(*activation, packed_linear(x_TK, w, bias_N, dtype));
+  }
   Tensor y_TN, bias = as_f32(bias_N);
   if (!has_offsets(w)) {
-    y_TN = multiply(x_TK, w, bias, dtype);
+    y_TN = multiply(x_TK, w, bias, dtype, activation);
   } else if (rows == 1) {
-    y_TN = multiply(x_TK, w, offset_product(x_TK, w, bias, DType::f32).reshape({out}), dtype);
+    y_TN = multiply(x_TK, w, offset_product(x_TK, w, bias, DType::f32).reshape({out}), dtype, activation);
   } else {
     const NoGrad no_grad;
     y_TN = add(multiply(x_TK, w, bias, dtype), offset_product(x_TK, w, {}, dtype));

@@ -1,6 +1,7 @@
 // Weights of linear layers packed for the kernels (kernels/packed.h has the layout): values, often views on a mapped file.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "kernels/packed.h"
@@ -34,8 +35,10 @@ std::string name_of(const PackedWeight& w);
 PackedWeight view_packed(const Tensor& bytes, const kernels::PackedLayout& layout);
 
 // y_TN = x_TK w_NK^T + b_N in `dtype`; x f32 or bf16. q8 and q4: activations are rounded to 8 bits, one scale per row and
-// group; offsets meet the sums of the activations of each group. Gradients go to x (through the weights' values) and to the bias; packed weights do not train.
-Tensor packed_linear(const Tensor& x_TK, const PackedWeight& w, const Tensor& bias_N, DType dtype);
+// group; offsets meet the sums of the activations of each group. Gradients go to x (through the weights' values) and to the
+// bias; packed weights do not train. With an activation: of y, in the same pass where nothing is recorded.
+Tensor packed_linear(const Tensor& x_TK, const PackedWeight& w, const Tensor& bias_N, DType dtype,
+                     std::optional<kernels::Unary> activation = {});
 inline Tensor packed_linear(const Tensor& x_TK, const PackedWeight& w, const Tensor& bias_N = {}) {
   return packed_linear(x_TK, w, bias_N, x_TK.dtype());
 }

@@ -1,31 +1,15 @@
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <map>
 #include <mutex>
-#include <new>
 
+#include "base/memory.h"
 #include "tensor/tensor.h"
 
 namespace sensorium {
 namespace {
 
-constexpr size_t kAlignment = 64;
-constexpr size_t kHugePage = size_t{2} << 20;
 // What is kept of freed memory at most; a training step of the default model frees about 3 GB.
 constexpr size_t kMaxCachedBytes = size_t{8} << 30;
-
-// Large blocks ask for huge pages: a matrix product walks many rows at once, each on a page of its own, and runs out of
-// entries for their addresses.
-std::align_val_t alignment_of(size_t bytes) { return std::align_val_t{bytes >= kHugePage ? kHugePage : kAlignment}; }
-
-void* allocate_block(size_t bytes) {
-  void* block = ::operator new(bytes, alignment_of(bytes), std::nothrow);
-  if (block != nullptr && bytes >= kHugePage) ::madvise(block, bytes, MADV_HUGEPAGE);  // a wish: small pages do as well
-  return block;
-}
-
-void free_block(void* block, size_t bytes) { ::operator delete(block, alignment_of(bytes)); }
 
 // Freed blocks by size. Fresh pages cost a page fault per 4 KB, as much as computing on them: a training step that frees
 // and takes the same sizes again must not pay that.
@@ -104,7 +88,7 @@ class BlockCache {
 
 // Rounded so that near sizes share blocks: to an eighth of the leading power of two, at least 64 bytes.
 size_t block_bytes(size_t bytes) {
-  size_t step = kAlignment;
+  size_t step = 64;
   while (step * 16 < bytes) step *= 2;
   return (std::max<size_t>(bytes, 1) + step - 1) / step * step;
 }

@@ -130,6 +130,7 @@ std::vector<Case> cases() {
       {"cross_fewer_keys", 2, 2, 32, {70}, {3}, false},
       {"wide", 1, 1, 256, {49, 97}, {49, 97}, true},
       {"head80", 2, 2, 80, {66}, {66}, false, 1},
+      {"key_blocks", 1, 1, 80, {50, 70, 9}, {257, 641, 320}, false, 1},
       {"decode", 6, 2, 64, {1, 1, 1}, {700, 1, 33}, true},
       {"decode_some", 2, 2, 72, {3, 0, 4}, {1100, 5, 9}, true, 7},
       {"empty_keys", 2, 2, 16, {8, 9}, {0, 9}, false},

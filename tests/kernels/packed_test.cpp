@@ -16,8 +16,8 @@ struct Kind {
   PackedType type;
   int64_t group;
 };
-constexpr Kind kKinds[] = {{PackedType::bf16, 0}, {PackedType::q8, 32}, {PackedType::q8, 128},
-                           {PackedType::q4, 32},  {PackedType::q4, 64}, {PackedType::q4, 256}};
+constexpr Kind kKinds[] = {{PackedType::bf16, 0}, {PackedType::q8, 32},  {PackedType::q8, 128}, {PackedType::q4, 32},
+                           {PackedType::q4, 64},  {PackedType::q4, 256}, {PackedType::q8, 640}};
 
 struct Packed {
   PackedLayout layout;
@@ -162,7 +162,8 @@ struct Product {
   int64_t m, n, k;
 };
 
-void check_product(const Product& p, const Kind& kind, DType from, DType to, bool with_bias, Rng& rng) {
+void check_product(const Product& p, const Kind& kind, DType from, DType to, bool with_bias, Rng& rng,
+                   std::optional<Unary> activation = {}) {
   const PackedLayout layout{kind.type, p.n, p.k, kind.group};
   const Packed packed = normal_weights(rng, layout);
   const int64_t x_stride = p.k + 5, y_stride = p.n + 3;
@@ -174,6 +175,7 @@ void check_product(const Product& p, const Kind& kind, DType from, DType to, boo
                             .x_stride = x_stride,
                             .w = packed.view(),
                             .bias = with_bias ? bias.floats() : nullptr,
+                            .activation = activation,
                             .y = y.view(),
                             .y_stride = y_stride};
   };
@@ -220,6 +222,16 @@ TEST(Packed, LargeProductsMatchTheReference) {
   for (const Kind& kind : {kKinds[0], kKinds[2], kKinds[4]}) {
     check_product({200, 200, 2500}, kind, DType::bf16, DType::f32, true, rng);
     check_product({40, 80, 5000}, kind, DType::f32, DType::f32, false, rng);
+  }
+}
+
+TEST(Packed, ActivationsAreAppliedToTheSums) {
+  Rng rng(9);
+  for (const Unary activation : {Unary::relu, Unary::gelu_erf, Unary::gelu_tanh, Unary::quick_gelu, Unary::silu}) {
+    for (const Kind& kind : {kKinds[0], kKinds[2], kKinds[4]}) {
+      check_product({7, 70, 130}, kind, DType::f32, DType::f32, true, rng, activation);
+      check_product({100, 70, 130}, kind, DType::bf16, DType::bf16, true, rng, activation);
+    }
   }
 }
 
@@ -303,13 +315,13 @@ TEST(Packed, LargestValuesDoNotOverflow) {
 }
 
 TEST(Packed, NamesOfTypes) {
-  for (const char* name : {"bf16", "q8/128", "q4/64", "q4/32", "q8/256"})
+  for (const char* name : {"bf16", "q8/128", "q4/64", "q4/32", "q8/640"})
     EXPECT_EQ(name_of(parse_packed_type(name)), name);
   for (const PackedLayout& type : packed_types()) EXPECT_EQ(parse_packed_type(name_of(type)), type);
-  EXPECT_EQ(packed_types().size(), 17u);
+  EXPECT_EQ(packed_types().size(), 41u);
   EXPECT_EQ(parse_packed_type("q4").group, 64);
   EXPECT_EQ(parse_packed_type("q8").group, 128);
-  for (const char* name : {"", "q5", "q4/", "q4/x", "q4/33", "q4/0", "q4/512", "q4/-32", "bf16/64", "q4/64 "})
+  for (const char* name : {"", "q5", "q4/", "q4/x", "q4/33", "q4/0", "q4/672", "q4/-32", "bf16/64", "q4/64 "})
     EXPECT_THROW(parse_packed_type(name), Error) << name;
   EXPECT_THROW(check_layout({PackedType::q4, -1, 5, 64}), Error);
   EXPECT_THROW(check_layout({PackedType::q4, int64_t{1} << 31, int64_t{1} << 31, 64}), Error);

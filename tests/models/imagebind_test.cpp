@@ -182,7 +182,7 @@ TEST(Imagebind, IsAllTowersToQuantising) {
     quantize_model(golden.path(), folder.path() / name, options);
     return read_json_file(folder.path() / name / "config.json").at("quantization").at("towers").get<std::string>();
   };
-  EXPECT_EQ(towers("plain", {}), "q8/256");
+  EXPECT_EQ(towers("plain", {}), "q8/640");
   EXPECT_EQ(towers("four", {.type = "q4"}), "q4/64");
   EXPECT_EQ(towers("mixed", {.type = "q4", .towers = "bf16"}), "bf16");
 }

@@ -51,6 +51,23 @@ TEST(PackedLinear, OffsetsAreAddedToTheValuesOfTheirGroups) {
   }
 }
 
+// In the pass of the product, behind offsets, and where gradients are recorded.
+TEST(PackedLinear, ActivationIsThatOfTheResult) {
+  const Tensor w = random_tensor({130, 704}, 1), b = random_tensor({130}, 3);
+  const ops::PackedWeight plain = packed(w, "q4/32"), shifted = ops::with_offsets(plain, random_tensor({130, 22}, 4));
+  for (const ops::PackedWeight& p : {plain, shifted}) {
+    for (const int64_t rows : {1, 40}) {
+      for (const bool recorded : {false, true}) {
+        Tensor x = random_tensor({rows, 704}, 2);
+        x.set_requires_grad(recorded);
+        const Tensor y = ops::packed_linear(x, p, b, DType::f32, kernels::Unary::gelu_erf);
+        EXPECT_EQ(y.requires_grad(), recorded);
+        EXPECT_LT(relative_error(y, ops::gelu(ops::packed_linear(x, p, b))), 1e-6);
+      }
+    }
+  }
+}
+
 TEST(PackedLinear, RowsAreThoseOfTheMatrix) {
   const Tensor w = random_tensor({70, 96}, 1);
   for (const char* type : {"bf16", "q8", "q4", "shifted"}) {

@@ -1,5 +1,6 @@
 // Products with packed weights, and rows of them.
 #include "kernels/cpu/cpu.h"
+#include "kernels/cpu/functions.h"
 #include "kernels/cpu/packed/tile_registers.h"
 #include "kernels/cpu/packed/tiles.h"
 
@@ -11,6 +12,43 @@ namespace {
 constexpr int64_t kChunkBytes = 128 << 10, kSmallChunkBytes = 24 << 10;
 // Panels that one thread takes at a time where each is read once: memory runs fastest in long stretches.
 constexpr int64_t kRunsPerThread = 8;
+
+// Where the results of a task go: `rows` rows from `row` on, `columns` columns from `column` on.
+struct Place {
+  int64_t row, rows, column, columns;
+};
+
+// sums[panels][rows][64] to y.
+template <typename T, typename Fn>
+void store_sums(const PackedLinearArgs& args, const Place& at, const float* sums, const Fn& activation) {
+  for (int64_t r = 0; r < at.rows; ++r) {
+    T* y = static_cast<T*>(args.y.data) + at.column + (at.row + r) * args.y_stride;
+    for (int64_t c = 0; c < at.columns; c += kLanes) {
+      const int64_t count = std::min<int64_t>(kLanes, at.columns - c);
+      Floats v = get(sums + (c / kPanelRows * at.rows + r) * kPanelRows + c % kPanelRows);
+      if (args.bias != nullptr) {
+        const float* bias = args.bias + at.column + c;
+        v += count == kLanes ? get(bias) : get(bias, count);
+      }
+      v = activation(v);
+      if (count == kLanes) {
+        put(y + c, v);
+      } else {
+        put(y + c, v, count);
+      }
+    }
+  }
+}
+
+void store_task(const PackedLinearArgs& args, const Place& at, const float* sums) {
+  with_type(args.y.dtype, [&](auto* tag) {
+    using T = Pointee<decltype(tag)>;
+    if (!args.activation) return store_sums<T>(args, at, sums, [](Floats v) { return v; });
+    with_function(*args.activation, [&](auto function) {
+      store_sums<T>(args, at, sums, [](Floats v) { return decltype(function)::value(v); });
+    });
+  });
+}
 
 template <typename Kind>
 void multiply_packed(const PackedLinearArgs& args) {
@@ -30,66 +68,56 @@ void multiply_packed(const PackedLinearArgs& args) {
   const int64_t width =
       blocks == 1 ? 1 : std::clamp<int64_t>(panels * blocks / (8 * thread_count()), 1, std::min(kMostPanels, panels));
   const int64_t tasks = div_up(panels, width) * blocks;
-  const GemmArgs out{.m = args.m,
-                     .n = layout.n,
-                     .k = layout.k,
-                     .a = {},
-                     .b = {},
-                     .c = args.y.data,
-                     .c_dtype = args.y.dtype,
-                     .ldc = args.y_stride,
-                     .bias = args.bias};
   const int64_t grain = alone         ? tasks
                         : blocks == 1 ? std::max<int64_t>(tasks / (kRunsPerThread * thread_count()), 1)
                                       : 1;
+  const int64_t sums_rows = width * std::min(args.m, kRowBlock);
   parallel_for(tasks, grain, [&](int64_t begin, int64_t end, int) {
     [[maybe_unused]] TileRegisters registers;
+    auto* sums =
+        static_cast<float*>(thread_scratch(static_cast<size_t>(sums_rows * kPanelRows) * sizeof(float), kScratchSums));
     for (int64_t task = begin; task < end; ++task) {
-      const int64_t row_begin = task % blocks * kRowBlock, row_end = std::min(args.m, row_begin + kRowBlock);
+      const int64_t row_begin = task % blocks * kRowBlock, rows = std::min(args.m - row_begin, kRowBlock);
       const int64_t panel_begin = task / blocks * width, panel_end = std::min(panels, panel_begin + width);
-      const int64_t rows = row_end - row_begin, panel_sums = rows * kPanelRows;
+      const ActivationRows block = x.from(row_begin);
       const std::byte* panels_data = args.w.data + panel_begin * layout.panel_bytes();
-      const size_t bytes = static_cast<size_t>((panel_end - panel_begin) * panel_sums) * sizeof(float);
-      auto* sums = static_cast<float*>(thread_scratch(bytes, kScratchSums));
-      std::memset(sums, 0, bytes);
       for (int64_t first = 0; first < walk.units(); first += chunk) {
         const int64_t last = std::min(walk.units(), first + chunk);
         for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
           const std::byte* data = panels_data + (panel - panel_begin) * layout.panel_bytes() + first * walk.unit_bytes;
-          float* to = sums + (panel - panel_begin) * panel_sums;
-          // Tiles ask for the chunk that comes next, each for a part of it; a single tile is too short for that.
-          const int64_t chunk_bytes = (last - first) * walk.unit_bytes;
-          const int64_t tile_bytes = (last - first) * walk.unit_steps * 64;
-          const std::byte* next = panel + 1 < panel_end ? data + layout.panel_bytes()
-                                  : last < walk.units() ? panels_data + last * walk.unit_bytes
-                                                        : data + (layout.panel_bytes() - first * walk.unit_bytes);
-          const std::byte* next_end = std::min(next + chunk_bytes, args.w.data + layout.bytes());
-          if (rows <= kTileRows) next = next_end;
+          float* to = sums + (panel - panel_begin) * rows * kPanelRows;
           if constexpr (kPackedInTileRegisters) {
             if (Kind::kType == PackedType::bf16 || rows > kTileRows) {
+              if (first == 0) std::memset(to, 0, static_cast<size_t>(rows * kPanelRows) * sizeof(float));
               auto* space =
                   static_cast<std::byte*>(thread_scratch(static_cast<size_t>(spread_bytes<Kind>(walk)), kScratchTask));
-              multiply_packed_registers<Kind>(registers, x.from(row_begin), rows, data, walk, first, last, space, to);
+              multiply_packed_registers<Kind>(registers, block, rows, data, walk, first, last, space, to);
               continue;
             }
           }
-          for (int64_t row = 0; row < rows;) {
-            const int64_t count = next_tile(rows - row);
-            kPackedTiles<Kind>[count - 1](x.from(row_begin + row), data, walk, first, last,
-                                          next < next_end ? next : nullptr, to + row * kPanelRows);
-            next = std::min(next + tile_bytes, next_end);
-            row += count;
+          // The tiles of the first panel ask for the rows of the tile behind them; the others for the chunk of weights that
+          // comes next, each for a part of it; a single tile is too short for that.
+          [[maybe_unused]] const int64_t chunk_bytes = (last - first) * walk.unit_bytes;
+          const bool new_rows = panel == panel_begin && first == 0;
+          Ahead weights;
+          if (rows > kTileRows && !new_rows) {
+            weights.next = panel + 1 < panel_end ? data + layout.panel_bytes()
+                           : last < walk.units() ? panels_data + last * walk.unit_bytes
+                                                 : data + (layout.panel_bytes() - first * walk.unit_bytes);
+            weights.end = std::min(weights.next + chunk_bytes, args.w.data + layout.bytes());
+          }
+          for (int64_t row = 0, count; row < rows; row += count) {
+            count = next_tile(rows - row);
+            Ahead following{block.words + (row + count) * block.row_bytes, nullptr};
+            following.end = following.next + std::min(rows - row - count, kTileRows) * block.row_bytes;
+            kPackedTiles<Kind>[count - 1](block.from(row), data, walk, first, last, new_rows ? following : weights,
+                                          to + row * kPanelRows);
           }
         }
       }
-      with_type(args.y.dtype, [&](auto* tag) {
-        for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
-          const int64_t column = panel * kPanelRows, columns = std::min(kPanelRows, layout.n - column);
-          const float* from = sums + (panel - panel_begin) * panel_sums;
-          for (int64_t row = 0; row < rows; ++row)
-            store_row<Pointee<decltype(tag)>>(out, row_begin + row, column, columns, from + row * kPanelRows);
-        }
-      });
+      const int64_t column = panel_begin * kPanelRows;
+      const int64_t columns = std::min(layout.n, panel_end * kPanelRows) - column;
+      store_task(args, {row_begin, rows, column, columns}, sums);
     }
   });
 }

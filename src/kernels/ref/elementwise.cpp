@@ -77,6 +77,8 @@ double slope_of(Unary function, double x) {
 
 }  // namespace
 
+double unary_value(Unary function, double x) { return value_of(function, x); }
+
 void unary(const UnaryArgs& args) {
   for (int64_t i = 0; i < args.count; ++i) set(args.y, i, value_of(args.function, get(args.x, i)));
 }

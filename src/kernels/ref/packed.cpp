@@ -72,7 +72,7 @@ void packed_linear(const PackedLinearArgs& args) {
           part += x[static_cast<size_t>(i)] * stored_value(args.w, n, i);
         sum += part * scales[static_cast<size_t>(g)] * scale_of(args.w, n, g);
       }
-      set(args.y, row * args.y_stride + n, sum);
+      set(args.y, row * args.y_stride + n, args.activation ? unary_value(*args.activation, sum) : sum);
     }
   }
 }

@@ -21,6 +21,7 @@ void layer_norm(const RowNormArgs& args);
 void layer_norm_backward(const RowNormBackwardArgs& args);
 void group_norm(const GroupNormArgs& args);
 void group_norm_backward(const GroupNormBackwardArgs& args);
+double unary_value(Unary function, double x);
 void unary(const UnaryArgs& args);
 void unary_backward(const UnaryBackwardArgs& args);
 void binary(const BinaryArgs& args);

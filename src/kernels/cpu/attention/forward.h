@@ -12,6 +12,7 @@ template <class Simd>
 struct AttentionForward : Tiles<Simd> {
   using Base = Tiles<Simd>;
   using Base::kKeyBlock;
+  using Base::kMostKeys;
   using Base::kPanel;
   using Base::kRowBlock;
   using Base::U;
@@ -25,7 +26,7 @@ struct AttentionForward : Tiles<Simd> {
   struct Layout {
     int64_t keys, rows, D;
     const AttentionArgs& args;
-    static constexpr int64_t kScoreStride = kKeyBlock + 2 * W, kWeightStride = kKeyBlock + 2 * W;
+    static constexpr int64_t kScoreStride = kMostKeys + 2 * W, kWeightStride = kMostKeys + 2 * W;
     Elem *k_copy = nullptr, *v_copy = nullptr, *q_copy = nullptr;
     Elem *k = nullptr, *v = nullptr, *weights = nullptr;
     float *scores = nullptr, *sums = nullptr;
@@ -80,6 +81,14 @@ struct AttentionForward : Tiles<Simd> {
     state.largest = largest;
   }
 
+  // Keys of a block. What a row of causal attention sees must not depend on the keys behind it; other rows see all keys, which
+  // are dealt out evenly, because a short block costs its own pass over the sums.
+  static int64_t block_size(const AttentionArgs& args, int64_t keys) {
+    if (args.causal || keys <= kKeyBlock) return kKeyBlock;
+    const int64_t blocks = (keys + kMostKeys - 1) / kMostKeys;
+    return Base::round_up((keys + blocks - 1) / blocks, kPanel);
+  }
+
   static void run(const AttentionArgs& args, int64_t sequence, int64_t kv_head, int64_t row_begin, int64_t row_end) {
     const int64_t D = args.head_dim, Dp = Base::round_up(D, W), group = args.heads / args.kv_heads;
     const int64_t q0 = args.query_offsets[sequence], k0 = args.key_offsets[sequence];
@@ -88,6 +97,7 @@ struct AttentionForward : Tiles<Simd> {
     const int64_t S = args.causal ? Base::min(all_keys, row_end + shift) : all_keys;
     const int64_t total_rows = args.query_offsets[args.sequences];
     const float factor = args.scale * kLog2E;
+    const int64_t key_step = block_size(args, S);
 
     Layout at{S, row_end - row_begin, D, args};
     Base::allocate(at);
@@ -107,8 +117,8 @@ struct AttentionForward : Tiles<Simd> {
         for (int64_t r = 0; r < rows; ++r) state[r] = {kMasked, 0.0f, 0.0f};
         std::memset(at.sums, 0, static_cast<size_t>(rows * Dp) * sizeof(float));
         const int64_t block_keys = args.causal ? Base::min(S, block + rows + shift) : S;
-        for (int64_t key = 0; key < block_keys; key += kKeyBlock) {
-          const int64_t count = Base::min(kKeyBlock, block_keys - key);
+        for (int64_t key = 0; key < block_keys; key += key_step) {
+          const int64_t count = Base::min(key_step, block_keys - key);
           // Keys of this block that query row `r` of this row block sees.
           const auto visible = [&](int64_t r) {
             return args.causal ? Base::min(count, block + r + shift + 1 - key) : count;

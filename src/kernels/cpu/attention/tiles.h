@@ -50,6 +50,7 @@ struct Tiles {
   static constexpr int64_t kPanel = N * W;      // columns of a packed panel
   static constexpr int64_t kRowBlock = 48;      // query rows whose scores are alive at once
   static constexpr int64_t kKeyBlock = 256;     // their columns: 48 KB of f32 scores
+  static constexpr int64_t kMostKeys = 320;     // of a block where a few keys more save one
   static constexpr int64_t kBackwardRows = 96;  // longer sums over rows, for dK and dV
 
   static constexpr int64_t round_up(int64_t x, int64_t to) { return (x + to - 1) / to * to; }

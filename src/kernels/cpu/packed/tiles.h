@@ -26,11 +26,21 @@ Walk walk_of(const PackedLayout& layout) {
   }
 }
 
-// sums[rows][64] += the products of units first..last, whose bytes begin at `panel`; each group's sum of integers goes to f32
-// once. A cache line at `prefetch` is asked for per step, if there is a `prefetch`.
+// Memory that is needed soon: a tile asks for a cache line of it per step, as far as its steps reach.
+struct Ahead {
+  const std::byte *next = nullptr, *end = nullptr;
+  bool empty() const { return next >= end; }
+  SENSORIUM_VECTOR void ask() {
+    __builtin_prefetch(next, 0, 2);
+    next = next < end ? next + 64 : next;
+  }
+};
+
+// sums[rows][64] += the products of units first..last, whose bytes begin at `panel` (= if the first is 0); each group's sum of
+// integers goes to f32 once. `ahead` moves on.
 template <typename Kind, int kRows>
 void multiply_tile(const ActivationRows& x, const std::byte* panel, const Walk& walk, int64_t first, int64_t last,
-                   const std::byte* prefetch, float* sums) {
+                   Ahead& ahead, float* sums) {
   const int64_t row_bytes = x.row_bytes, rows = x.rows, unit_bytes = walk.unit_bytes;
   for (int pass = 0; pass < kPasses; ++pass) {
     const std::byte* unit = panel;
@@ -48,8 +58,9 @@ void multiply_tile(const ActivationRows& x, const std::byte* panel, const Walk& 
         for (int v = 0; v < kPassVectors; ++v) c[r][v] = start;
       }
       const auto walk_steps = [&](auto ask) {
+        Ahead asked = ahead;  // in registers
         for (int64_t s = 0; s < steps; ++s, step += Kind::kStepBytes, a += 4) {
-          if constexpr (ask()) __builtin_prefetch(prefetch + 64 * s, 0, 2);
+          if constexpr (ask()) asked.ask();
           Words w[kPassVectors];
           Kind::load(step, pass, w);
 #pragma GCC unroll 8
@@ -61,25 +72,33 @@ void multiply_tile(const ActivationRows& x, const std::byte* panel, const Walk& 
             for (int v = 0; v < kPassVectors; ++v) c[r][v] = add_byte_products(c[r][v], w[v], bytes);
           }
         }
+        ahead = asked;
       };
-      if (prefetch != nullptr && pass == 0) {
-        walk_steps(std::true_type());
-        prefetch += 64 * steps;
-      } else {
+      if (ahead.empty()) {
         walk_steps(std::false_type());
+      } else {
+        walk_steps(std::true_type());
       }
       // Keeps the compiler from holding the sums of all groups in registers, which would have to leave for the stack and be
       // stored twice.
       asm volatile("" ::: "memory");
+      const auto add_group = [&](auto starts_sum) {
 #pragma GCC unroll 4
-      for (int v = 0; v < kPassVectors; ++v) {
-        const Floats scale = widen_half(load_shorts(unit + first_row(pass, v) * 2));
-        float* to = sums + first_row(pass, v);
+        for (int v = 0; v < kPassVectors; ++v) {
+          const Floats scale = widen_half(load_shorts(unit + first_row(pass, v) * 2));
+          float* to = sums + first_row(pass, v);
 #pragma GCC unroll 8
-        for (int r = 0; r < kRows; ++r) {
-          const Floats value = __builtin_convertvector(c[r][v], Floats) * broadcast(scales[r]);
-          put(to + r * kPanelRows, multiply_add(get(to + r * kPanelRows), value, scale));
+          for (int r = 0; r < kRows; ++r) {
+            const Floats value = __builtin_convertvector(c[r][v], Floats) * broadcast(scales[r]);
+            const Floats before = starts_sum() ? Floats{} : get(to + r * kPanelRows);
+            put(to + r * kPanelRows, multiply_add(before, value, scale));
+          }
         }
+      };
+      if (g == 0) {
+        add_group(std::true_type());
+      } else {
+        add_group(std::false_type());
       }
     }
   }
@@ -87,7 +106,7 @@ void multiply_tile(const ActivationRows& x, const std::byte* panel, const Walk& 
 
 template <int kRows>
 void multiply_brain_tile(const ActivationRows& x, const std::byte* panel, const Walk& walk, int64_t first, int64_t last,
-                         const std::byte* prefetch, float* sums) {
+                         Ahead& ahead, float* sums) {
   const int64_t begin = first * walk.unit_steps, end = std::min(last * walk.unit_steps, walk.steps);
   const int64_t row_bytes = x.row_bytes;
   for (int pass = 0; pass < kPasses; ++pass) {
@@ -95,13 +114,15 @@ void multiply_brain_tile(const ActivationRows& x, const std::byte* panel, const 
 #pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 4
-      for (int v = 0; v < kPassVectors; ++v) c[r][v] = get(sums + r * kPanelRows + first_row(pass, v));
+      for (int v = 0; v < kPassVectors; ++v)
+        c[r][v] = first == 0 ? Floats{} : get(sums + r * kPanelRows + first_row(pass, v));
     }
     const std::byte* step = panel;
     const std::byte* a = x.words + begin * 4;
     const auto walk_steps = [&](auto ask) {
+      Ahead asked = ahead;
       for (int64_t s = begin; s < end; ++s, step += Brains::kStepBytes, a += 4) {
-        if constexpr (ask()) __builtin_prefetch(prefetch + 64 * (s - begin), 0, 2);
+        if constexpr (ask()) asked.ask();
         Words w[kPassVectors];
         Brains::load(step, pass, w);
 #pragma GCC unroll 8
@@ -113,11 +134,12 @@ void multiply_brain_tile(const ActivationRows& x, const std::byte* panel, const 
           for (int v = 0; v < kPassVectors; ++v) c[r][v] = add_brain_products(c[r][v], w[v], row);
         }
       }
+      ahead = asked;
     };
-    if (prefetch != nullptr && pass == 0) {
-      walk_steps(std::true_type());
-    } else {
+    if (ahead.empty()) {
       walk_steps(std::false_type());
+    } else {
+      walk_steps(std::true_type());
     }
 #pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r) {
@@ -127,8 +149,7 @@ void multiply_brain_tile(const ActivationRows& x, const std::byte* panel, const 
   }
 }
 
-using PackedTile = void (*)(const ActivationRows&, const std::byte*, const Walk&, int64_t, int64_t, const std::byte*,
-                            float*);
+using PackedTile = void (*)(const ActivationRows&, const std::byte*, const Walk&, int64_t, int64_t, Ahead&, float*);
 template <typename Kind>
 constexpr PackedTile kPackedTiles[kTileRows] = {multiply_tile<Kind, 1>, multiply_tile<Kind, 2>, multiply_tile<Kind, 3>,
                                                 multiply_tile<Kind, 4>, multiply_tile<Kind, 5>, multiply_tile<Kind, 6>};
