@@ -103,13 +103,14 @@ def main(args):
         write_checkpoint(args.reference, released)
         shutil.copy(pathlib.Path(args.reference) / "imagebind/bpe/bpe_simple_vocab_16e6.txt.gz", folder)
     for made, command in {"bf16": ["convert", released, folder / "bf16", "--to", "safetensors", "--type", "bf16"],
+                          "packed": ["quantize", folder / "bf16", folder / "packed", "--type", "bf16"],
                           "q8": ["quantize", folder / "bf16", folder / "q8"]}.items():
         if not (folder / made).exists():
             subprocess.run([args.binary, *map(str, command)], check=True, stdout=subprocess.DEVNULL)
     rows = {}
     for turn in range(args.turns):
         for name, run in {"torch f32": lambda: run_torch(args, "float32"), "torch bf16": lambda: run_torch(args, "bfloat16"),
-                          "own bf16": lambda: run_own(args, folder / "bf16"), "own q8": lambda: run_own(args, folder / "q8")}.items():
+                          "own bf16": lambda: run_own(args, folder / "packed"), "own q8": lambda: run_own(args, folder / "q8")}.items():
             rows.setdefault(name, []).append(run())
     middle = {name: {key: sorted(one[key] for one in runs)[len(runs) // 2] for key in runs[0]} for name, runs in rows.items()}
     for name, row in middle.items():

@@ -62,9 +62,9 @@ void multiply_packed(const PackedLinearArgs& args) {
   }
   const Walk walk = walk_of<Kind>(layout);
   const int64_t blocks = div_up(args.m, kRowBlock), panels = layout.panels();
-  const int64_t chunk = args.m <= kTileRows
-                            ? walk.units()
-                            : std::max<int64_t>((blocks > 1 ? kChunkBytes : kSmallChunkBytes) / walk.unit_bytes, 1);
+  const int64_t cached = (blocks > 1 ? kChunkBytes : kSmallChunkBytes) / walk.unit_bytes;  // units
+  const int64_t chunks = args.m <= kTileRows ? 1 : div_up(walk.units(), std::max<int64_t>(cached, 1));
+  const int64_t chunk = div_up(walk.units(), std::max<int64_t>(chunks, 1));
   const int64_t width =
       blocks == 1 ? 1 : std::clamp<int64_t>(panels * blocks / (8 * thread_count()), 1, std::min(kMostPanels, panels));
   const int64_t tasks = div_up(panels, width) * blocks;
