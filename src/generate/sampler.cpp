@@ -1,6 +1,8 @@
 #include "generate/sampler.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -20,8 +22,43 @@ constexpr auto kLikelier = [](const auto& a, const auto& b) {
   return a.value != b.value ? a.value > b.value : a.token < b.token;
 };
 
-bool holds(std::span<const uint64_t> bits, size_t token) {
-  return token / 64 < bits.size() && (bits[token / 64] >> (token % 64) & 1) != 0;
+// Of loops over a vocabulary that the compiler makes vectors of.
+constexpr size_t kLanes = 16;
+
+bool any_nan(std::span<const float> values) {
+  std::array<int32_t, kLanes> found{};
+  for (size_t i = 0; i + kLanes <= values.size(); i += kLanes) {
+    for (size_t j = 0; j < kLanes; ++j) found[j] |= std::isnan(values[i + j]) ? 1 : 0;
+  }
+  const auto is_nan = [](float value) { return std::isnan(value); };
+  return std::ranges::count(found, 0) < std::ssize(found) ||
+         std::ranges::any_of(values.last(values.size() % kLanes), is_nan);
+}
+
+// The first of the largest.
+size_t largest(std::span<const float> values) {
+  float most = values[0];
+  if (values.size() >= kLanes) {
+    std::array<float, kLanes> lanes;
+    std::copy_n(values.begin(), kLanes, lanes.begin());
+    for (size_t i = kLanes; i + kLanes <= values.size(); i += kLanes) {
+      for (size_t j = 0; j < kLanes; ++j) lanes[j] = values[i + j] > lanes[j] ? values[i + j] : lanes[j];
+    }
+    most = *std::ranges::max_element(lanes);
+  }
+  for (const float value : values.last(values.size() % kLanes)) most = std::max(most, value);
+  return static_cast<size_t>(std::ranges::find(values, most) - values.begin());
+}
+
+// The tokens whose bits are not set can no longer come.
+void forbid_others(std::span<float> logits, std::span<const uint64_t> allowed) {
+  for (size_t first = 0; first < logits.size(); first += 64) {
+    const size_t count = std::min<size_t>(64, logits.size() - first);
+    uint64_t forbidden = first / 64 < allowed.size() ? ~allowed[first / 64] : ~uint64_t{0};
+    if (count < 64) forbidden &= (uint64_t{1} << count) - 1;
+    for (; forbidden != 0; forbidden &= forbidden - 1)
+      logits[first + static_cast<size_t>(std::countr_zero(forbidden))] = kNever;
+  }
 }
 
 }  // namespace
@@ -71,28 +108,23 @@ std::span<const float> Sampler::adjust(std::span<const float> logits, std::span<
     }
   }
   for (const auto& [token, count] : said_) {
-    if (!inside(token)) continue;
+    if (!inside(token) || !penalised) continue;
     adjusted_[static_cast<size_t>(token)] -=
         static_cast<float>(options_.frequency_penalty * static_cast<double>(count) + options_.presence_penalty);
   }
-  if (!allowed.empty()) {
-    for (size_t token = 0; token < adjusted_.size(); ++token) {
-      if (!holds(allowed, token)) adjusted_[token] = kNever;
-    }
-  }
+  if (!allowed.empty()) forbid_others(adjusted_, allowed);
   return adjusted_;
 }
 
 int32_t Sampler::choose(std::span<const float> logits, std::span<const uint64_t> allowed) {
   require(!logits.empty(), ErrorKind::numeric, "no logits to choose from");
-  require(std::none_of(logits.begin(), logits.end(), [](float x) { return std::isnan(x); }), ErrorKind::numeric,
-          "the model's logits are not numbers: its weights may be damaged");
+  require(!any_nan(logits), ErrorKind::numeric, "the model's logits are not numbers: its weights may be damaged");
   const std::span<const float> adjusted = adjust(logits, allowed);
-  const auto best = std::max_element(adjusted.begin(), adjusted.end());
-  require(*best > kNever, ErrorKind::unsupported,
+  const size_t best = largest(adjusted);
+  require(adjusted[best] > kNever, ErrorKind::unsupported,
           "no token of this model can come next: the tokenizer cannot write what the grammar wants");
-  if (options_.temperature == 0) return static_cast<int32_t>(best - adjusted.begin());
-  return draw(adjusted, *best);
+  if (options_.temperature == 0) return static_cast<int32_t>(best);
+  return draw(adjusted, adjusted[best]);
 }
 
 int32_t Sampler::draw(std::span<const float> logits, float most) {

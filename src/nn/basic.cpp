@@ -13,6 +13,12 @@ Linear::Linear(ParameterStore& store, const std::string& name, int64_t in, int64
   if (bias_kind == Bias::zeros) bias = store.add(name + ".bias", {out}, Init::zeros);
 }
 
+void Linear::pack() {
+  if (packed.defined()) return;
+  packed = ops::pack_weight(weight, {.type = kernels::PackedType::bf16});
+  weight = {};
+}
+
 Tensor Linear::operator()(const Tensor& x_TK) const {
   Tensor y_TN = packed.defined() ? ops::packed_linear(x_TK, packed, bias) : ops::linear(x_TK, weight, bias);
   for (const LowRank& change : changes) {

@@ -37,6 +37,9 @@ struct Linear {
   Tensor operator()(const Tensor& x_TK) const;
   // activation(linear(x)): in one pass where the weight is packed.
   Tensor activated(const Tensor& x_TK, kernels::Unary activation) const;
+  // Products with bf16 activations read a copy in the kernels' order from now on, and `weight` is let go of. For a constant
+  // weight that few rows at a time are multiplied with: they would bring it into that order anew every time.
+  void pack();
   int64_t inputs() const { return packed.defined() ? packed.layout.k : weight.dim(1); }
   int64_t outputs() const { return packed.defined() ? packed.layout.n : weight.dim(0); }
   Tensor weight;             // undefined where the weight is packed

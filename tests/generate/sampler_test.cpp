@@ -17,6 +17,25 @@ TEST(Sampler, GreedyTakesTheLargestLogit) {
   EXPECT_EQ(sampler.choose(logits), 1);
 }
 
+// Wherever it stands, in vocabularies of every length around whole vectors and words of bits; of equal ones the first.
+TEST(Sampler, GreedyLooksEverywhere) {
+  Sampler sampler({});
+  for (const size_t size : {1, 2, 15, 16, 17, 31, 33, 63, 64, 65, 130}) {
+    for (size_t at = 0; at < size; ++at) {
+      std::vector<float> logits(size, -3.0f);
+      std::vector<uint64_t> allowed(size / 64 + 1);
+      logits[at] = -2.0f;
+      EXPECT_EQ(sampler.choose(logits), static_cast<int32_t>(at)) << size;
+      logits.back() = -2.0f;
+      EXPECT_EQ(sampler.choose(logits), static_cast<int32_t>(at)) << size;
+      std::fill(logits.begin(), logits.end(), 5.0f);
+      logits[at] = -7.0f;
+      allowed[at / 64] = uint64_t{1} << (at % 64);
+      EXPECT_EQ(sampler.choose(logits, allowed), static_cast<int32_t>(at)) << size;
+    }
+  }
+}
+
 TEST(Sampler, SameSeedSameTokens) {
   const std::vector<float> logits = {0.1f, 0.2f, 0.3f, 0.4f, 0.5f};
   Sampler a({.temperature = 1.0, .seed = 7}), b({.temperature = 1.0, .seed = 7}), c({.temperature = 1.0, .seed = 8});

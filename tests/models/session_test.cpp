@@ -213,6 +213,31 @@ TEST(DecoderSession, LongPromptsGoThroughInParts) {
   EXPECT_EQ(session.room(), 100);
 }
 
+// As a model is loaded: its matrices in the kernels' order. A row's sums do not depend on the other rows then, however many.
+TEST(DecoderSession, APackedDecoderComputesTheSame) {
+  const auto dense = tiny_model(1, long_config()), packed = tiny_model(1, long_config());
+  packed->decoder().pack();
+  EXPECT_FALSE(packed->decoder().output_embedding().defined());
+  const auto plain = wrap_sensorium(*dense, DType::bf16), chat = wrap_sensorium(*packed, DType::bf16);
+  std::vector<std::unique_ptr<ChatSession>> together, alone;
+  std::vector<ChatSession*> sessions;
+  for (int i = 0; i < 7; ++i) {
+    const std::vector<ChatMessage> prompt = {user({{words(20 + 30 * i, static_cast<uint64_t>(i)), nullptr}})};
+    together.push_back(chat->start(prompt));
+    alone.push_back(chat->start(prompt));
+    sessions.push_back(together.back().get());
+    expect_close(as_tensor(together.back()->logits()), as_tensor(plain->start(prompt)->logits()), 0.02);
+  }
+  for (int32_t step = 0; step < 5; ++step) {
+    const std::vector<int32_t> tokens(sessions.size(), 40 + step);
+    sessions.front()->accept_all(sessions, tokens);
+    for (size_t i = 0; i < alone.size(); ++i) {
+      alone[i]->accept(tokens[i]);
+      EXPECT_EQ(floats(alone[i]->logits()), floats(sessions[i]->logits())) << i;
+    }
+  }
+}
+
 TEST(DecoderSession, BytesInTheCacheAreNearFloats) {
   const auto model = tiny_model(1, long_config());
   const auto exact = wrap_sensorium(*model, DType::f32), bytes = wrap_sensorium(*model, DType::f32);

@@ -1,4 +1,5 @@
 // The scheduler alone, with a model that takes its time: what long prompts and tasks do to the answers of others.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include "eval/fake_model.h"
 #include "server/http_client.h"
 #include "server/scheduling/scheduler.h"
+#include "text/grammar/json_schema.h"
 
 namespace sensorium::server {
 namespace {
@@ -138,6 +140,20 @@ TEST_F(Scheduling, AShortPromptPassesALongOne) {
   EXPECT_FALSE(longest->started().has_value());
 }
 
+// Twenty questions of a millisecond: were one of them read between two passes, of up to twenty tokens and 100 ms, the last would
+// wait for more than a second.
+TEST_F(Scheduling, ManyShortPromptsBeginTogether) {
+  const auto running = ask(16);
+  ASSERT_TRUE(eventually([&] { return !running->texts().empty(); }));
+  const Clock::time_point begin = Clock::now();
+  std::vector<std::shared_ptr<Listening>> all;
+  for (int i = 0; i < 20; ++i) all.push_back(ask(4));
+  for (const auto& one : all) {
+    ASSERT_TRUE(eventually([&] { return one->started().has_value(); }));
+    EXPECT_LT(std::chrono::duration<double>(*one->started() - begin).count(), 0.6);
+  }
+}
+
 TEST_F(Scheduling, APromptThatNobodyWaitsForIsNotReadToItsEnd) {
   const auto running = ask(16);
   ASSERT_TRUE(eventually([&] { return !running->texts().empty(); }));
@@ -151,6 +167,32 @@ TEST_F(Scheduling, APromptThatNobodyWaitsForIsNotReadToItsEnd) {
   ASSERT_TRUE(eventually([&] { return after->over.load(); }));
   EXPECT_EQ(rows_read, read + 16);
   EXPECT_FALSE(gone->over);
+}
+
+// What one answer found out about a grammar helps the next; too many grammars, and too large ones, are let go of.
+TEST(LoadedModel, RequestsWithTheSameGrammarShareWhatIsKnownOfIt) {
+  LoadedModel model(std::make_unique<SlowModel>());
+  const auto grammar = [](int least) {
+    return std::make_shared<const text::grammar::Grammar>(
+        text::grammar::parse_json_schema(fmt::format(R"({{"type": "string", "minLength": {}}})", least)).value());
+  };
+  const auto first = model.constraint(grammar(1));
+  EXPECT_EQ(model.constraint(grammar(1)), first);
+  EXPECT_NE(model.constraint(grammar(2)), first);
+  EXPECT_EQ(model.constraint(grammar(1)), first);
+  for (int i = 2; i <= 9; ++i) (void)model.constraint(grammar(i));
+  EXPECT_NE(model.constraint(grammar(1)), first);
+
+  const auto large = model.constraint(grammar(30'000));
+  text::grammar::Matcher matcher(large);
+  matcher.accept('"');
+  EXPECT_EQ(model.constraint(grammar(30'000)), large);
+  for (int i = 0; i < 30'000; ++i) {
+    (void)matcher.allowed();
+    matcher.accept('a');
+  }
+  ASSERT_GT(large->bytes(), size_t{16} << 20);
+  EXPECT_NE(model.constraint(grammar(30'000)), large);
 }
 
 class StepsTask : public ModelTask {

@@ -155,6 +155,11 @@ void Decoder::for_each_linear(const std::function<void(const std::string& name, 
   }
 }
 
+void Decoder::pack() {
+  for_each_linear([](const std::string&, nn::Linear& linear) { linear.pack(); });
+  output_.pack();
+}
+
 nn::KvLayout Decoder::cache_layout(DType dtype) const {
   return {.layers = config_.layers, .kv_heads = config_.kv_heads, .head_dim = config_.head_dim, .dtype = dtype};
 }

@@ -60,12 +60,15 @@ class Decoder {
   Tensor logits(const Tensor& hidden_TC) const;
   // The table of embed(), [vocabulary, dim]; undefined if a checkpoint has it packed.
   const Tensor& embedding() const { return embedding_.tensor; }
-  // The matrix of logits(), [vocabulary, dim]; undefined if a checkpoint has it packed.
+  // The matrix of logits(), [vocabulary, dim]; undefined if it is packed.
   const Tensor& output_embedding() const { return output_.weight; }
   const nn::Linear& output() const { return output_; }
 
   // The matrices of all blocks with their names, "<name>.layers.0.attention.qkv": for adapters.
   void for_each_linear(const std::function<void(const std::string& name, nn::Linear& linear)>& visit);
+
+  // Brings the matrices of the blocks and of logits() into the kernels' order (nn::Linear::pack): for use in bf16, not for training.
+  void pack();
 
   nn::KvLayout cache_layout(DType dtype) const;
   // While on, blocks keep only their inputs for the backward pass and compute the rest again.

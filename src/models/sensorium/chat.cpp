@@ -392,6 +392,8 @@ class SensoriumChat : public Model {
 
 std::unique_ptr<Model> load_sensorium(const Checkpoint& checkpoint, DType compute) {
   std::unique_ptr<SensoriumModel> model = SensoriumModel::load(checkpoint.path());
+  // Short prompts and answers in the making are a few rows at a time.
+  if (compute == DType::bf16) model->decoder().pack();
   const SensoriumModel& reference = *model;
   return std::make_unique<SensoriumChat>(reference, compute, std::move(model));
 }

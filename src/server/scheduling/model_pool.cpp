@@ -8,6 +8,12 @@
 #include "models/embedding/embedder.h"
 
 namespace sensorium::server {
+namespace {
+
+// Kept for later requests; bytes of one.
+constexpr size_t kMostConstraints = 8, kMostConstraintBytes = size_t{16} << 20;
+
+}  // namespace
 
 LoadedModel::LoadedModel(std::unique_ptr<models::Model> model_)
     : model(std::move(model_)), description(model->describe()) {
@@ -16,9 +22,19 @@ LoadedModel::LoadedModel(std::unique_ptr<models::Model> model_)
   }
 }
 
-std::shared_ptr<const text::grammar::TokenTrie> LoadedModel::tokens() {
+std::shared_ptr<text::grammar::Constraint> LoadedModel::constraint(
+    const std::shared_ptr<const text::grammar::Grammar>& grammar) {
+  std::erase_if(constraints_, [](const auto& known) { return known->bytes() > kMostConstraintBytes; });
+  const auto found =
+      std::ranges::find_if(constraints_, [&](const auto& known) { return known->grammar() == *grammar; });
+  if (found != constraints_.end()) {
+    std::rotate(constraints_.begin(), found, found + 1);
+    return constraints_.front();
+  }
   if (!tokens_) tokens_ = std::make_shared<const text::grammar::TokenTrie>(model->tokenizer());
-  return tokens_;
+  constraints_.push_front(std::make_shared<text::grammar::Constraint>(grammar, tokens_, model->tokenizer()));
+  if (constraints_.size() > kMostConstraints) constraints_.pop_back();
+  return constraints_.front();
 }
 
 ModelPool::ModelPool(std::vector<ModelSource> sources, const Options& options, Load load)

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "models/model.h"
-#include "text/grammar/token_trie.h"
+#include "text/grammar/constraint.h"
 
 namespace sensorium::server {
 
@@ -27,15 +27,17 @@ struct ModelSource {
 
 struct LoadedModel {
   explicit LoadedModel(std::unique_ptr<models::Model> model_);
-  // For constrained answers; made when first needed. On the scheduler's thread.
-  std::shared_ptr<const text::grammar::TokenTrie> tokens();
+  // What binds answers to a grammar: of the few grammars that were asked for last, with all that answers before have found out about
+  // its states. On the scheduler's thread.
+  std::shared_ptr<text::grammar::Constraint> constraint(const std::shared_ptr<const text::grammar::Grammar>& grammar);
 
   std::unique_ptr<models::Model> model;
   OrderedJson description;  // what it says of itself; of an embedder also "embeds": the names of its senses
   double row_seconds = 0;   // that a token of a prompt takes, as last measured; 0: not known. Of the scheduler's thread
 
  private:
-  std::shared_ptr<const text::grammar::TokenTrie> tokens_;
+  std::shared_ptr<const text::grammar::TokenTrie> tokens_;              // made when first needed
+  std::deque<std::shared_ptr<text::grammar::Constraint>> constraints_;  // the one asked for last first
 };
 
 // Thread-safe.

@@ -67,8 +67,7 @@ void Scheduler::loop() {
       if (stopping_) break;
     }
     drop_unwanted();
-    take_waiting();
-    advance_one();
+    read_prompts();
     step_all();
     busy = !beginnings_.empty() || !answers_.empty();
     update_gauges();

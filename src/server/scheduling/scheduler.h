@@ -51,6 +51,8 @@ class Scheduler {
   void take_waiting();
   // Whether there was one to take.
   bool take_one();
+  // Parts of prompts, for as long as answers may wait.
+  void read_prompts();
   void begin(const WaitingPtr& waiting, const std::shared_ptr<LoadedModel>& model);
   // A part of the prompt whose turn it is.
   void advance_one();

@@ -5,7 +5,6 @@
 
 #include "server/scheduling/media_note.h"
 #include "server/scheduling/scheduler_state.h"
-#include "text/grammar/constraint.h"
 
 namespace sensorium::server {
 namespace {
@@ -37,6 +36,16 @@ void Scheduler::begin(const WaitingPtr& waiting, const std::shared_ptr<LoadedMod
   running.model = model;
   running.since = waiting->since;
   beginnings_.push_back(std::move(beginning));
+}
+
+// A long prompt's part takes all the time; of short ones several are read, so that many that come at once do not each wait for
+// a pass of all answers.
+void Scheduler::read_prompts() {
+  const Clock::time_point start = Clock::now();
+  do {
+    take_waiting();
+    advance_one();
+  } while (!beginnings_.empty() && seconds_since(start) < kPartSeconds / 2);
 }
 
 void Scheduler::advance_one() {
@@ -107,10 +116,7 @@ void Scheduler::start_answers(Beginning& beginning) {
             "logit_bias: token {} is outside the vocabulary of {}", token, session->logits().size());
   }
   generate::GenerateOptions options = job.options;
-  if (job.grammar) {
-    options.constraint =
-        std::make_shared<text::grammar::Constraint>(job.grammar, model->tokens(), model->model->tokenizer());
-  }
+  if (job.grammar) options.constraint = model->constraint(job.grammar);
   std::vector<std::unique_ptr<Answer>> answers;
   for (int64_t i = 0; i < job.samples; ++i) {
     auto answer = std::make_unique<Answer>();

@@ -21,6 +21,12 @@ Automaton::Automaton(std::shared_ptr<const Grammar> grammar)
   start_ = close(std::move(pending));
 }
 
+size_t Automaton::bytes() const {
+  constexpr size_t kHashed = 32;  // of an entry of a hash table, beside its value
+  return nodes_.size() * (2 * sizeof(Node) + kHashed) + steps_.size() * sizeof(State) +
+         states_.size() * (sizeof(StateData) + kHashed);
+}
+
 int32_t Automaton::node(int32_t position, int32_t parent) {
   const auto [at, made] = node_ids_.try_emplace(key(position, parent), static_cast<int32_t>(nodes_.size()));
   if (made) {

@@ -30,6 +30,9 @@ class Automaton {
   // Whether the text may end here.
   bool accepts(State state) const { return state != kDead && states_[static_cast<size_t>(state)].accepts; }
   size_t states() const { return states_.size(); }
+  const Grammar& grammar() const { return *grammar_; }
+  // About the memory of what it has made so far.
+  size_t bytes() const;
 
  private:
   static constexpr State kUnknown = -2;

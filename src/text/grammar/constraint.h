@@ -13,7 +13,7 @@
 
 namespace sensorium::text::grammar {
 
-// A grammar for one vocabulary, and what is known of its states so far. Answers to one request share it. Not thread-safe.
+// A grammar for one vocabulary, and what is known of its states so far, for all answers that it binds. Not thread-safe.
 class Constraint {
  public:
   // `tokens` are those of `tokenizer`, which must outlive this object.
@@ -22,6 +22,10 @@ class Constraint {
   Constraint(Grammar grammar, const Tokenizer& tokenizer)
       : Constraint(std::make_shared<const Grammar>(std::move(grammar)), std::make_shared<const TokenTrie>(tokenizer),
                    tokenizer) {}
+
+  const Grammar& grammar() const { return automaton_.grammar(); }
+  // About the memory of what is known.
+  size_t bytes() const { return automaton_.bytes() + known_.size() * tokens_->words() * sizeof(uint64_t); }
 
  private:
   friend class Matcher;

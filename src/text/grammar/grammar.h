@@ -46,6 +46,8 @@ class Grammar {
     return sets_[static_cast<size_t>(byte_set)][static_cast<size_t>(byte_class)];
   }
 
+  friend bool operator==(const Grammar&, const Grammar&) = default;
+
  private:
   friend class GrammarBuilder;
   std::vector<int32_t> elements_, alternatives_, first_;
