@@ -10,13 +10,12 @@ Every client asks another question of --words words and takes --tokens tokens. P
 nothing beyond Python.
 """
 import argparse
-import asyncio
 import json
 import random
 import statistics
-import time
-import urllib.parse
 import urllib.request
+
+import streaming
 
 WORDS = "rain tree house river stone cloud bird road field lamp door ship glass clock hand wind".split()
 
@@ -26,41 +25,14 @@ def first_model(address):
         return json.load(response)["data"][0]["id"]
 
 
-async def stream(address, model, question, tokens):
-    """Seconds to the first token, how many came, and how many the prompt had."""
-    url = urllib.parse.urlsplit(address)
-    reader, writer = await asyncio.open_connection(url.hostname, url.port)
-    body = json.dumps({"model": model, "stream": True, "max_tokens": tokens, "temperature": 1, "stream_options": {"include_usage": True},
-                       "messages": [{"role": "user", "content": question}]}).encode()
-    start = time.perf_counter()
-    writer.write(f"POST /v1/chat/completions HTTP/1.1\r\nHost: {url.netloc}\r\nContent-Type: application/json\r\n"
-                 f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body)
-    await writer.drain()
-    status = int((await reader.readline()).split()[1])
-    first, count, prompt = None, 0, 0
-    while line := await reader.readline():
-        if line.startswith(b"data: {"):
-            event = json.loads(line[6:])
-            if first is None and event.get("choices") and event["choices"][0]["delta"].get("content"):
-                first = time.perf_counter() - start
-            usage = event.get("usage") or {}
-            count, prompt = usage.get("completion_tokens", count), usage.get("prompt_tokens", prompt)
-    writer.close()
-    if status != 200 or first is None:
-        raise SystemExit(f"{address}: status {status}, {count} tokens")
-    return first, count, prompt
-
-
-async def clients(address, model, options, seed):
+def clients(address, model, options, seed):
     draw = random.Random(seed)
     questions = [" ".join(draw.choices(WORDS, k=options.words)) for _ in range(options.clients)]
-    start = time.perf_counter()
-    done = await asyncio.gather(*(stream(address, model, question, options.tokens) for question in questions))
-    seconds = time.perf_counter() - start
-    firsts = sorted(first for first, *_ in done)
-    return {"tokens_s": sum(count for _, count, _ in done) / seconds, "first_median_s": statistics.median(firsts),
-            "first_p95_s": firsts[min(len(firsts) - 1, round(0.95 * (len(firsts) - 1)))],
-            "prompt": statistics.median(prompt for *_, prompt in done)}
+    figures = streaming.figures(address, [{"model": model, "max_tokens": options.tokens, "temperature": 1,
+                                           "messages": [{"role": "user", "content": question}]} for question in questions])
+    if figures["errors"] > 0:
+        raise SystemExit(f"{address}: {figures['errors']} clients got no answer")
+    return figures
 
 
 def main(options):
@@ -68,7 +40,7 @@ def main(options):
     rounds = {name: [] for name, _ in servers}
     for round_ in range(options.rounds + 1):
         for name, address in servers:
-            figures = asyncio.run(clients(address, first_model(address), options, round_))
+            figures = clients(address, first_model(address), options, round_)
             if round_ > 0:  # the first round warms both up
                 rounds[name].append(figures)
     middle = {name: {key: statistics.median(one[key] for one in runs) for key in runs[0]} for name, runs in rounds.items()}
@@ -76,8 +48,8 @@ def main(options):
     print(f"{options.clients} clients, {options.words} words each, {options.tokens} tokens\n"
           "| server | tokens/s of all | ratio to the last | first token, median | p95 | tokens of a prompt |\n|---|---:|---:|---:|---:|---:|")
     for name, row in middle.items():
-        print(f"| {name} | {row['tokens_s']:.1f} | {row['tokens_s'] / base['tokens_s']:.2f} | {row['first_median_s']:.2f} s | "
-              f"{row['first_p95_s']:.2f} s | {row['prompt']:.0f} |")
+        print(f"| {name} | {row['tokens_per_s']:.1f} | {row['tokens_per_s'] / base['tokens_per_s']:.2f} | {row['first_median_s']:.2f} s | "
+              f"{row['first_p95_s']:.2f} s | {row['prompt_tokens']:.0f} |")
     print(json.dumps(rounds))
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures a running `sensorium serve`: many streaming clients, a picture asked about twice, idle connections and memory.
 
-    serving.py http://127.0.0.1:8080 PICTURE [--clients 32] [--tokens 64] [--pid PID]
+    serving.py http://127.0.0.1:8080 PICTURE [--clients 32] [--tokens 64] [--rounds 3] [--pid PID]
 
 Prints JSON. With --pid also the server's memory and descriptors, before and after 1,000 idle connections and 10,000 requests.
 Needs nothing beyond Python.
@@ -15,13 +15,16 @@ import statistics
 import time
 import urllib.parse
 
+import streaming
+
 arguments = argparse.ArgumentParser()
 arguments.add_argument("address")
 arguments.add_argument("picture")
 arguments.add_argument("--model", default="default")
 arguments.add_argument("--clients", type=int, default=32)
 arguments.add_argument("--tokens", type=int, default=64)
-arguments.add_argument("--idle", type=int, default=1000)
+arguments.add_argument("--rounds", type=int, default=3)
+arguments.add_argument("--idle", type=int, default=1000, help="0: no idle connections, no requests in a row")
 arguments.add_argument("--requests", type=int, default=10000)
 arguments.add_argument("--pid", type=int)
 options = arguments.parse_args()
@@ -38,39 +41,23 @@ async def post(reader, writer, path, body):
     await writer.drain()
 
 
-async def stream(content, tokens):
-    """Seconds to the first token and to the end, and how many tokens came."""
-    reader, writer = await connect()
-    start = time.perf_counter()
+def crowd(clients, tokens, round_):
     # No end token before the last: every client gets the same number.
-    await post(reader, writer, "/v1/chat/completions", {
-        "model": options.model, "stream": True, "max_tokens": tokens, "stream_options": {"include_usage": True},
-        "response_format": {"type": "json_schema", "json_schema": {"schema": {"type": "string", "minLength": 6 * tokens}}},
-        "messages": [{"role": "user", "content": content}]})
-    status = int((await reader.readline()).split()[1])
-    first, count = None, 0
-    while line := await reader.readline():
-        if line.startswith(b"data: {"):
-            event = json.loads(line[6:])
-            if first is None and event.get("choices") and event["choices"][0]["delta"].get("content"):
-                first = time.perf_counter() - start
-            count = (event.get("usage") or {}).get("completion_tokens", count)
-        elif line.startswith(b"data: [DONE]"):
-            break
-    writer.close()
-    assert status == 200, status
-    return first, time.perf_counter() - start, count
+    schema = {"type": "json_schema", "json_schema": {"schema": {"type": "string", "minLength": 6 * tokens}}}
+    return streaming.figures(options.address, [
+        {"model": options.model, "max_tokens": tokens, "response_format": schema,
+         "messages": [{"role": "user", "content": f"Question {round_}.{i}: what do you see?"}]} for i in range(clients)])
 
 
-async def crowd(clients, tokens):
-    start = time.perf_counter()
-    results = await asyncio.gather(*(stream(f"Question {i}: what do you see?", tokens) for i in range(clients)), return_exceptions=True)
-    seconds = time.perf_counter() - start
-    good = [result for result in results if not isinstance(result, Exception)]
-    ends = [result[1] for result in good]
-    return {"clients": clients, "errors": len(results) - len(good), "tokens_per_s": sum(result[2] for result in good) / seconds,
-            "slowest_over_median": max(ends) / statistics.median(ends),
-            "first_token_ms": {"median": 1e3 * statistics.median(result[0] for result in good), "most": 1e3 * max(result[0] for result in good)}}
+def one_and_many():
+    """By turns, every question another; of one client the median of five, whose time is short. The first round warms up."""
+    rounds = []
+    for round_ in range(options.rounds + 1):
+        ones = [crowd(1, options.tokens, f"{round_}.{i}") for i in range(5)]
+        one = sorted(ones, key=lambda figures: figures["tokens_per_s"])[2]
+        many = crowd(options.clients, options.tokens, round_)
+        rounds.append({"one_client": one, "crowd": many, "crowd_over_one": many["tokens_per_s"] / one["tokens_per_s"]})
+    return rounds[1:]
 
 
 async def first_token_of_picture(data, question):
@@ -137,11 +124,9 @@ async def many(requests):
 
 async def main():
     result = {"picture": await repeated_picture()}
-    await stream("Hello", 4)
-    result["one_client"] = await crowd(1, options.tokens)
-    result["crowd"] = await crowd(options.clients, options.tokens)
-    result["total_over_one"] = result["crowd"]["tokens_per_s"] / result["one_client"]["tokens_per_s"]
-    result["idle"] = await idle_and_many()
+    result["rounds"] = one_and_many()
+    if options.idle > 0:
+        result["idle"] = await idle_and_many()
     print(json.dumps(result, indent=2))
 
 
