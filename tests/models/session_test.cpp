@@ -218,6 +218,8 @@ TEST(DecoderSession, APackedDecoderComputesTheSame) {
   const auto dense = tiny_model(1, long_config()), packed = tiny_model(1, long_config());
   packed->decoder().pack();
   EXPECT_FALSE(packed->decoder().output_embedding().defined());
+  packed->decoder().for_each_linear(
+      [](const std::string& name, nn::Linear& linear) { EXPECT_TRUE(linear.packed.defined()) << name; });
   const auto plain = wrap_sensorium(*dense, DType::bf16), chat = wrap_sensorium(*packed, DType::bf16);
   std::vector<std::unique_ptr<ChatSession>> together, alone;
   std::vector<ChatSession*> sessions;

@@ -187,11 +187,10 @@ TEST(LoadedModel, RequestsWithTheSameGrammarShareWhatIsKnownOfIt) {
   text::grammar::Matcher matcher(large);
   matcher.accept('"');
   EXPECT_EQ(model.constraint(grammar(30'000)), large);
-  for (int i = 0; i < 30'000; ++i) {
+  while (large->bytes() <= size_t{16} << 20) {
     (void)matcher.allowed();
-    matcher.accept('a');
+    matcher.accept('a');  // throws where the text must end
   }
-  ASSERT_GT(large->bytes(), size_t{16} << 20);
   EXPECT_NE(model.constraint(grammar(30'000)), large);
 }
 
