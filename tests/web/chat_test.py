@@ -185,6 +185,14 @@ class Chat(PageTest):
             return grown.innerHTML === whole.innerHTML ? "" : grown.innerHTML;""",
                                  "Intro *a* **b**\n\n- x\n- y\n  - z\n\n```js\nlet a = 1;\n```\n\n|a|b|\n|-|-|\n|1|2|\n\nEnd."), "")
 
+    def test_the_conversation_scrolls_and_the_page_does_not(self):
+        for _ in range(2):
+            self.ask(COUNT, SITE)
+        # What only screen readers see has a place too; focus, find and scripts would scroll to it where it sticks out.
+        self.js("scrollTo(0, 1e6)")
+        self.assertEqual(self.js("return scrollY"), 0)
+        self.assertGreater(self.js("return document.querySelector('.chat').scrollTop"), 0)
+
     def test_examples_begin_a_conversation(self):
         self.click(".example")
         self.assertRegex(self.answered(), r"^\d+$")
