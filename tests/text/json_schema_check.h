@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <regex>
+#include <set>
 #include <string>
 
 #include "base/json.h"
@@ -40,7 +41,10 @@ class SchemaCheck {
     good = good && all_of("anyOf", [&](const Json& list) { return count(list) > 0; }) &&
            all_of("oneOf", [&](const Json& list) { return count(list) == 1; }) &&
            all_of("allOf", [&](const Json& list) { return count(list) == list.size(); }) &&
-           all_of("not", [&](const Json& one) { return !valid(one, value); });
+           all_of("not", [&](const Json& one) { return !valid(one, value); }) && all_of("if", [&](const Json& one) {
+             const char* branch = valid(one, value) ? "then" : "else";
+             return !schema.contains(branch) || valid(schema.at(branch), value);
+           });
     good = good && all_of("const", [&](const Json& one) { return value == one; });
     good = good &&
            all_of("enum", [&](const Json& list) { return std::find(list.begin(), list.end(), value) != list.end(); });
@@ -69,7 +73,10 @@ class SchemaCheck {
     if (value.is_array()) {
       const auto size = static_cast<int64_t>(value.size());
       good = good && all_of("minItems", [&](const Json& n) { return size >= n.get<int64_t>(); }) &&
-             all_of("maxItems", [&](const Json& n) { return size <= n.get<int64_t>(); });
+             all_of("maxItems", [&](const Json& n) { return size <= n.get<int64_t>(); }) &&
+             all_of("uniqueItems", [&](const Json& on) {
+               return !on.get<bool>() || std::set<Json>(value.begin(), value.end()).size() == value.size();
+             });
       const size_t before = schema.contains("prefixItems") ? schema.at("prefixItems").size() : 0;
       for (size_t i = 0; i < value.size() && good; ++i) {
         if (i < before) {
@@ -84,8 +91,12 @@ class SchemaCheck {
                return std::all_of(names.begin(), names.end(),
                                   [&](const Json& name) { return value.contains(name.get<std::string>()); });
              });
+      const auto size = static_cast<int64_t>(value.size());
+      good = good && all_of("minProperties", [&](const Json& n) { return size >= n.get<int64_t>(); }) &&
+             all_of("maxProperties", [&](const Json& n) { return size <= n.get<int64_t>(); });
       for (const auto& [name, member] : value.items()) {
         bool declared = false;
+        good = good && all_of("propertyNames", [&](const Json& names) { return valid(names, name); });
         if (schema.contains("properties") && schema.at("properties").contains(name)) {
           declared = true;
           good = good && valid(schema.at("properties").at(name), member);

@@ -129,6 +129,67 @@ TEST(JsonSchema, AllowsWhatIsValid) {
            {"0.25", "0.5", "0.50", "1", "1.00"},
            {"0", "0.3", "0.125", "1.25"}},
           {R"({"allOf":[{"multipleOf":4},{"multipleOf":6}],"type":"integer"})", {"12", "-24", "0"}, {"4", "6", "-0"}},
+          {R"({"properties":{"a":true,"b":true,"c":true},"minProperties":2})",
+           {R"({"a":1,"b":2})", R"({"b":1,"c":2})", R"({"a":1,"b":2,"c":3})"},
+           {"{}", R"({"a":1})", R"({"c":1})"}},
+          {R"({"properties":{"a":true,"b":true,"c":true},"maxProperties":1})",
+           {"{}", R"({"a":1})", R"({"c":1})"},
+           {R"({"a":1,"b":2})", R"({"a":1,"c":2})"}},
+          {R"({"properties":{"a":true,"b":true},"required":["b"],"minProperties":1,"maxProperties":2,"additionalProperties":{"type":"null"}})",
+           {R"({"b":1})", R"({"a":1,"b":2})", R"({"b":1,"x":null})"},
+           {"{}", R"({"a":1})", R"({"a":1,"b":2,"x":null})", R"({"b":1,"x":null,"y":null})"}},
+          {R"({"type":"object","minProperties":1,"maxProperties":2})",
+           {R"({"a":1})", R"({"a":1,"b":2})"},
+           {"{}", R"({"a":1,"b":2,"c":3})"}},
+          {R"({"properties":{"a":true},"maxProperties":0})", {"{}"}, {R"({"a":1})"}},
+          {R"({"properties":{"a":true,"b":true},"not":{"minProperties":2}})",
+           {"{}", R"({"a":1})"},
+           {R"({"a":1,"b":1})"}},
+          {R"({"properties":{"a":true,"b":true},"not":{"maxProperties":1}})",
+           {R"({"a":1,"b":1})"},
+           {"{}", R"({"a":1})"}},
+          {R"({"type":"object","propertyNames":{"pattern":"^[a-z]+$","maxLength":3}})",
+           {"{}", R"({"abc":1,"x":null})"},
+           {R"({"abcd":1})", R"({"A":1})", R"({"":1})"}},
+          {R"({"properties":{"ab":{"type":"integer"},"XY":true},"propertyNames":{"anyOf":[{"pattern":"^a"},{"enum":["q",3]}]},
+               "additionalProperties":{"type":"null"}})",
+           {"{}", R"({"ab":1,"q":null,"ax":null})"},
+           {R"({"XY":1})", R"({"b":null})", R"({"ab":null})"}},
+          {R"({"type":"object","propertyNames":{"type":"integer"}})", {"{}"}, {R"({"a":1})"}},
+          {R"({"type":"object","propertyNames":{"oneOf":[{"const":"a"},{"const":"b"}]}})",
+           {R"({"a":1})"},
+           {R"({"c":1})"}},
+          {R"({"items":{"enum":["a","b",1,1.0]},"uniqueItems":true,"minItems":1})",
+           {R"(["a"])", R"(["b", "a"])", R"([1,"a","b"])"},
+           {"[]", R"(["a","a"])", R"(["a","b","a"])", "[1,1]"}},
+          {R"({"type":"array","items":{"type":["boolean","null"]},"uniqueItems":true,"maxItems":2})",
+           {"[]", "[true,null]", "[false, true]"},
+           {"[true,true]", "[true,false,null]"}},
+          {R"({"items":{"anyOf":[{"const":"x"},{"const":"x"},{"const":2}]},"uniqueItems":true})",
+           {R"(["x",2])", R"([2])"},
+           {R"(["x","x"])"}},
+          {R"({"prefixItems":[{"type":"integer"},{"type":"string"}],"items":{"type":"null"},"uniqueItems":true,"maxItems":3})",
+           {R"([1,"1",null])"},
+           {R"([1,1])", R"([1,"a",null,null])"}},
+          {R"({"type":"array","uniqueItems":true,"maxItems":1})", {"[]", "[1]"}, {"[1,2]"}},
+          {R"({"type":"array","uniqueItems":false})", {"[1,1]"}, {"1"}},
+          {R"({"type":"integer","if":{"minimum":10},"then":{"multipleOf":10},"else":{"maximum":3}})",
+           {"10", "120", "3", "-5"},
+           {"11", "4", "9"}},
+          {R"({"properties":{"kind":{"enum":["a","b"]},"x":{"type":"integer"}},"required":["kind"],
+               "if":{"properties":{"kind":{"const":"a"}}},"then":{"required":["x"]}})",
+           {R"({"kind":"a","x":1})", R"({"kind":"b"})", R"({"kind":"b","x":2})"},
+           {R"({"kind":"a"})", R"({"kind":"c"})"}},
+          {R"({"enum":[1,2,3,"x"],"if":{"type":"integer"},"else":false})", {"1", "3"}, {R"("x")"}},
+          {R"({"enum":[1,2,3,"x"],"not":{"if":{"type":"integer"},"then":{"minimum":2},"else":false}})",
+           {"1", R"("x")"},
+           {"2", "3"}},
+          {R"({"type":"null","if":false})", {"null"}, {"1"}},
+          {R"({"$defs":{"n":{"properties":{"leaf":{"type":"boolean"},"next":{"$ref":"#/$defs/n"}},"required":["leaf"],
+               "if":{"properties":{"leaf":{"const":true}}},"then":{"properties":{"next":false}},"else":{"required":["next"]}}},
+               "$ref":"#/$defs/n"})",
+           {R"({"leaf":true})", R"({"leaf":false,"next":{"leaf":true}})"},
+           {R"({"leaf":false})", R"({"leaf":true,"next":{"leaf":true}})"}},
           {"true", {"1", "[{}]", R"({"a":[null]})"}, {"", "x"}},
           {"{}", {"1", "[{}]"}, {"", "x"}}}) {
     Walker walker = walker_of(c.schema);
@@ -216,6 +277,11 @@ constexpr const char* kSchemas[] = {
         {"type":"object","properties":{"k":{"const":2}},"required":["k"],"additionalProperties":{"type":"integer"}},{"type":"array","maxItems":2}]})",
     R"({"type":"object","properties":{"a":{"type":"integer"},"b":{"type":"integer"}},
         "oneOf":[{"required":["a"],"not":{"required":["b"]}},{"required":["b"],"not":{"required":["a"]}}]})",
+    R"({"properties":{"a":{"type":"integer"},"b":{"type":"null"},"c":{"type":"boolean"}},"required":["b"],"minProperties":2,
+        "maxProperties":3,"propertyNames":{"maxLength":2},"additionalProperties":{"type":"integer"}})",
+    R"({"type":"array","items":{"enum":["x","y","z",null,7]},"uniqueItems":true,"minItems":2,"maxItems":4})",
+    R"({"properties":{"k":{"enum":[1,2,3]},"x":{"type":"string","maxLength":3},"y":{"type":"null"}},"required":["k"],
+        "if":{"properties":{"k":{"enum":[1,2]}}},"then":{"required":["x"]},"else":{"required":["y"],"maxProperties":2}})",
     R"({"$defs":{"t":{"allOf":[{"properties":{"v":{"type":"integer"}},"required":["v"]},
         {"properties":{"next":{"anyOf":[{"$ref":"#/$defs/t"},{"type":"null"}]}}}]}},"$ref":"#/$defs/t"})",
 };
@@ -266,7 +332,8 @@ TEST(JsonSchema, MultiplesOfSteps) {
 
 TEST(JsonSchema, RefusesByName) {
   for (const auto& [schema, part] : std::vector<std::pair<const char*, const char*>>{
-           {R"({"properties":{"a":{"minProperties":1}}})", "#/properties/a: the keyword \"minProperties\""},
+           {R"({"properties":{"a":{"contains":true}}})", "#/properties/a: the keyword \"contains\""},
+           {R"({"properties":{"a":{"minProperties":2}}})", "\"minProperties\" of 2 where 0 properties are declared"},
            {R"({"not":{"multipleOf":2}})", "#/not: \"not\" of the keyword \"multipleOf\""},
            {R"({"not":{"items":{"type":"null"}},"type":"array"})", "\"not\" of the keyword \"items\""},
            {R"({"type":"integer","not":{"const":2}})", "\"not\" of listed numbers"},
@@ -284,7 +351,10 @@ TEST(JsonSchema, RefusesByName) {
            {R"({"type":"string","format":"hostname"})", "\"hostname\""},
            {R"-({"type":"string","pattern":"(?=a)"})-", "look-ahead"},
            {R"({"type":"array","uniqueItems":true})", "\"uniqueItems\""},
-           {R"({"if":{}})", "\"if\""}}) {
+           {R"({"items":{"type":"string"},"uniqueItems":true,"maxItems":2})", "\"uniqueItems\""},
+           {R"({"items":{"enum":[0,1,2,3,4,5,6,7,8,9,10]},"uniqueItems":true})", "\"uniqueItems\""},
+           {R"({"type":"object","propertyNames":{"oneOf":[{"maxLength":2},{"pattern":"a"}]}})", "valid twice"},
+           {R"({"if":{"multipleOf":2},"then":{"maximum":3}})", "\"not\" of the keyword \"multipleOf\""}}) {
     const Error error = error_of(schema);
     EXPECT_EQ(error.kind(), ErrorKind::unsupported) << schema;
     EXPECT_NE(error.message().find(part), std::string::npos) << error.message();
@@ -311,6 +381,9 @@ TEST(JsonSchema, WhatCannotBeMetIsAnError) {
                              R"({"type":"string","not":{"type":"string"}})",
                              R"({"type":"integer","multipleOf":10,"minimum":1,"maximum":9})",
                              R"({"type":"string","pattern":"^a","not":{"pattern":"a"}})",
+                             R"({"properties":{"a":true},"additionalProperties":false,"minProperties":2})",
+                             R"({"required":["a"],"propertyNames":{"const":"b"}})",
+                             R"({"items":{"type":"boolean"},"uniqueItems":true,"minItems":3})",
                              R"({"allOf":[{"$ref":"#"}],"type":"null"})"}) {
     const Error error = error_of(schema);
     EXPECT_EQ(error.kind(), ErrorKind::usage) << schema << ": " << error.message();
@@ -323,11 +396,26 @@ TEST(JsonSchema, WhatCannotBeMetIsAnError) {
 }
 
 TEST(JsonSchema, RefusesWhatIsNoSchema) {
-  for (const char* schema :
-       {"1", "[]", R"({"type":"text"})", R"({"type":[]})", R"({"properties":[]})", R"({"enum":3})",
-        R"({"required":[1]})", R"({"minLength":-1})", R"({"minItems":1.5})", R"({"pattern":"("})", R"({"minimum":"a"})",
-        R"({"multipleOf":0})", R"({"not":1})", R"({"allOf":[]})", R"({"patternProperties":1})",
-        R"({"$ref":"#/$defs/none"})", R"({"anyOf":[]})", R"({"anyOf":[{"$ref":"#"},{"type":"null"}]} )"}) {
+  for (const char* schema : {"1",
+                             "[]",
+                             R"({"type":"text"})",
+                             R"({"type":[]})",
+                             R"({"properties":[]})",
+                             R"({"enum":3})",
+                             R"({"required":[1]})",
+                             R"({"minLength":-1})",
+                             R"({"minItems":1.5})",
+                             R"({"pattern":"("})",
+                             R"({"minimum":"a"})",
+                             R"({"multipleOf":0})",
+                             R"({"uniqueItems":1})",
+                             R"({"maxProperties":-1})",
+                             R"({"not":1})",
+                             R"({"allOf":[]})",
+                             R"({"patternProperties":1})",
+                             R"({"$ref":"#/$defs/none"})",
+                             R"({"anyOf":[]})",
+                             R"({"anyOf":[{"$ref":"#"},{"type":"null"}]} )"}) {
     const Result<Grammar> grammar = parse_json_schema(schema);
     // The last one is odd but means null.
     if (std::string_view(schema).find("anyOf\":[{") != std::string_view::npos) {

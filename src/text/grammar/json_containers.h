@@ -25,16 +25,23 @@ class JsonContainers {
 
   // `first`, in their order, then any number of `item`; `least` to `most` in all (GrammarBuilder::kUnlimited).
   Symbol array(std::span<const Symbol> first, Symbol item, int64_t least, int64_t most);
-  // The properties in their order, then any number of others, each with a name and a value of one of `others`.
+  // Any of the items, each at most once, in any order; `least` to `most` in all. At most kMostDistinct.
+  static constexpr size_t kMostDistinct = 10;
+  Symbol distinct(std::span<const Symbol> items, int64_t least, int64_t most);
+  // The properties in their order, then any number of others, each with a name and a value of one of `others`; `least` to `most` in
+  // all. As names of others may be written twice, all others together count as one of `least`.
   struct Others {
     Symbol name, value;
   };
-  Symbol object(std::span<const Property> properties, std::span<const Others> others);
+  Symbol object(std::span<const Property> properties, std::span<const Others> others, int64_t least = 0,
+                int64_t most = GrammarBuilder::kUnlimited);
 
  private:
   Symbol space();
   Symbol comma();
   Symbol pair(Symbol key, Symbol value);
+  // What may follow when `written` properties are there, of which none is left to come.
+  Symbol others_behind(std::span<const Others> others, int64_t written, int64_t least, int64_t most);
 
   GrammarBuilder& builder_;
   std::optional<Symbol> space_, comma_, colon_;

@@ -13,23 +13,13 @@
 #include "text/grammar/schema_disjoint.h"
 #include "text/grammar/schema_parts.h"
 #include "text/grammar/schema_reader.h"
+#include "text/grammar/schema_values.h"
 
 namespace sensorium::text::grammar {
 namespace {
 
 constexpr int kMostDepth = 200;
 constexpr size_t kMostPatterns = 6;  // of one object: their 64 combinations are told apart
-
-// Runs `read`, whose errors do not know the place.
-template <typename Read>
-auto at_place(const std::string& where, const Read& read) {
-  try {
-    return read();
-  } catch (const Error& error) {
-    if (std::string_view(error.message()).starts_with("JSON schema")) throw;
-    throw error.with_context("JSON schema, " + where);
-  }
-}
 
 class Compiler {
  public:
@@ -93,16 +83,9 @@ class Compiler {
   }
 
   Symbol plain_value(const SchemaNodes& nodes) {
-    const std::string& where = nodes[0].where;
     std::vector<Symbol> choices;
-    if (const auto values = SchemaReader::listed(nodes)) {
-      for (const OrderedJson* value : *values) {
-        const JsonType type = value->is_array() ? JsonType::array : JsonType::object;
-        if (value->is_structured() && SchemaReader::describes(nodes, type)) {
-          refuse_schema(where, "a list or object in \"enum\" or \"const\" beside keywords that describe it");
-        }
-        if (at_place(where, [&] { return reader_.may_be(*value, nodes); })) choices.push_back(literal(*value));
-      }
+    if (SchemaReader::listed(nodes)) {
+      for (const OrderedJson& value : values_.listed(nodes)) choices.push_back(literal(value));
       return builder_.choice(choices);
     }
     const std::vector<JsonType> types = SchemaReader::written_types(nodes);
@@ -138,7 +121,7 @@ class Compiler {
       case JsonType::number:
         return at_place(where, [&] { return number_grammar(builder_, SchemaReader::numbers(nodes)); });
       case JsonType::array:
-        return array_value(SchemaReader::arrays(nodes));
+        return array_value(SchemaReader::arrays(nodes), where);
       default:
         return object_value(nodes);
     }
@@ -152,34 +135,63 @@ class Compiler {
     return reader_.string_set(rule).json(builder_);
   }
 
-  Symbol array_value(const ArrayRule& rule) {
+  Symbol array_value(const ArrayRule& rule, const std::string& where) {
     std::vector<Symbol> first;
     for (const SchemaNodes& schemas : rule.first) first.push_back(schema(schemas));
-    return containers_.array(first, schema(rule.rest), rule.least, rule.most);
+    const Symbol rest = schema(rule.rest);
+    if (!rule.distinct || values_.items_exclude_each_other(rule))
+      return containers_.array(first, rest, rule.least, rule.most);
+    const auto values = first.empty() ? values_.all(document_.parts(rule.rest)) : std::nullopt;
+    if (!values || values->size() > JsonContainers::kMostDistinct) {
+      refuse_schema(
+          where, fmt::format("\"uniqueItems\" of items that are not at most {} listed values, nor exclude each other,",
+                             JsonContainers::kMostDistinct));
+    }
+    std::vector<Symbol> items;
+    for (const OrderedJson& value : *values) items.push_back(literal(value));
+    return containers_.distinct(items, rule.least, rule.most);
   }
 
   Symbol object_value(const SchemaNodes& nodes) {
     const std::string where = nodes.empty() ? "#" : nodes[0].where;
     const ObjectRule rule = at_place(where, [&] { return reader_.objects(nodes); });
+    std::optional<StringSet> allowed;
+    if (!rule.names.empty()) allowed = at_place(where, [&] { return values_.names(document_.parts(rule.names)); });
     std::vector<JsonContainers::Property> properties;
     std::vector<std::string> names;
     for (const ObjectRule::Property& property : rule.properties) {
-      properties.push_back({property.name, schema(property.schemas), property.required});
+      const bool may_come = !allowed || allowed->contains(property.name);
+      properties.push_back({property.name, may_come ? schema(property.schemas) : builder_.never(), property.required});
       names.push_back(property.name);
     }
+    const std::vector<JsonContainers::Others> others = other_members(nodes, rule, names, allowed, where);
+    if (!others.empty() && rule.least > static_cast<int64_t>(names.size()) + 1) {
+      refuse_schema(where,
+                    fmt::format("\"minProperties\" of {} where {} properties are declared", rule.least, names.size()));
+    }
+    return containers_.object(properties, others, rule.least, rule.most);
+  }
+
+  // What members that are not declared may be.
+  std::vector<JsonContainers::Others> other_members(const SchemaNodes& nodes, const ObjectRule& rule,
+                                                    const std::vector<std::string>& names,
+                                                    const std::optional<StringSet>& allowed, const std::string& where) {
     std::vector<JsonContainers::Others> others;
-    if (rule.patterns.empty()) {
+    if (rule.patterns.empty() && !allowed) {
       const SchemaNodes schemas = SchemaReader::member(nodes, std::span<const std::string>());
       if (rule.open && !document_.parts(schemas).never) {
         others.push_back({json_string_except(builder_, names), schema(schemas)});
       }
-      return containers_.object(properties, others);
+      return others;
     }
     if (rule.patterns.size() > kMostPatterns) {
       refuse_schema(where, fmt::format("an object with more than {} \"patternProperties\"", kMostPatterns));
     }
     // Names by the patterns that they match: their values must be all that these say.
-    const StringSet free = at_place(where, [&] { return StringSet::of(names).complement(); });
+    const StringSet free = at_place(where, [&] {
+      const StringSet undeclared = StringSet::of(names).complement();
+      return allowed ? undeclared.intersection(*allowed) : undeclared;
+    });
     for (size_t some = rule.open ? 0 : 1; some < size_t{1} << rule.patterns.size(); ++some) {
       std::vector<std::string> matched;
       StringSet keys = free;
@@ -194,11 +206,12 @@ class Compiler {
       const SchemaNodes schemas = SchemaReader::member(nodes, matched);
       if (!keys.empty() && !document_.parts(schemas).never) others.push_back({keys.json(builder_), schema(schemas)});
     }
-    return containers_.object(properties, others);
+    return others;
   }
 
   SchemaDocument document_;
   SchemaReader reader_;
+  SchemaValues values_{document_, reader_};
   GrammarBuilder builder_;
   std::map<std::vector<const void*>, Symbol> compiled_;
   JsonContainers containers_{builder_};

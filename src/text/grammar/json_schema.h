@@ -1,13 +1,14 @@
 // JSON schemas (2020-12, and what of it draft 7 says the same way) as grammars of the JSON texts that are valid under them.
 //
 // Supported, in any combination: true, false, type (one or several), enum, const, properties, required, additionalProperties,
-// patternProperties, items, prefixItems, minItems, maxItems, minLength, maxLength, pattern (pattern.h), format (date, time,
-// date-time, uuid, ipv4), minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf, allOf, anyOf, $ref inside the document,
-// $defs, definitions; oneOf of schemas that exclude each other (schema_disjoint.h); not, but of oneOf, of multipleOf and of what
-// lists hold. Annotations (title, description, default, examples ...) are passed over; every other keyword is refused by name.
+// patternProperties, propertyNames, minProperties, maxProperties, items, prefixItems, minItems, maxItems, minLength, maxLength,
+// pattern (pattern.h), format (date, time, date-time, uuid, ipv4), minimum, maximum, exclusiveMinimum, exclusiveMaximum,
+// multipleOf, allOf, anyOf, $ref inside the document, $defs, definitions; oneOf of schemas that exclude each other
+// (schema_disjoint.h); not, but of oneOf, of multipleOf and of what lists hold; if, then and else where "not" of the condition is
+// supported; uniqueItems of at most ten listed values, of items that exclude each other, or of at most one item. Annotations (title, description, default, examples ...) are passed over; every other keyword is refused by name.
 //
 // What is written is valid, but not everything valid can be written: properties come in the schema's order, other properties
-// only where additionalProperties allows them (or none are declared), numbers have at most 15 digits before and behind the
+// only where additionalProperties allows them (or none are declared) and all together as one of minProperties, numbers have at most 15 digits before and behind the
 // point, and white space is at most a line's indentation after [, {, a comma or a value, and a space after a colon. Without
 // "type", the keywords that are there tell the type. "not integer" leaves no numbers.
 #pragma once

@@ -10,17 +10,21 @@ namespace {
 constexpr size_t kMostDepth = 200;
 constexpr int64_t kMostCount = 1 << 16;
 
-constexpr std::array<std::string_view, 20> kDescribing = {"type",
+constexpr std::array<std::string_view, 24> kDescribing = {"type",
                                                           "enum",
                                                           "const",
                                                           "properties",
                                                           "required",
                                                           "additionalProperties",
                                                           "patternProperties",
+                                                          "propertyNames",
+                                                          "minProperties",
+                                                          "maxProperties",
                                                           "prefixItems",
                                                           "items",
                                                           "minItems",
                                                           "maxItems",
+                                                          "uniqueItems",
                                                           "minLength",
                                                           "maxLength",
                                                           "pattern",
@@ -30,7 +34,7 @@ constexpr std::array<std::string_view, 20> kDescribing = {"type",
                                                           "multipleOf",
                                                           "exclusiveMinimum",
                                                           "exclusiveMaximum"};
-constexpr std::array<std::string_view, 5> kCombining = {"$ref", "allOf", "anyOf", "oneOf", "not"};
+constexpr std::array<std::string_view, 8> kCombining = {"$ref", "allOf", "anyOf", "oneOf", "not", "if", "then", "else"};
 constexpr std::array<std::string_view, 13> kAnnotations = {
     "title",      "description", "default",   "examples", "$schema",     "$id",    "$comment",
     "deprecated", "readOnly",    "writeOnly", "$defs",    "definitions", "$anchor"};
@@ -170,7 +174,29 @@ void SchemaDocument::take(const SchemaNode& node, SchemaParts& parts) {
     parts.choices.push_back({&list, fmt::format("{}/{}", node.where, keyword), std::string_view(keyword) == "oneOf"});
   }
   if (schema.contains("not")) take_negation(node, parts);
+  if (schema.contains("if")) take_condition(node, parts);
   open_.pop_back();
+}
+
+// Both ways: what "if" says and what "then" says, or neither "if" nor anything but what "else" says.
+OrderedJson SchemaDocument::conditions(const OrderedJson& schema) {
+  const OrderedJson& condition = schema.at("if");
+  const auto way = [&](const OrderedJson& first, const char* keyword) {
+    return OrderedJson{{"allOf", {first, schema.value(keyword, OrderedJson(true))}}};
+  };
+  return OrderedJson::array({way(condition, "then"), way({{"not", condition}}, "else")});
+}
+
+void SchemaDocument::take_condition(const SchemaNode& node, SchemaParts& parts) {
+  const OrderedJson& schema = *node.schema;
+  // Alone, "if" says nothing.
+  if (!schema.contains("then") && !schema.contains("else")) return;
+  auto known = conditions_.find(&schema);
+  if (known == conditions_.end()) {
+    made_.push_back({{"anyOf", conditions(schema)}});
+    known = conditions_.emplace(&schema, &made_.back()).first;
+  }
+  take({known->second, node.where + "/if"}, parts);
 }
 
 void SchemaDocument::take_negation(const SchemaNode& node, SchemaParts& parts) {
@@ -195,7 +221,7 @@ OrderedJson SchemaDocument::negation(const OrderedJson& schema, const std::strin
   const auto not_of = [](const OrderedJson& one) { return OrderedJson{{"not", one}}; };
   OrderedJson ways = OrderedJson::array();  // to break a keyword
   for (const auto& [name, value] : schema.items()) {
-    if (among(kAnnotations, name)) continue;
+    if (among(kAnnotations, name) || name == "then" || name == "else") continue;
     const auto way_with = [&](const char* type, const char* keyword, const OrderedJson& limit) {
       ways.push_back({{"type", type}, {keyword, limit}});
     };
@@ -213,6 +239,11 @@ OrderedJson SchemaDocument::negation(const OrderedJson& schema, const std::strin
       const bool string = name == "maxLength";
       way_with(string ? "string" : "array", string ? "minLength" : "minItems",
                schema_count(schema, name.c_str(), where) + 1);
+    } else if (name == "minProperties") {
+      const int64_t least = schema_count(schema, name.c_str(), where);
+      if (least > 0) way_with("object", "maxProperties", least - 1);
+    } else if (name == "maxProperties") {
+      way_with("object", "minProperties", schema_count(schema, name.c_str(), where) + 1);
     } else if (name == "minimum") {
       way_with("number", "exclusiveMaximum", value);
     } else if (name == "exclusiveMinimum") {
@@ -241,6 +272,12 @@ OrderedJson SchemaDocument::negation(const OrderedJson& schema, const std::strin
       for (const OrderedJson& one : list_of(schema, name, where)) ways.push_back(not_of(one));
     } else if (name == "not") {
       ways.push_back(value);
+    } else if (name == "if") {
+      for (const char* keyword : {"then", "else"}) {
+        if (!schema.contains(keyword)) continue;
+        const bool holds = std::string_view(keyword) == "then";
+        ways.push_back({{"allOf", {holds ? value : not_of(value), not_of(schema.at(keyword))}}});
+      }
     } else {
       refuse_schema(where, fmt::format("\"not\" of the keyword \"{}\"", name));
     }

@@ -1,4 +1,4 @@
-// JSON schemas taken apart: which schemas hold of a value together, wherever $ref, allOf, anyOf, oneOf and not put them.
+// JSON schemas taken apart: which schemas hold of a value together, wherever $ref, allOf, anyOf, oneOf, not and if put them.
 #pragma once
 
 #include <deque>
@@ -60,13 +60,16 @@ class SchemaDocument {
  private:
   void take(const SchemaNode& node, SchemaParts& parts);
   void take_negation(const SchemaNode& node, SchemaParts& parts);
+  void take_condition(const SchemaNode& node, SchemaParts& parts);
+  // Two schemas of which one holds wherever "if", "then" and "else" do.
+  static OrderedJson conditions(const OrderedJson& schema);
   // A schema that holds where this one does not.
   OrderedJson negation(const OrderedJson& schema, const std::string& where);
   const OrderedJson& resolve(const OrderedJson& reference, const std::string& where) const;
 
   OrderedJson root_;
   std::deque<OrderedJson> made_;
-  std::map<const OrderedJson*, const OrderedJson*> negations_;
+  std::map<const OrderedJson*, const OrderedJson*> negations_, conditions_;
   std::vector<const OrderedJson*> open_;  // being taken apart
 };
 

@@ -17,15 +17,19 @@ struct Keyword {
   const char* name;
   JsonType type;  // of the values that it describes
 };
-constexpr std::array<Keyword, 17> kKeywords = {{
+constexpr std::array<Keyword, 21> kKeywords = {{
     {"properties", JsonType::object},
     {"required", JsonType::object},
     {"additionalProperties", JsonType::object},
     {"patternProperties", JsonType::object},
+    {"propertyNames", JsonType::object},
+    {"minProperties", JsonType::object},
+    {"maxProperties", JsonType::object},
     {"items", JsonType::array},
     {"prefixItems", JsonType::array},
     {"minItems", JsonType::array},
     {"maxItems", JsonType::array},
+    {"uniqueItems", JsonType::array},
     {"minLength", JsonType::string},
     {"maxLength", JsonType::string},
     {"pattern", JsonType::string},
@@ -106,13 +110,12 @@ void read_counts(const SchemaNode& node, const char* least, const char* most, Ru
   rule.most = rule.most == GrammarBuilder::kUnlimited ? limit : std::min(rule.most, limit);
 }
 
-// Members of objects in any order.
-bool same_value(const OrderedJson& a, const OrderedJson& b) {
+}  // namespace
+
+bool SchemaReader::same_value(const OrderedJson& a, const OrderedJson& b) {
   if (!a.is_structured() || !b.is_structured()) return a == b;
   return Json::parse(a.dump()) == Json::parse(b.dump());
 }
-
-}  // namespace
 
 bool SchemaReader::is_of(const OrderedJson& value, JsonType type) {
   switch (type) {
@@ -250,6 +253,11 @@ ArrayRule SchemaReader::arrays(std::span<const SchemaNode> nodes) {
     const OrderedJson* items = find_member(node, "prefixItems");
     expect_schema(items == nullptr || items->is_array(), node.where, "\"prefixItems\" is no list");
     if (items != nullptr) first = std::max(first, items->size());
+    if (const OrderedJson* distinct = find_member(node, "uniqueItems")) {
+      expect_schema(distinct->is_boolean(), node.where, "\"uniqueItems\" is {}, expected true or false",
+                    distinct->dump());
+      rule.distinct = rule.distinct || distinct->get<bool>();
+    }
   }
   rule.first.resize(first);
   for (const SchemaNode& node : nodes) {
@@ -326,6 +334,10 @@ ObjectRule SchemaReader::objects(std::span<const SchemaNode> nodes) {
       for (const auto& member : patterns->items()) add(rule.patterns, member.key());
     }
     opens = opens || find_member(node, "additionalProperties") != nullptr;
+    if (const OrderedJson* given = find_member(node, "propertyNames")) {
+      rule.names.push_back({given, node.where + "/propertyNames"});
+    }
+    read_counts(node, "minProperties", "maxProperties", rule);
   }
   const bool declares = !names.empty() || !rule.patterns.empty();
   for (const std::string& name : required) add(names, name);

@@ -28,6 +28,7 @@ struct ArrayRule {
   int64_t least = 0, most = GrammarBuilder::kUnlimited;
   std::vector<SchemaNodes> first;  // of the items at the beginning
   SchemaNodes rest;                // of every item behind them
+  bool distinct = false;           // no two items are the same
 };
 
 struct ObjectRule {
@@ -39,6 +40,8 @@ struct ObjectRule {
   std::vector<Property> properties;   // declared or required
   std::vector<std::string> patterns;  // of other names
   bool open = false;                  // whether names that match none of them are written
+  SchemaNodes names;                  // what every name must be
+  int64_t least = 0, most = GrammarBuilder::kUnlimited;
 };
 
 // `nodes` are those of SchemaParts. Throws Error as parse_json_schema.
@@ -51,6 +54,8 @@ class SchemaReader {
   // Whether a keyword speaks of the lists, say, that a value may be.
   static bool describes(std::span<const SchemaNode> nodes, JsonType type);
   static bool is_of(const OrderedJson& value, JsonType type);
+  // Members of objects in any order.
+  static bool same_value(const OrderedJson& a, const OrderedJson& b);
   // Of "enum" or "const", the first of them; nullopt: values are not listed.
   static std::optional<std::vector<const OrderedJson*>> listed(std::span<const SchemaNode> nodes);
 
