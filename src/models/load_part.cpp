@@ -38,6 +38,8 @@ std::vector<ChatPart> load_recordings(const std::string& path, const modality::S
 
 std::vector<ChatPart> load_percepts(const data::Record& record, const ModelFamily* watcher) {
   const data::MessagePart* media = record.image.empty() ? data::recording_of(record) : nullptr;
+  const bool film = media != nullptr && media->kind == data::PartKind::video && !record.frames.empty();
+  if (film && watcher != nullptr && watcher->read_frames != nullptr) return watcher->read_frames(record.frames);
   if (media != nullptr && record.frames.empty()) {
     return load_recordings(media->value, modality::sense_kind(data::field_name(media->kind)),
                            {.depth_unit_m = record.depth_unit_m}, watcher);

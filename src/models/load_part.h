@@ -9,7 +9,7 @@
 
 namespace sensorium::models {
 
-// `watcher`: the family whose models watch the films, by ModelFamily::read_film; nullptr: as the sense of films
+// `watcher`: the family whose models watch the films, by ModelFamily::read_film and read_frames; nullptr: as the sense of films
 // does.
 
 // The file of a picture or a recording. Throws Error as their readers.

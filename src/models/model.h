@@ -156,6 +156,8 @@ struct ModelFamily {
   // A film's file as the parts of a message that the family's models were trained with: so many frames a second, so many of them,
   // its sound. None: they watch no films. Throws Error with the path, as media::load_video.
   std::vector<ChatPart> (*read_film)(const std::filesystem::path& path, const media::FfmpegLimits& limits) = nullptr;
+  // The same of a film that is kept as pictures, in order (at least one). None: as the sense of films takes it.
+  std::vector<ChatPart> (*read_frames)(std::span<const std::string> pictures) = nullptr;
 };
 std::span<const ModelFamily> model_families();
 // The family of a folder or file, without loading its weights. Throws as load_model.

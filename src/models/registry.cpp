@@ -34,7 +34,7 @@ constexpr std::array<ModelFamily, 10> kFamilies = {{
     {"llava_next", "questions about pictures: LLaVA 1.6 (NeXT)", load_llava_next, FamilyKind::answers,
      learn_llava<LlavaNextModel>},
     {"llava_onevision", "questions about pictures and videos: LLaVA-OneVision", load_llava_onevision,
-     FamilyKind::answers, learn_llava<LlavaOnevisionModel>, read_film_frames},
+     FamilyKind::answers, learn_llava<LlavaOnevisionModel>, read_film_frames, read_picture_frames},
 }};
 
 // Decoders of multimodal models, by the model_type of their "text_config".

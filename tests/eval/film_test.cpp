@@ -24,7 +24,11 @@ TEST(Films, AreWatchedAsTheFamilyDoes) {
                     "\n"
                     R"({"messages":[{"role":"user","content":[{"type":"video","video":"film.mkv"},)"
                     R"({"type":"text","text":"How many dogs are there?"}]},{"role":"assistant","content":"two"}]})"
-                    "\n");
+                    "\n" +
+                        fmt::format(R"({{"frames":["{0}/frame0.png","{0}/frame1.png","{0}/frame2.png"],)"
+                                    R"("qa":[{{"q":"How many dogs are there?","a":"two"}}]}})"
+                                    "\n",
+                                    golden.path().string()));
   const auto model = models::load_model(golden.path(), DType::f32);
   const models::ModelFamily& family = models::family_of(golden.path());
   models::ChatMessage message{.role = "user", .parts = family.read_film(folder.path() / "film.mkv", {})};
@@ -35,15 +39,17 @@ TEST(Films, AreWatchedAsTheFamilyDoes) {
   const std::string wanted = generate::generate(*session, options).answer.text;
 
   const auto records = data::open_dataset(data);
-  const data::Record asked = records->get(0), talked = records->get(1);
+  const data::Record asked = records->get(0), talked = records->get(1), frames = records->get(2);
   Examiner examiner(*model, &family, 8);
   examiner.open(asked);
   EXPECT_EQ(examiner.ask(models::kQuestion).text, wanted);
   examiner.open(talked);
   EXPECT_EQ(examiner.answer(std::span(talked.messages).first(1)).text, wanted);
-  EXPECT_EQ(evaluate(*model, "m", {.data = data, .family = &family, .max_tokens = 8}).records, 2);
+  examiner.open(frames);
+  EXPECT_EQ(examiner.ask(models::kQuestion).text, wanted);
+  EXPECT_EQ(evaluate(*model, "m", {.data = data, .family = &family, .max_tokens = 8}).records, 3);
   const Comparison same = compare_models(*model, *model, {.data = data.string(), .family = &family, .tokens = 4});
-  EXPECT_EQ(same.prompts, 2);
+  EXPECT_EQ(same.prompts, 3);
   EXPECT_EQ(same.same_token, 1.0);
 
   // As recordings they are nothing that this model reads.

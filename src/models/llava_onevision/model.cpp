@@ -4,11 +4,21 @@
 #include <charconv>
 #include <cmath>
 
+#include "media/decode.h"
 #include "media/video.h"
 #include "modality/image/resize_map.h"
 
 namespace sensorium::models {
 namespace {
+
+// Of the `all` frames of a film.
+std::vector<int64_t> watched_frames(int64_t all) {
+  constexpr int64_t kMostFrames = 32;
+  std::vector<int64_t> numbers;
+  const int64_t count = std::min(all, kMostFrames);
+  for (int64_t i = 0; i < count; ++i) numbers.push_back(i * all / count);
+  return numbers;
+}
 
 // "anyres_max_9" -> 9
 int64_t read_most_views(const Checkpoint& checkpoint) {
@@ -84,13 +94,18 @@ Tensor LlavaOnevisionModel::read_video(std::span<const std::shared_ptr<const med
 }
 
 std::vector<ChatPart> read_film_frames(const std::filesystem::path& path, const media::FfmpegLimits& limits) {
-  constexpr int64_t kMostFrames = 32;
-  const int64_t all = media::count_frames(path, limits).frames, count = std::min(all, kMostFrames);
-  std::vector<int64_t> numbers;
-  for (int64_t i = 0; i < count; ++i) numbers.push_back(i * all / count);
   ChatPart part;
-  for (media::Image& frame : media::load_frames(path, numbers, limits))
+  for (media::Image& frame : media::load_frames(path, watched_frames(media::count_frames(path, limits).frames), limits))
     part.frames.push_back(std::make_shared<const media::Image>(std::move(frame)));
+  return {std::move(part)};
+}
+
+std::vector<ChatPart> read_picture_frames(std::span<const std::string> pictures) {
+  ChatPart part;
+  for (const int64_t number : watched_frames(static_cast<int64_t>(pictures.size()))) {
+    part.frames.push_back(
+        std::make_shared<const media::Image>(media::load_image(pictures[static_cast<size_t>(number)])));
+  }
   return {std::move(part)};
 }
 

@@ -36,5 +36,7 @@ std::unique_ptr<Model> load_llava_onevision(const Checkpoint& checkpoint, DType 
 // The family's read_film: the frames numbered i * n / 32 of n, all of a film of fewer; it hears nothing. Source: sample_frames() of
 // the video processors of transformers, with the 32 frames of the model's own evaluation (section 3 of the paper).
 std::vector<ChatPart> read_film_frames(const std::filesystem::path& path, const media::FfmpegLimits& limits);
+// Its read_frames: those of the same numbers.
+std::vector<ChatPart> read_picture_frames(std::span<const std::string> pictures);
 
 }  // namespace sensorium::models
