@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Prompts, decoding, pictures and the time to the first token beside llama.cpp and its forks, in turns: same shapes, random weights.
 
-    python3 tools/bench/compare_llama.py build/release/sensorium FOLDER --peer mainline=llama.cpp/build/bin --peer ik=ik/build/bin
+    python3 tools/bench/compare_llama.py build/release/sensorium FOLDER --peer mainline=llama.cpp/build/bin \\
+        --peer ik=ik/build/bin --peer "ik, repacked=ik/build/bin,-rtr,1"
 
-A peer is the folder of its programs llama-bench and llama-mtmd-cli. FOLDER receives the models (up to 25 GB with all parts); they are
+A peer is the folder of its programs llama-bench and llama-mtmd-cli, and options for llama-bench behind it. FOLDER receives the models (up to 25 GB with all parts); they are
 kept for the next run. Prints a table of medians over the rounds, with the ratio to the best peer, and the figures as JSON. Needs
 numpy, pillow.
 """
@@ -45,19 +46,20 @@ def own_bench(args, folder, pattern):
 
 
 def own_rates(args, shape, kind):
-    seconds = own_bench(args, own_folder(args, shape, OWN_OF[kind]), f"decode/(prefill{PROMPT}|step)$")
-    return {"prompt": PROMPT / seconds[f"decode/prefill{PROMPT}"], "decode": 1 / seconds["decode/step"]}
+    cases = {"prompt": (f"decode/prefill{PROMPT}", PROMPT), "decode": ("decode/step", 1)}
+    wanted = {what: cases[what] for what in args.measures}
+    seconds = own_bench(args, own_folder(args, shape, OWN_OF[kind]), f"({'|'.join(case for case, _ in wanted.values())})$")
+    return {what: tokens / seconds[case] for what, (case, tokens) in wanted.items()}
 
 
-def peer_rates(args, programs, shape, kind):
-    command = [programs / "llama-bench", "-m", peer_file(args, shape, kind), "-t", str(args.threads), "-p", str(PROMPT), "-n",
-               str(STEPS), "-r", "2", "-o", "json"]
-    if "--run-time-repack" in subprocess.run([command[0], "--help"], capture_output=True, text=True).stdout:
-        command += ["-rtr", "1"]
+def peer_rates(args, programs, options, shape, kind):
+    sizes = {"prompt": PROMPT, "decode": STEPS}
+    tokens = {what: sizes[what] if what in args.measures else 0 for what in sizes}
+    command = [programs / "llama-bench", "-m", peer_file(args, shape, kind), "-t", str(args.threads), "-p", str(tokens["prompt"]),
+               "-n", str(tokens["decode"]), "-r", str(args.repetitions), "-o", "json", *options]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    rows = json.loads(done.stdout)
-    return {"prompt": max(row["avg_ts"] for row in rows if row["n_prompt"] > 0 and row["n_gen"] == 0),
-            "decode": max(row["avg_ts"] for row in rows if row["n_gen"] > 0 and row["n_prompt"] == 0)}
+    rows = json.loads(done.stdout[done.stdout.index("["):])
+    return {what: max(row["avg_ts"] for row in rows if (row["n_prompt"] > 0) == (what == "prompt")) for what in args.measures}
 
 
 def picture(args):
@@ -91,7 +93,7 @@ def note(rounds, work, name, rate):
 
 def picture_rates(args, rounds):
     for _ in range(args.rounds):
-        for name, programs in args.peer:
+        for name, programs, _ in args.peer:
             *_, printed = peer_ask(args, programs, "llava-1.1b", peer_file(args, "llava-1.1b", "q4_0"))
             note(rounds, "picture", name, 1000 / float(re.findall(r"(?:encoded|encoding done) in (\d+) ms", printed)[0]))
         for towers in ("bf16", "q8"):
@@ -102,7 +104,7 @@ def picture_rates(args, rounds):
 def first_token(args, rounds, memory):
     shape = "llava-1.5-7b"
     for _ in range(args.rounds):
-        for name, programs in args.peer:
+        for name, programs, _ in args.peer:
             seconds, megabytes, _ = peer_ask(args, programs, shape, peer_file(args, shape, "q4_0"))
             note(rounds, "first token of 7B", name, 1 / seconds)
             memory[name] = megabytes
@@ -118,8 +120,8 @@ def text_rates(args, rounds):
             for kind in args.types:
                 if kind == "bf16" and shape != "llama-1.1b":
                     continue
-                for name, programs in args.peer:
-                    for what, rate in peer_rates(args, programs, shape, kind).items():
+                for name, programs, options in args.peer:
+                    for what, rate in peer_rates(args, programs, options, shape, kind).items():
                         note(rounds, f"{what}, {shape} {kind}", name, rate)
                 for what, rate in own_rates(args, shape, kind).items():
                     note(rounds, f"{what}, {shape} {kind}", "Sensorium", rate)
@@ -135,7 +137,7 @@ def main(args):
     if "first" in args.parts:
         first_token(args, rounds, memory)
     middle = {key: statistics.median(values) for key, values in rounds.items()}
-    peers = {name for name, _ in args.peer}
+    peers = {name for name, *_ in args.peer}
     print("| work | program | a second | ratio to the best peer |\n|---|---|---:|---:|")
     for (work, name), rate in middle.items():
         best = max(r for (w, n), r in middle.items() if w == work and n in peers)
@@ -146,17 +148,20 @@ def main(args):
 
 
 def peer(text):
-    name, _, folder = text.partition("=")
-    return name, pathlib.Path(folder).resolve()
+    name, _, rest = text.partition("=")
+    folder, *options = rest.split(",")
+    return name, pathlib.Path(folder).resolve(), options
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("binary", type=lambda text: pathlib.Path(text).resolve())
     parser.add_argument("folder", type=pathlib.Path)
-    parser.add_argument("--peer", type=peer, action="append", required=True, metavar="NAME=FOLDER")
+    parser.add_argument("--peer", type=peer, action="append", required=True, metavar="NAME=FOLDER[,OPTION...]")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--repetitions", type=int, default=2, help="of llama-bench in a round")
+    parser.add_argument("--measures", nargs="+", choices=("prompt", "decode"), default=["prompt", "decode"])
     parser.add_argument("--shapes", nargs="+", default=["llama-1.1b", "llama-7b"])
     parser.add_argument("--types", nargs="+", choices=OWN_OF, default=list(OWN_OF))
     parser.add_argument("--parts", nargs="+", choices=("text", "picture", "first"), default=["text", "picture", "first"])
