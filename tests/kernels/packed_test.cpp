@@ -206,7 +206,7 @@ TEST(Packed, ProductsMatchTheReferenceOverOddSizes) {
   Rng rng(4);
   constexpr Product kProducts[] = {{1, 1, 1},     {1, 64, 64},   {1, 129, 1000}, {2, 63, 3},
                                    {3, 65, 33},   {5, 17, 66},   {6, 33, 130},   {7, 100, 255},
-                                   {13, 31, 257}, {97, 70, 129}, {20, 16, 512}};
+                                   {13, 31, 257}, {97, 70, 129}, {20, 16, 512},  {3, 70, 0}};
   for (const Product& p : kProducts) {
     for (const Kind& kind : kKinds) {
       check_product(p, kind, DType::f32, DType::f32, true, rng);

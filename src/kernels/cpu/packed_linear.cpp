@@ -81,6 +81,7 @@ void multiply_packed(const PackedLinearArgs& args) {
       const int64_t panel_begin = task / blocks * width, panel_end = std::min(panels, panel_begin + width);
       const ActivationRows block = x.from(row_begin);
       const std::byte* panels_data = args.w.data + panel_begin * layout.panel_bytes();
+      if (walk.units() == 0) std::fill_n(sums, sums_rows * kPanelRows, 0.0f);  // what no chunk starts
       for (int64_t first = 0; first < walk.units(); first += chunk) {
         const int64_t last = std::min(walk.units(), first + chunk);
         for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
