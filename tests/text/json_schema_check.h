@@ -96,7 +96,7 @@ class SchemaCheck {
              all_of("maxProperties", [&](const Json& n) { return size <= n.get<int64_t>(); });
       for (const auto& [name, member] : value.items()) {
         bool declared = false;
-        good = good && all_of("propertyNames", [&](const Json& names) { return valid(names, name); });
+        good = good && all_of("propertyNames", [&, &key = name](const Json& names) { return valid(names, key); });
         if (schema.contains("properties") && schema.at("properties").contains(name)) {
           declared = true;
           good = good && valid(schema.at("properties").at(name), member);
