@@ -89,9 +89,9 @@ void Sampler::accept(int32_t token) {
 }
 
 std::span<const float> Sampler::adjust(std::span<const float> logits, std::span<const uint64_t> allowed) {
-  const bool penalised = (options_.repetition_penalty != 1 && !seen_.empty()) ||
-                         ((options_.frequency_penalty != 0 || options_.presence_penalty != 0) && !said_.empty());
-  if (options_.logit_bias.empty() && !penalised && allowed.empty()) return logits;
+  const bool by_presence = options_.repetition_penalty != 1 && !seen_.empty();
+  const bool by_count = (options_.frequency_penalty != 0 || options_.presence_penalty != 0) && !said_.empty();
+  if (options_.logit_bias.empty() && !by_presence && !by_count && allowed.empty()) return logits;
   adjusted_.assign(logits.begin(), logits.end());
   const auto inside = [&](int32_t token) { return static_cast<size_t>(token) < adjusted_.size(); };
   for (const auto& [token, bias] : options_.logit_bias) {
@@ -99,7 +99,7 @@ std::span<const float> Sampler::adjust(std::span<const float> logits, std::span<
             adjusted_.size());
     adjusted_[static_cast<size_t>(token)] += bias;
   }
-  if (options_.repetition_penalty != 1) {
+  if (by_presence) {
     const auto penalty = static_cast<float>(options_.repetition_penalty);
     for (const int32_t token : seen_) {
       if (!inside(token)) continue;
@@ -107,10 +107,12 @@ std::span<const float> Sampler::adjust(std::span<const float> logits, std::span<
       x = x > 0 ? x / penalty : x * penalty;
     }
   }
-  for (const auto& [token, count] : said_) {
-    if (!inside(token) || !penalised) continue;
-    adjusted_[static_cast<size_t>(token)] -=
-        static_cast<float>(options_.frequency_penalty * static_cast<double>(count) + options_.presence_penalty);
+  if (by_count) {
+    for (const auto& [token, count] : said_) {
+      if (!inside(token)) continue;
+      adjusted_[static_cast<size_t>(token)] -=
+          static_cast<float>(options_.frequency_penalty * static_cast<double>(count) + options_.presence_penalty);
+    }
   }
   if (!allowed.empty()) forbid_others(adjusted_, allowed);
   return adjusted_;

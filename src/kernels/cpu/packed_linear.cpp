@@ -98,14 +98,13 @@ void multiply_packed(const PackedLinearArgs& args) {
           }
           // The tiles of the first panel ask for the rows of the tile behind them; the others for the chunk of weights that
           // comes next, each for a part of it; a single tile is too short for that.
-          [[maybe_unused]] const int64_t chunk_bytes = (last - first) * walk.unit_bytes;
           const bool new_rows = panel == panel_begin && first == 0;
           Ahead weights;
           if (rows > kTileRows && !new_rows) {
             weights.next = panel + 1 < panel_end ? data + layout.panel_bytes()
                            : last < walk.units() ? panels_data + last * walk.unit_bytes
                                                  : data + (layout.panel_bytes() - first * walk.unit_bytes);
-            weights.end = std::min(weights.next + chunk_bytes, args.w.data + layout.bytes());
+            weights.end = std::min(weights.next + (last - first) * walk.unit_bytes, args.w.data + layout.bytes());
           }
           for (int64_t row = 0, count; row < rows; row += count) {
             count = next_tile(rows - row);

@@ -13,7 +13,9 @@ constexpr double kQuickGelu = 1.702;
 
 double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 
-double value_of(Unary function, double x) {
+}  // namespace
+
+double unary_value(Unary function, double x) {
   switch (function) {
     case Unary::relu:
       return x < 0 ? 0 : x;  // NaN passes
@@ -38,6 +40,8 @@ double value_of(Unary function, double x) {
   }
   return x;
 }
+
+namespace {
 
 double slope_of(Unary function, double x) {
   switch (function) {
@@ -77,10 +81,8 @@ double slope_of(Unary function, double x) {
 
 }  // namespace
 
-double unary_value(Unary function, double x) { return value_of(function, x); }
-
 void unary(const UnaryArgs& args) {
-  for (int64_t i = 0; i < args.count; ++i) set(args.y, i, value_of(args.function, get(args.x, i)));
+  for (int64_t i = 0; i < args.count; ++i) set(args.y, i, unary_value(args.function, get(args.x, i)));
 }
 
 void unary_backward(const UnaryBackwardArgs& args) {
@@ -101,7 +103,7 @@ void swiglu(const SwigluArgs& args) {
   for (int64_t r = 0; r < args.rows; ++r) {
     for (int64_t c = 0; c < args.width; ++c) {
       const double gate = get(args.x, r * 2 * args.width + c), up = get(args.x, (r * 2 + 1) * args.width + c);
-      set(args.y, r * args.width + c, value_of(Unary::silu, gate) * up);
+      set(args.y, r * args.width + c, unary_value(Unary::silu, gate) * up);
     }
   }
 }
@@ -112,7 +114,7 @@ void swiglu_backward(const SwigluBackwardArgs& args) {
       const int64_t gate_at = r * 2 * args.width + c, up_at = gate_at + args.width;
       const double gate = get(args.x, gate_at), up = get(args.x, up_at), dy = get(args.grad_y, r * args.width + c);
       set(args.grad_x, gate_at, dy * up * slope_of(Unary::silu, gate));
-      set(args.grad_x, up_at, dy * value_of(Unary::silu, gate));
+      set(args.grad_x, up_at, dy * unary_value(Unary::silu, gate));
     }
   }
 }
